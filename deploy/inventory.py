@@ -1,0 +1,220 @@
+"""What the operator wrote: inventory.yml as pydantic models, with errors that point at file:line:column."""
+
+import difflib
+import re
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import WithJsonSchema as Schema
+
+from deploy import quantities
+from deploy.errors import InventoryError, Problem
+from deploy.source import Key, Source, read
+
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"{LABEL}(\.{LABEL})*")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:\d{{1,5}})?")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+|command:[^\x00-\x1f]+)")
+
+
+def _match(pattern: re.Pattern[str], says: str, text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r} is not {says}")
+    return text
+
+
+def _hostname(text: str) -> str:
+    if len(text) > 253:
+        raise ValueError("a host name has at most 253 characters")
+    return _match(_HOSTNAME, "a host name such as whisper.example.org", text).lower()
+
+
+def _plain(text: str) -> str:
+    if len(text) > 4096 or any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise ValueError("a value is one line of at most 4096 characters, without control characters")
+    return text
+
+
+def _pattern(pattern: re.Pattern[str], says: str) -> Any:
+    return AfterValidator(partial(_match, pattern, says))
+
+
+Name = Annotated[str, _pattern(_NAME, "a name: small letters, digits and hyphens, a letter first")]
+Hostname = Annotated[str, AfterValidator(_hostname)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variable")]
+Plain = Annotated[str, AfterValidator(_plain)]
+Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
+SecretText = Annotated[
+    str,
+    _pattern(_REFERENCE, "a reference; write env:NAME, file:path or command:program, never the secret itself"),
+]
+_SIZE = {"type": "string", "pattern": "^[0-9]+[kKmMgGtT]$", "examples": ["500M"]}
+_TIME = {"type": "string", "pattern": "^[0-9]+[smhdSMHD]$", "examples": ["30s"]}
+_IDLE = {"type": "string", "pattern": "^([0-9]+[smhdSMHD]|never)$", "examples": ["15m"]}
+Size = Annotated[int, BeforeValidator(quantities.size), Schema(_SIZE)]
+Duration = Annotated[int, BeforeValidator(quantities.duration), Schema(_TIME)]
+Idle = Annotated[int, BeforeValidator(quantities.idle), Schema(_IDLE)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Tls(_Part):
+    """Where the certificate comes from."""
+
+    mode: Literal["letsencrypt", "internal", "files"] = Field(
+        "letsencrypt",
+        description="`letsencrypt`: certbot asks for one and renews it. `internal`: an authority of the host's own, "
+        "for test hosts and private networks. `files`: a certificate you bring.",
+    )
+    email: Plain | None = Field(None, description="Address that Let's Encrypt writes to when a certificate nears its end.")
+    staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
+    certificate: Plain | None = Field(None, description="For `files`: path on this laptop of the certificate chain (PEM).")
+    key: SecretText | None = Field(None, description="For `files`: reference to its private key, such as file:tls/key.pem.")
+
+
+class Host(_Part):
+    """A machine that services run on."""
+
+    address: Annotated[str, _pattern(_ADDRESS, "an address or a name from ~/.ssh/config")] | None = Field(
+        None, description="Address of the host, or its name in ~/.ssh/config. Default: `domain`."
+    )
+    user: Annotated[str, _pattern(_USER, "a user name")] = Field(
+        "root", description="User to log in as; needs sudo when it is not root."
+    )
+    port: Port = Field(22, description="Port of its SSH server.")
+    domain: Hostname | None = Field(
+        None,
+        description="Services answer at <name>.<domain>. Required, except with `runtime: process`, where it is localhost.",
+    )
+    timezone: Annotated[str, _pattern(_ZONE, "a time zone such as Europe/Paris")] = Field(
+        "UTC", description="Time zone of the services' logs."
+    )
+    runtime: Literal["compose", "process"] = Field(
+        "compose",
+        description="`compose`: Docker on a host reached by SSH. `process`: virtual environments on this machine, without Docker.",
+    )
+    tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
+    cors_origins: list[Annotated[str, _pattern(_ORIGIN, "an origin such as https://app.example.org")]] = Field(
+        default_factory=list,
+        description="Other web origins whose pages may call the services. The portal's own is always allowed.",
+    )
+    request_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        50, description="Requests a second that one client address may send; a burst of twice as many passes, more gets 429."
+    )
+
+
+class Service(_Part):
+    """A speech service on one of the hosts."""
+
+    kind: Name = Field(description="What it is: the name of a folder in services/.")
+    host: Name | None = Field(None, description="Name of its host. Default: the only host there is.")
+    hostname: Hostname | None = Field(None, description="Its own host name. Default: <service name>.<domain of its host>.")
+    model: Model | None = Field(None, description="Model to load. Default: the kind's own.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; `cuda` reserves a GPU.")
+    compute_type: Name | None = Field(
+        None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
+    )
+    port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
+    upload_limit: Size = Field(500 << 20, description="Largest upload that is taken; larger ones get 413.")
+    read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
+    idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
+    start_timeout: Duration = Field(30, description="How long it may take to wake before that counts as failed.")
+    memory: Size | None = Field(None, description="Memory it may use. Default: what the kind says its model needs.")
+    environment: dict[Variable, Plain] = Field(
+        default_factory=dict, description="More environment variables (no secrets: they are shown in plans)."
+    )
+    secrets: dict[Variable, SecretText] = Field(
+        default_factory=dict,
+        description="Environment variables with secrets, as references: env:NAME, file:path or command:program arguments.",
+    )
+    enabled: bool = Field(True, description="`false`: nothing of it runs, and nothing is kept on the host but its data.")
+
+
+class Portal(_Part):
+    """The page that lists the services, and their second address (<portal>/<service name>/…)."""
+
+    enabled: bool = Field(True, description="`false`: the services answer at their own host names only.")
+    hostname: Hostname | None = Field(
+        None, description="Its host name. Default: portal.<domain>, or localhost with `runtime: process`."
+    )
+
+
+class Inventory(_Part):
+    """The whole of inventory.yml."""
+
+    hosts: dict[Name, Host] = Field(min_length=1, description="The machines, by a name of your choice.")
+    services: dict[Name, Service] = Field(default_factory=dict, description="The services, by name.")
+    portal: Portal = Field(
+        default_factory=lambda: Portal.model_validate({}), description="The page that lists the services."
+    )
+
+
+def load(path: Path) -> tuple[Inventory, Source]:
+    """Read and validate an inventory. Raises InventoryError with every problem and its place."""
+    source = read(path)
+    return validate(source), source
+
+
+def validate(source: Source) -> Inventory:
+    """The inventory of a parsed file. Raises InventoryError."""
+    try:
+        return Inventory.model_validate(source.data)
+    except ValidationError as error:
+        raise InventoryError([_problem(source, dict(e)) for e in error.errors()]) from None
+
+
+def _problem(source: Source, error: dict[str, Any]) -> Problem:
+    keys: list[Key] = [key for key in error["loc"] if key != "[key]"]
+    place = source.place(keys)
+    where = ".".join(map(str, keys)) or "the file"
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = _fields_at(keys[:-1])
+        close = difflib.get_close_matches(str(keys[-1]), known, 1, 0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        return Problem(place, f"unknown key {keys[-1]!r}", hint)
+    if kind == "missing":
+        return Problem(place, f"{where} is missing")
+    if kind == "value_error":
+        return Problem(place, f"{where}: {error['ctx']['error']}")
+    if kind == "literal_error":
+        return Problem(place, f"{where}: {error['input']!r} is not one of {error['ctx']['expected']}")
+    if kind == "too_short":
+        return Problem(place, f"{where}: at least one is needed")
+    types = {
+        "string_type": "text (put it in quotes)",
+        "int_type": "a whole number",
+        "bool_type": "true or false",
+        "dict_type": "a mapping of keys to values",
+        "list_type": "a list",
+        "model_type": "a mapping of keys to values",
+    }
+    if kind in types:
+        return Problem(place, f"{where}: {_show(error['input'])} is not {types[kind]}")
+    return Problem(place, f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+
+
+def _show(value: object) -> str:
+    return "nothing" if value is None else repr(value)[:60]
+
+
+def _fields_at(keys: list[Key]) -> list[str]:
+    """Keys that the models know at this path."""
+    model: Any = Inventory
+    for key in keys:
+        field = getattr(model, "model_fields", {}).get(key)
+        annotation = field.annotation if field else model
+        options = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = options[0] if options else annotation
+    return list(getattr(model, "model_fields", {}))

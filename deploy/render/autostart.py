@@ -1,0 +1,87 @@
+"""autostart's config.json: which host name wakes which service, and how."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from deploy.render import compose, env
+from deploy.stack import HostStack, ServiceStack
+from deploy.types import Effect, File, digest
+
+
+def path(host: HostStack) -> str:
+    return f"{host.layout.etc}/autostart/config.json"
+
+
+def openapi_path(host: HostStack, service: ServiceStack) -> str:
+    return f"{host.layout.etc}/services/{service.name}/openapi.json"
+
+
+def image_folder(host: HostStack, service: ServiceStack) -> str:
+    """Where the process runtime keeps the service's code, by digest."""
+    return f"{host.layout.opt}/images/{service.kind.name}-{service.kind.digest[:16]}"
+
+
+def environment_folder(host: HostStack, service: ServiceStack) -> str:
+    """Where the process runtime keeps the service's virtual environment, by digest of its lock."""
+    return f"{host.layout.opt}/environments/{service.kind.name}-{service.kind.lock_digest[:16]}"
+
+
+def log_path(host: HostStack, service: ServiceStack) -> str:
+    return f"{host.layout.log}/{service.name}.log"
+
+
+def files(host: HostStack) -> Iterator[tuple[str, File]]:
+    """config.json, and the API descriptions that autostart shows for sleeping services."""
+    layout = host.layout
+    config = {
+        "listen": f"127.0.0.1:{layout.autostart_port}",
+        "control": layout.control,
+        "services": {service.hostname: _entry(host, service) for service in host.services},
+    }
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    yield path(host), File((text,), 0o640, layout.root, layout.group, (Effect("reload", "autostart"),))
+    for service in host.services:
+        if service.kind.openapi_text:
+            target = openapi_path(host, service)
+            yield target, File((service.kind.openapi_text,), 0o644, layout.root, layout.root_group)
+
+
+def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
+    manifest = service.kind.manifest
+    process = _process(host, service)
+    made_of = [
+        service.kind.digest,
+        json.dumps(process),
+        json.dumps(compose.project(host, service)),
+        *(f"{variable}={reference}" for variable, reference in service.secrets),
+    ]
+    entry: dict[str, Any] = {
+        "name": service.name,
+        "composeDir": compose.folder(host, service),
+        "proxyPort": service.port,
+        "blocking": True,
+        "containers": [compose.container(service)],
+        "driver": "process" if host.runtime == "process" else "docker",
+        "release": digest("\n".join(made_of))[:16],
+        "healthPath": manifest.health,
+        "readyPath": manifest.ready,
+        "quietPaths": list(manifest.quiet),
+        "openapi": openapi_path(host, service) if service.kind.openapi_text else "",
+        "idleSeconds": service.idle,
+        "startSeconds": service.start_timeout,
+        "stopSeconds": service.stop_timeout,
+    }
+    return entry | ({"process": process} if host.runtime == "process" else {})
+
+
+def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
+    code = image_folder(host, service)
+    values = env.settings(service, host="127.0.0.1", port=service.port, models=host.layout.models)
+    return {
+        "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.kind.manifest.module],
+        "directory": code,
+        "environment": values | {"PYTHONPATH": f"{code}/core/src:{code}/{service.kind.name}/src"},
+        "environmentFile": env.path(host, service),
+        "log": log_path(host, service),
+    }

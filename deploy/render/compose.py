@@ -1,0 +1,87 @@
+"""Compose files, built as data: one project per service, published on 127.0.0.1 only."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from deploy.render import env
+from deploy.stack import HostStack, ServiceStack
+from deploy.types import Effect, File
+
+USER = "10001:10001"
+"""Ids of the images' user: no user of the host, and not in the group greffier."""
+MODELS = "/models"
+SPOOL = "/spool"
+
+
+def container(service: ServiceStack) -> str:
+    return f"greffier-{service.name}"
+
+
+def folder(host: HostStack, service: ServiceStack) -> str:
+    return f"{host.layout.etc}/services/{service.name}"
+
+
+def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
+    """The compose file of one service, as data."""
+    manifest = service.kind.manifest
+    values = env.settings(service, host="0.0.0.0", port=manifest.port, models=MODELS) | {"TMPDIR": SPOOL}
+    probe = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{manifest.port}{manifest.health}', timeout=4)"
+    definition: dict[str, Any] = {
+        "image": service.image,
+        "container_name": container(service),
+        # Only autostart starts and stops it: Docker must not wake at boot what was asleep.
+        "restart": "no",
+        "user": USER,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": service.memory,
+        "pids_limit": 512,
+        "stop_grace_period": f"{service.stop_timeout}s",
+        "ports": [f"127.0.0.1:{service.port}:{manifest.port}"],
+        "environment": values,
+        "env_file": [".env"],
+        "volumes": [
+            {"type": "bind", "source": host.layout.models, "target": MODELS, "read_only": True},
+            {"type": "volume", "source": "spool", "target": SPOOL},
+        ],
+        "tmpfs": ["/tmp"],
+        "healthcheck": {
+            "test": ["CMD", "python", "-c", probe],
+            "interval": "30s",
+            "timeout": "5s",
+            "retries": 3,
+            "start_period": f"{service.start_timeout}s",
+        },
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+    if service.device == "cuda":
+        gpu = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+        definition["deploy"] = {"resources": {"reservations": {"devices": [gpu]}}}
+    return {
+        "name": container(service),
+        "services": {service.name: _escaped(definition)},
+        "volumes": {"spool": {}},
+    }
+
+
+def files(host: HostStack) -> Iterator[tuple[str, File]]:
+    """compose.yml of every service."""
+    layout = host.layout
+    for service in host.services:
+        text = yaml.safe_dump(project(host, service), sort_keys=False, allow_unicode=True, width=1000)
+        effect = Effect("restart", service.name)
+        yield f"{folder(host, service)}/compose.yml", File((text,), 0o640, layout.root, layout.group, (effect,))
+
+
+def _escaped(value: Any) -> Any:
+    """Compose replaces $NAME inside strings: a doubled dollar is a dollar."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,48 @@
+"""Environments of services: plain values as data, secrets as references in a file of their own."""
+
+from collections.abc import Iterator
+
+from deploy.errors import INVENTORY, KitError
+from deploy.stack import HostStack, ServiceStack
+from deploy.types import Effect, File, Part
+
+
+def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dict[str, str]:
+    """What the kit tells the service, and what the inventory adds; no secrets."""
+    names = service.kind.manifest.settings
+    return {
+        names.host: host,
+        names.port: str(port),
+        names.model: service.model,
+        names.models_dir: models,
+        names.device: service.device,
+        names.compute_type: service.compute_type,
+        names.upload_limit: str(service.upload_limit),
+        "TZ": service.timezone,
+    } | dict(service.environment)
+
+
+def path(host: HostStack, service: ServiceStack) -> str:
+    return f"{host.layout.etc}/services/{service.name}/.env"
+
+
+def files(host: HostStack) -> Iterator[tuple[str, File]]:
+    """One .env per service, with its secrets only: KEY='value'."""
+    layout = host.layout
+    for service in host.services:
+        parts: list[Part] = []
+        for variable, reference in service.secrets:
+            parts += [f"{variable}='", reference, "'\n"]
+        effect = Effect("restart", service.name)
+        yield path(host, service), File(tuple(parts), 0o640, layout.root, layout.group, (effect,))
+
+
+def refuse_unwritable(variable: str, value: str, place: str) -> None:
+    """Raise KitError for a secret that an .env file cannot carry unchanged to every reader."""
+    bad = any(ord(c) < 32 or ord(c) == 127 for c in value) or "'" in value or "\\" in value
+    if bad:
+        raise KitError(
+            f"{place}: the secret of {variable} has a quote, a backslash or a control character.",
+            "An .env file cannot carry it unchanged: take a secret without these.",
+            code=INVENTORY,
+        )

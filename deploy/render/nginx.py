@@ -1,0 +1,184 @@
+"""nginx's files: what the hosts' names answer, who is let in, and where requests go."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deploy import ROOT
+from deploy.errors import INVENTORY, KitError
+from deploy.quantities import show_size
+from deploy.stack import HostStack, ServiceStack
+from deploy.types import Effect, File
+
+RELOAD = (Effect("reload", "nginx"),)
+SEND_TIMEOUT_FLOOR = 600
+"""Seconds. A large upload is held while the service wakes: less than start timeout and hold would be a 504."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A service as nginx sees it; `path` is where the portal carries it, or empty."""
+
+    number: int
+    service: ServiceStack
+    path: str
+    limit: str
+    send_timeout: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One of nginx's own answers. `codes` are the statuses it stands for, `status` the one sent."""
+
+    status: int
+    codes: tuple[int, ...]
+    type: str
+    code: str
+    message: str
+    retry: bool
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def body(self) -> str:
+        error = {"message": self.message, "type": self.type, "param": None, "code": self.code}
+        return json.dumps({"error": error}, ensure_ascii=False)
+
+
+def _refusals() -> Iterator[Refusal]:
+    final = (("x-should-retry", "false"),)
+    wait = (("Retry-After", "1"),)
+    bad = "invalid_request_error"
+    yield Refusal(400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.", False, final)
+    challenge = ("WWW-Authenticate", 'Basic realm="Greffier", charset="UTF-8"')
+    yield Refusal(
+        401, (401,), bad, "invalid_api_key",
+        "No valid API key or password was given. Send the key as `Authorization: Bearer …`, or user and password.",
+        False, (*final, challenge),
+    )  # fmt: skip
+    yield Refusal(
+        403, (403,), bad, "forbidden",
+        "This request comes from a web page that may not call this service. `cors_origins` in the inventory lists those that may.",
+        False, final,
+    )  # fmt: skip
+    yield Refusal(404, (404,), bad, "not_found", "There is nothing at this address.", False, final)
+    yield Refusal(405, (405,), bad, "method_not_allowed", "This address does not take that method.", False, final)
+    yield Refusal(
+        413, (413,), bad, "file_too_large",
+        "The upload is larger than the $greffier_limit that this service takes (`upload_limit` in the inventory).",
+        False, final,
+    )  # fmt: skip
+    yield Refusal(414, (414,), bad, "uri_too_long", "The address is too long.", False, final)
+    yield Refusal(421, (421,), bad, "misdirected_request", "No service of this name is here.", False, final)
+    yield Refusal(
+        429, (429,), "rate_limit_error", "rate_limit_exceeded",
+        "Too many requests from your address. Wait a second, then try again.", True, wait,
+    )  # fmt: skip
+    yield Refusal(497, (497,), bad, "https_required", "This port speaks HTTPS: use https:// in the address.", False, final)
+    yield Refusal(
+        500, (500,), "server_error", "internal_error",
+        "The server could not check the password. `cli.py status` on the operator's laptop says more.", True, wait,
+    )  # fmt: skip
+    yield Refusal(
+        502, (502,), "server_error", "bad_gateway",
+        "The service went away while it was answering, or autostart is not running.", True, wait,
+    )  # fmt: skip
+    yield Refusal(503, (503,), "server_error", "unavailable", "The service is not available now.", True, wait)
+    yield Refusal(
+        504, (504,), "server_error", "timeout",
+        "The service did not answer in time (`read_timeout` in the inventory).", False, final,
+    )  # fmt: skip
+
+
+def quote(value: object) -> str:
+    """An nginx string that holds exactly this value. Raises KitError where nginx has no way to write it."""
+    text = str(value)
+    if any(ord(c) < 32 or ord(c) == 127 for c in text) or "$" in text:
+        raise KitError(f"{text!r} cannot be written in an nginx configuration: it has a `$` or a control character.", code=INVENTORY)  # fmt: skip
+    return _string(text)
+
+
+def _string(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "nginx"), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
+    )
+    environment.filters |= {
+        "q": quote,
+        "q_pattern": _string,  # a regular expression of ours: its `$` is an anchor
+        "q_text": _string,  # a sentence of ours: its `$greffier_limit` is a variable
+        "re": re.escape,
+    }
+    return environment
+
+
+def files(host: HostStack) -> Iterator[tuple[str, File]]:
+    """Every nginx file of a host, with its path."""
+    layout = host.layout
+    mounts = [
+        Mount(n, s, s.portal_path, show_size(s.upload_limit), max(SEND_TIMEOUT_FLOOR, s.start_timeout + 60))
+        for n, s in enumerate(host.services, 1)
+    ]
+    carried = [m for m in mounts if m.path]
+    values = {
+        "layout": layout,
+        "mounts": carried,
+        "names": host.names,
+        "portal": host.portal,
+        "certificate": "greffier",
+        "rate": host.request_rate,
+        "burst": host.request_rate * 2,
+        "trusted": list(_origins(host, own=True)),
+        "cors": list(_origins(host, own=False)),
+        "errors": list(_refusals()),
+    }
+    environment = _environment()
+
+    def rendered(template: str, **more: object) -> File:
+        text = environment.get_template(template).render(values | more)
+        return File((text,), 0o644, layout.root, layout.root_group, RELOAD)
+
+    for snippet in ("tls", "cors", "server", "errors", "proxy", "portal-path", "portal-docs"):
+        yield f"{layout.etc}/nginx/{snippet}.conf", rendered(f"snippets/{snippet}.conf.j2")
+    if layout.nginx_main:
+        yield layout.nginx_main, rendered("main.conf.j2")
+    yield f"{layout.nginx_conf}/greffier-http.conf", rendered("http.conf.j2", mounts=mounts)
+    yield f"{layout.nginx_conf}/greffier-plain.conf", rendered("plain.conf.j2")
+    if host.portal:
+        yield f"{layout.nginx_conf}/greffier-portal.conf", rendered("portal.conf.j2")
+        index = environment.get_template("portal.html.j2").render(
+            domain=escape(host.domain), cards=[_card(host, mount) for mount in mounts]
+        )
+        yield f"{layout.etc}/portal/index.html", File((index,), 0o644, layout.root, layout.root_group)
+    for mount in mounts:
+        path = f"{layout.nginx_conf}/greffier-service-{mount.service.name}.conf"
+        yield path, rendered("service.conf.j2", mount=mount)
+
+
+def _origins(host: HostStack, *, own: bool) -> Iterator[tuple[str, str]]:
+    """(server name, origin) pairs: those whose pages may change things, and those that CORS answers."""
+    layout = host.layout
+    portal = layout.origin(host.portal) if host.portal else ""
+    for server in host.names:
+        others = [*([portal] if portal and server != host.portal else []), *host.cors_origins]
+        for origin in dict.fromkeys(([layout.origin(server)] if own else []) + others):
+            yield server, origin
+
+
+def _card(host: HostStack, mount: Mount) -> dict[str, str]:
+    service = mount.service
+    return {
+        "title": escape(service.kind.manifest.title),
+        "summary": escape(service.kind.manifest.summary),
+        "model": escape(service.model),
+        "docs": f"{mount.path}/docs" if mount.path else "",
+        "base": escape(host.layout.origin(host.portal) + mount.path + "/v1" if mount.path else host.layout.origin(service.hostname) + "/v1"),  # fmt: skip
+        "own": escape(host.layout.origin(service.hostname) + "/v1"),
+    }

@@ -1,0 +1,300 @@
+"""Inventory x Catalog -> Stack: every default is filled in here, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deploy.catalog import Catalog, Kind
+from deploy.errors import InventoryError, Problem
+from deploy.inventory import Host, Inventory, Service
+from deploy.source import Key, Source
+from deploy.types import Layout, Reference, Runtime
+
+RESERVED_NAMES = frozenset(
+    "v1 api asr assets detect-language docs favicon greffier health jobs login logout metrics openapi portal "
+    "ready realtime redoc static status transcribe ws".split()
+)
+"""A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
+
+_EXAMPLES = (".example", ".test", ".invalid", "example.com", "example.net", "example.org")
+"""Domains that nobody can own (RFC 2606, RFC 6761)."""
+
+
+@dataclass(frozen=True)
+class ServiceStack:
+    """A service with nothing left to decide. Sizes are bytes, times seconds."""
+
+    name: str
+    kind: Kind
+    hostname: str
+    port: int
+    model: str
+    device: str
+    compute_type: str
+    upload_limit: int
+    read_timeout: int
+    idle: int
+    start_timeout: int
+    stop_timeout: int
+    memory: int
+    timezone: str
+    environment: tuple[tuple[str, str], ...]
+    secrets: tuple[tuple[str, Reference], ...]
+    portal_path: str
+    """`/whisper`, or empty where the portal does not carry the service."""
+
+    @property
+    def image(self) -> str:
+        return f"greffier/{self.kind.name}:{self.kind.digest[:16]}"
+
+
+@dataclass(frozen=True)
+class TlsStack:
+    """`certificate` and `key` are set for mode `files` only."""
+
+    mode: str
+    email: str
+    staging: bool
+    certificate: str
+    key: Reference | None
+
+
+@dataclass(frozen=True)
+class HostStack:
+    """One host and what runs on it."""
+
+    name: str
+    address: str
+    user: str
+    ssh_port: int
+    domain: str
+    runtime: Runtime
+    tls: TlsStack
+    cors_origins: tuple[str, ...]
+    request_rate: int
+    portal: str
+    """Host name of the portal, empty where there is none on this host."""
+    services: tuple[ServiceStack, ...]
+    layout: Layout
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every host name that nginx answers to."""
+        portal = (self.portal,) if self.portal else ()
+        return (*portal, *(s.hostname for s in self.services))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the inventory means."""
+
+    hosts: tuple[HostStack, ...]
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Every secret that a deploy needs."""
+        found: dict[Reference, None] = {}
+        for host in self.hosts:
+            if host.tls.key:
+                found[host.tls.key] = None
+            for service in host.services:
+                found |= dict.fromkeys(reference for _, reference in service.secrets)
+        return tuple(found)
+
+
+def resolve(
+    inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]
+) -> Stack:
+    """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong."""
+    resolver = _Resolver(inventory, source, catalog, layouts)
+    stack = resolver.stack()
+    if resolver.problems:
+        raise InventoryError(resolver.problems)
+    return stack
+
+
+def example_domains(stack: Stack) -> list[str]:
+    """Host names below a reserved example domain: nothing can be deployed there."""
+    return [
+        name
+        for host in stack.hosts
+        for name in host.names
+        if any(name == e.lstrip(".") or name.endswith(e if e[0] == "." else f".{e}") for e in _EXAMPLES)
+    ]
+
+
+def reference(text: str, place: str) -> Reference:
+    """`env:NAME` as a value; the inventory has checked its form."""
+    scheme, _, argument = text.partition(":")
+    assert scheme in ("env", "file", "command")
+    return Reference(scheme, argument, place)  # type: ignore[arg-type]
+
+
+class _Resolver:
+    def __init__(
+        self, inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]
+    ) -> None:
+        self.inventory = inventory
+        self.source = source
+        self.catalog = catalog
+        self.layouts = layouts
+        self.problems: list[Problem] = []
+
+    def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
+        self.problems.append(Problem(self.source.place(keys), message, hint))
+
+    def stack(self) -> Stack:
+        placed: dict[str, list[tuple[str, Service]]] = {name: [] for name in self.inventory.hosts}
+        for name, service in self.inventory.services.items():
+            host = self._host_of(name, service)
+            if host and service.enabled and self._kind_of(name, service):
+                placed[host].append((name, service))
+        hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
+        self._hostnames(hosts)
+        return Stack(hosts)
+
+    def _host_of(self, name: str, service: Service) -> str:
+        hosts = list(self.inventory.hosts)
+        if service.host is None and len(hosts) > 1:
+            self._wrong(("services", name), f"services.{name}: say on which host", f"host: {' or '.join(hosts)}")
+            return ""
+        host = service.host or hosts[0]
+        if host not in self.inventory.hosts:
+            self._wrong(
+                ("services", name, "host"), f"services.{name}: there is no host {host!r}", f"known: {', '.join(hosts)}"
+            )
+            return ""
+        return host
+
+    def _kind_of(self, name: str, service: Service) -> bool:
+        if name in RESERVED_NAMES:
+            self._wrong(
+                ("services", name),
+                f"a service cannot be called {name!r}: that is a path of the portal or of the API",
+                "choose another name, and set `hostname` if it shall keep its address",
+            )
+        if service.kind not in self.catalog:
+            known = ", ".join(self.catalog)
+            self._wrong(
+                ("services", name, "kind"), f"services.{name}: there is no kind {service.kind!r}", f"known: {known}"
+            )
+            return False
+        return True
+
+    def _host(self, name: str, host: Host, services: list[tuple[str, Service]]) -> HostStack:
+        domain = host.domain or ("localhost" if host.runtime == "process" else "")
+        if not domain:
+            self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
+            domain = "missing.invalid"
+        first = next(iter(self.inventory.hosts)) == name
+        portal = ""
+        if self.inventory.portal.enabled and first:
+            default = "localhost" if domain == "localhost" else f"portal.{domain}"
+            portal = self.inventory.portal.hostname or default
+        stack = HostStack(
+            name=name,
+            address=host.address or domain,
+            user=host.user,
+            ssh_port=host.port,
+            domain=domain,
+            runtime=host.runtime,
+            tls=self._tls(name, host),
+            cors_origins=tuple(dict.fromkeys(host.cors_origins)),
+            request_rate=host.request_rate,
+            portal=portal,
+            services=tuple(self._service(n, s, host, domain, portal) for n, s in services),
+            layout=self.layouts[name],
+        )
+        self._ports(stack)
+        return stack
+
+    def _tls(self, name: str, host: Host) -> TlsStack:
+        tls = host.tls
+        at = ("hosts", name, "tls")
+        mode = tls.mode
+        if host.runtime == "process" and mode == "letsencrypt":
+            if "mode" in tls.model_fields_set:
+                self._wrong(
+                    (*at, "mode"),
+                    f"hosts.{name}: Let's Encrypt cannot reach a host with `runtime: process`",
+                    "mode: internal",
+                )
+            mode = "internal"
+        if mode == "files" and not (tls.certificate and tls.key):
+            self._wrong(at, f"hosts.{name}: tls mode files needs `certificate` and `key`")
+        if mode != "files" and (tls.certificate or tls.key):
+            self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
+        key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
+        return TlsStack(mode, tls.email or "", tls.staging, tls.certificate or "", key)
+
+    def _service(self, name: str, service: Service, host: Host, domain: str, portal: str) -> ServiceStack:
+        kind = self.catalog[service.kind]
+        manifest = kind.manifest
+        at: tuple[Key, ...] = ("services", name)
+        model = service.model or manifest.models.default
+        known = manifest.models.known.get(model)
+        if service.device not in manifest.compute_types:
+            self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
+        settings = set(manifest.settings.model_dump().values())
+        for variable in service.environment:
+            if variable in settings:
+                self._wrong(
+                    (*at, "environment", variable),
+                    f"services.{name}: {variable} is set by the kit",
+                    "use the key of the service that says the same",
+                )
+        for variable in service.secrets:
+            if variable in service.environment or variable in settings:
+                self._wrong((*at, "secrets", variable), f"services.{name}: {variable} is set twice")
+        return ServiceStack(
+            name=name,
+            kind=kind,
+            hostname=service.hostname or f"{name}.{domain}",
+            port=service.port or manifest.port,
+            model=model,
+            device=service.device,
+            compute_type=service.compute_type or manifest.compute_types.get(service.device, ""),
+            upload_limit=service.upload_limit,
+            read_timeout=service.read_timeout,
+            idle=service.idle,
+            start_timeout=service.start_timeout,
+            stop_timeout=manifest.stop_timeout,
+            memory=service.memory or (known.memory if known else manifest.memory),
+            timezone=host.timezone,
+            environment=tuple(sorted(service.environment.items())),
+            secrets=tuple(
+                (v, reference(text, self.source.place((*at, "secrets", v))))
+                for v, text in sorted(service.secrets.items())
+            ),
+            portal_path=f"/{name}" if manifest.own and portal else "",
+        )
+
+    def _ports(self, host: HostStack) -> None:
+        layout = host.layout
+        taken = {
+            layout.http_port: "nginx",
+            layout.https_port: "nginx",
+            layout.autostart_port: "autostart",
+            layout.auth_port: "the password check",
+        }
+        for service in host.services:
+            if service.port in taken:
+                self._wrong(
+                    ("services", service.name, "port"),
+                    f"services.{service.name}: port {service.port} is already that of {taken[service.port]}",
+                    "give one of them another `port`",
+                )
+            taken[service.port] = service.name
+
+    def _hostnames(self, hosts: tuple[HostStack, ...]) -> None:
+        taken: dict[str, str] = {}
+        for host in hosts:
+            if host.portal:
+                taken[host.portal] = "the portal"
+            for service in host.services:
+                if service.hostname in taken:
+                    self._wrong(
+                        ("services", service.name, "hostname"),
+                        f"services.{service.name}: {service.hostname} is already that of {taken[service.hostname]}",
+                        "give one of them another `hostname`",
+                    )
+                taken[service.hostname] = service.name
