@@ -1,9 +1,9 @@
 """Programs that run on a host which has nothing of the kit: the standard library alone, Python 3.11 or newer.
 
-`python3 -` would take standard input for itself, so a program travels there ahead of its request, as one archive, and
-the argument list holds a fixed loader and nothing else:
+`python3 -` would take standard input for itself, so a program travels there ahead of its request, as one
+archive, and the argument list holds a fixed loader and nothing else:
 
-    subprocess.run(host.COMMAND, input=host.piped("models", request))      # over ssh: shlex.join(host.COMMAND)
+    subprocess.run(host.COMMAND, input=host.piped("models", request))  # over ssh: shlex.join(host.COMMAND)
 """
 
 import io
@@ -17,17 +17,23 @@ COMMAND = (
     "import sys, tempfile, runpy; i = sys.stdin.buffer; f = tempfile.NamedTemporaryFile(suffix='.pyz'); "
     "f.write(i.read(int(i.readline()))); f.flush(); runpy.run_path(f.name, run_name='__main__')",
 )
+MAIN = """import sys
+if sys.version_info < (3, 11):
+    sys.exit("this host needs Python 3.11 or newer as python3, and has " + sys.version.split()[0])
+from deploy.host.{program} import main
+sys.exit(main())
+"""
 
 
 def piped(program: str, request: object) -> bytes:
     """Standard input for `COMMAND`: the archive's length in bytes, the archive, then the request as JSON.
 
-    `program` is a module here whose `main()` reads the request from standard input and returns the exit status.
+    `program` is a module here whose `main()` reads the request from standard input and gives the status.
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as entries:
         for source in sorted(Path(__file__).parent.glob("*.py")):
             entries.write(source, f"deploy/host/{source.name}")
         entries.writestr("deploy/__init__.py", "")
-        entries.writestr("__main__.py", f"import sys\nfrom deploy.host.{program} import main\nsys.exit(main())\n")
+        entries.writestr("__main__.py", MAIN.format(program=program))
     return b"%d\n%b%b" % (len(archive.getvalue()), archive.getvalue(), json.dumps(request).encode())

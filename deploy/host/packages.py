@@ -20,6 +20,8 @@ from deploy.host.web import Server
 
 PUBLIC_INDEX = "https://pypi.org/simple"  # pip's own default
 MAX_UNPACKED = 4 << 30  # bytes of an sdist that are read in search of a member
+Link = tuple[str, str, File]  # file name, address, digest of the whole archive
+NOTHING: Link = ("", "", File(None, None))
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
@@ -29,13 +31,21 @@ def pip_index(environment: Mapping[str, str], home: Path) -> str:
         return web_address(environment["PIP_INDEX_URL"], "PIP_INDEX_URL")
     user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
     named = environment.get("PIP_CONFIG_FILE")
-    files = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf"), home / ".pip/pip.conf", user, *([Path(named)] if named else [])]
+    files = [
+        Path("/etc/xdg/pip/pip.conf"),
+        Path("/etc/pip.conf"),
+        home / ".pip/pip.conf",
+        user,
+        *([Path(named)] if named else []),
+    ]
     settings = configparser.RawConfigParser(strict=False)
     try:
         settings.read([] if named == os.devnull else files)
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise Failure(f"pip's configuration cannot be read ({error})") from None
-    return web_address(settings.get("global", "index-url", fallback=PUBLIC_INDEX), "pip.conf: global.index-url")
+    return web_address(
+        settings.get("global", "index-url", fallback=PUBLIC_INDEX), "pip.conf: global.index-url"
+    )
 
 
 def connect_index(address: str, timeout: float) -> Server:
@@ -46,7 +56,7 @@ def connect_index(address: str, timeout: float) -> Server:
     return Server(parts._replace(netloc=host).geturl(), timeout, f"Basic {secret}" if user else None)
 
 
-class Links(html.parser.HTMLParser):
+class Anchors(html.parser.HTMLParser):
     """The addresses of the links on a page of a simple index, in their order."""
 
     def __init__(self) -> None:
@@ -62,47 +72,69 @@ def normal(package: str) -> str:
 
 
 def find_archive(index: Server, wanted: Member) -> tuple[str, str, File]:
-    """File name, address and digest of the wheel or sdist that has the member, from the index's JSON or HTML page.
+    """File name, address and digest of the archive that has the member, from the index's JSON or HTML page.
 
-    Everything in an sdist lies under a folder NAME-VERSION, and nothing in a wheel does: so the member tells which.
+    Everything in an sdist lies under a folder NAME-VERSION, and nothing in a wheel does: so the member tells
+    which of the two it is.
     """
     package, version = normal(wanted.package), wanted.version
     page, kind, base = index.document(f"{index.address}/{package}/", ACCEPT)
     try:
-        if kind.endswith("json"):
-            found = [
-                (str(each["filename"]), str(each["url"]), File(each["hashes"].get("sha256"), each.get("size")))
-                for each in json.loads(page)["files"]
-            ]
-        else:
-            links = Links()
-            links.feed(page.decode(errors="replace"))
-            parts = [urllib.parse.urlsplit(address) for address in links.addresses]
-            found = [
-                (
-                    urllib.parse.unquote(each.path.rpartition("/")[2]),
-                    each._replace(fragment="").geturl(),
-                    File(each.fragment[7:] if each.fragment.startswith("sha256=") else None, None),
-                )
-                for each in parts
-            ]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        found = links_in_json(page) if kind.endswith("json") else links_in_html(page)
+        head, _, tail = wanted.member.partition("/")[0].rpartition("-")
+        identify = sdist if (normal(head), tail) == (package, version) else wheel
+        fitting = [
+            each for each in found if FILE.fullmatch(each[0]) and identify(each[0]) == (package, version)
+        ]
+        # Of several wheels, the one for any platform.
+        name, address, file = min(
+            fitting, key=lambda each: (not each[0].endswith("-any.whl"), each[0]), default=NOTHING
+        )
+        address = urllib.parse.urljoin(base, address)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Failure(f"{shown(index.address)}/{package}/ is no page of a package index") from None
-    head, _, tail = wanted.member.partition("/")[0].rpartition("-")
-    if (normal(head), tail) == (package, version):
-        fitting = [each for each in found if is_sdist(each[0], package, version)]
-    else:
-        wheels = [(each, each[0].split("-")) for each in found if each[0].endswith(".whl") and FILE.fullmatch(each[0])]
-        fitting = [each for each, name in wheels if (normal(name[0]), *name[1:2]) == (package, version)]
-    if not fitting:
-        raise Failure(f"{shown(index.address)} has no {wanted.package} {version} that could carry {wanted.member}")
-    name, address, digest = min(fitting, key=lambda each: (not each[0].endswith("-any.whl"), each[0]))
-    return name, urllib.parse.urljoin(base, address), digest
+    if not name:
+        raise Failure(
+            f"{shown(index.address)} has no {wanted.package} {version} that could carry {wanted.member}"
+        )
+    return name, web_address(address, f"the address of {name}"), file
 
 
-def is_sdist(name: str, package: str, version: str) -> bool:
-    head, _, tail = name.removesuffix(".tar.gz").rpartition("-")
-    return name.endswith(".tar.gz") and FILE.fullmatch(name) is not None and (normal(head), tail) == (package, version)
+def links_in_json(page: bytes) -> list[Link]:
+    return [
+        (each["filename"], each["url"], read_digest(each["hashes"].get("sha256"), each.get("size")))
+        for each in json.loads(page)["files"]
+    ]
+
+
+def links_in_html(page: bytes) -> list[Link]:
+    anchors = Anchors()
+    anchors.feed(page.decode(errors="replace"))
+    parts = [urllib.parse.urlsplit(address) for address in anchors.addresses]
+    return [
+        (
+            urllib.parse.unquote(each.path.rpartition("/")[2]),
+            each._replace(fragment="").geturl(),
+            read_digest(each.fragment.removeprefix("sha256="), None),
+        )
+        for each in parts
+    ]
+
+
+def read_digest(sha256: object, size: object) -> File:
+    """An index need not say either; then the digest of what is taken out of the archive decides alone."""
+    known = isinstance(sha256, str) and DIGEST.fullmatch(sha256)
+    return File(str(sha256) if known else None, size if isinstance(size, int) else None)
+
+
+def wheel(name: str) -> tuple[str, str] | None:
+    package, _, rest = name.partition("-")
+    return (normal(package), rest.partition("-")[0]) if name.endswith(".whl") else None
+
+
+def sdist(name: str) -> tuple[str, str] | None:
+    package, _, version = name.removesuffix(".tar.gz").rpartition("-")
+    return (normal(package), version) if name.endswith(".tar.gz") else None
 
 
 @contextlib.contextmanager
@@ -110,18 +142,19 @@ def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
     """The bytes of one member, as a stream. Raises Failure when the archive has no such file or is broken."""
     try:
         if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as content:
+            with zipfile.ZipFile(archive) as entries, entries.open(member) as content:
                 yield content
             return
-        with tarfile.open(archive, "r|gz") as sdist:
-            for entry in sdist:
+        with tarfile.open(archive, "r|gz") as stream:
+            for entry in stream:
                 if entry.offset_data + entry.size > MAX_UNPACKED:
                     break
-                if entry.name == member and entry.isreg():
-                    yield sdist.extractfile(entry)
+                found = stream.extractfile(entry) if entry.isreg() and entry.name == member else None
+                if found:
+                    yield found
                     return
-    except KeyError:
+    except KeyError:  # zipfile's word for a member that is not there
         pass
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
         raise Failure(f"{archive.name} is broken ({error})") from None
     raise Failure(f"{archive.name} has no file {member}")

@@ -48,7 +48,7 @@ def need_space(folder: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the folder alone; `waiting` is called once when somebody else has it. The kernel frees a dead one's lock."""
+    """Hold the folder alone; `waiting` is called when another has it. The kernel frees a dead one's lock."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -62,7 +62,7 @@ def locked(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def read_record(folder: Path) -> Record | None:
-    """None when there is none, or none that can be understood: then every file is read and judged by its digest."""
+    """None when there is none, or none that can be understood: then every file is judged by its digest."""
     try:
         with (folder / RECORD).open("rb") as content:
             entry = json.loads(content.read(MAX_RECORD))
@@ -81,11 +81,14 @@ def missing(folder: Path, files: Mapping[str, File], record: Record | None) -> d
             wrong[path] = "is not there yet"
         elif place.stat().st_size != want.size:
             wrong[path] = "has another size than expected"
-        elif not (
-            record is not None
-            and record.files.get(path) == want
-            and record.mtimes[path] == place.stat().st_mtime_ns
-        ) and sha256(place) != want.sha256:
+        elif (
+            not (
+                record is not None
+                and record.files.get(path) == want
+                and record.mtimes[path] == place.stat().st_mtime_ns
+            )
+            and sha256(place) != want.sha256
+        ):
             wrong[path] = "has other bytes than expected (SHA-256)"
     return wrong
 
@@ -108,8 +111,10 @@ def settle(folder: Path) -> None:
         os.close(handle)
 
 
-def seal(folder: Path, name: str, revision: str | None, files: Mapping[str, File], old: Record | None) -> None:
-    """Write the record unless it says the same already, and remove what an earlier record had and this one has not."""
+def seal(
+    folder: Path, name: str, revision: str | None, files: Mapping[str, File], old: Record | None
+) -> None:
+    """Write the record unless it says so already; remove what an earlier one had and this one has not."""
     mtimes = {path: (folder / path).stat().st_mtime_ns for path in files}
     if old != Record(name, revision, files, mtimes):
         entries = {path: {**vars(files[path]), "mtime_ns": mtimes[path]} for path in sorted(files)}

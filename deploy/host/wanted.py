@@ -1,4 +1,4 @@
-"""What is to be fetched: values, and reading them from JSON. Every name and path in it is data that may be hostile."""
+"""What is to be fetched: values, and reading them from JSON. Every name and path may be hostile."""
 
 import json
 import re
@@ -17,12 +17,12 @@ FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}")
-TOKEN = TOKEN
+TOKEN = re.compile(r"[!-~]{1,512}")
 TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
 
 
 class Failure(Exception):
-    """Something that cannot be had: a sentence that says what and where, and a hint at what to do about it."""
+    """Something that cannot be had: a sentence that says what and where, and a hint at what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """Lower-case hexadecimal SHA-256 and size in bytes; None where it is not known before the file is there."""
+    """Lower-case hexadecimal SHA-256 and size in bytes; None where it is not known yet."""
 
     sha256: str | None
     size: int | None
@@ -78,7 +78,9 @@ class Request:
 def text(value: object, key: str, form: re.Pattern[str] = TEXT) -> str:
     """The value as a string of that form without "..". Raises Failure naming the key."""
     if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
-        raise Failure(f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain and relative")
+        raise Failure(
+            f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain, without .."
+        )
     return value
 
 
@@ -105,12 +107,18 @@ def read_file(value: object, key: str) -> File:
 def read_member(value: object, key: str) -> Member:
     entry = mapping(value, key)
     package, version = text(entry.get("package"), f"{key}.package", PACKAGE), entry.get("version")
-    return Member(package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member"))
+    return Member(
+        package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member")
+    )
 
 
 def read_model(value: object, key: str) -> Model:
     entry = mapping(value, key)
-    name, revision, files = text(entry.get("name"), f"{key}.name", NAME), entry.get("revision"), entry.get("files")
+    name, revision, files = (
+        text(entry.get("name"), f"{key}.name", NAME),
+        entry.get("revision"),
+        entry.get("files"),
+    )
     packages = mapping(entry.get("packages") or {}, f"{key}.packages")
     patterns = sequence(entry.get("patterns") or [], f"{key}.patterns")
     return Model(
@@ -120,7 +128,8 @@ def read_model(value: object, key: str) -> Model:
         files=None if files is None else read_files(files, f"{name}: files"),
         packages={
             text(path, f"{name}: packages", FILE): tuple(
-                read_member(each, f"{name}: packages.{path}") for each in sequence(members, f"{name}: packages.{path}")
+                read_member(each, f"{name}: packages.{path}")
+                for each in sequence(members, f"{name}: packages.{path}")
             )
             for path, members in packages.items()
         },
@@ -129,16 +138,21 @@ def read_model(value: object, key: str) -> Model:
 
 
 def read_files(value: object, key: str) -> dict[str, File]:
-    return {text(path, key, FILE): read_file(each, f"{key}.{path}") for path, each in mapping(value, key).items()}
+    return {
+        text(path, key, FILE): read_file(each, f"{key}.{path}") for path, each in mapping(value, key).items()
+    }
 
 
 def read_request(document: bytes) -> Request:
     """Raises Failure for what is not a request, naming the key."""
     try:
         entry = mapping(json.loads(document), "request")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failure(f"the request is not JSON ({error})") from None
-    directory, timeout, token = Path(text(entry.get("directory"), "directory")), entry.get("timeout", 5.0), entry.get("token")
+    directory, timeout = Path(text(entry.get("directory"), "directory")), entry.get("timeout", 5.0)
+    token = entry.get("token") or None
+    if token is not None and not (isinstance(token, str) and TOKEN.fullmatch(token)):
+        raise Failure("token: it has characters that no token has")  # it is a secret: not shown
     if not directory.is_absolute():
         raise Failure(f"directory: {str(directory)!r} is not an absolute path")
     if not isinstance(timeout, int | float) or not 0 < timeout <= 600:
@@ -148,17 +162,22 @@ def read_request(document: bytes) -> Request:
         directory=directory,
         hub=web_address(entry.get("hub") or "https://huggingface.co", "hub"),
         index=None if entry.get("index") is None else web_address(entry.get("index"), "index"),
-        token=None if not token else text(token, "token", TOKEN),
+        token=token,
         timeout=float(timeout),
         models=tuple(read_model(each, f"models[{position}]") for position, each in enumerate(models)),
     )
 
 
 def web_address(value: object, key: str) -> str:
-    address = text(value, key)
-    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
-        raise Failure(f"{key}: {shown(address)} is no http or https address")
-    return address.rstrip("/")
+    try:
+        if isinstance(value, str) and TEXT.fullmatch(value):
+            parts = urllib.parse.urlsplit(value)
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+                return value.rstrip("/")
+    except ValueError:
+        pass
+    # The value may hold a password, so it is not shown.
+    raise Failure(f"{key}: an address that begins with https:// or http:// is needed")
 
 
 def shown(address: str) -> str:

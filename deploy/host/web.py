@@ -41,7 +41,7 @@ def origin(address: str) -> tuple[str, str | None, int | None]:
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, never from https to http, and gives credentials to the origin they were meant for alone."""
+    """Follows redirects, never from https to http, and gives credentials to their own origin alone."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -56,7 +56,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """http and https alone (no file:, no ftp:), with the proxies and the certificates that the environment names."""
+    """http and https alone (no file:, no ftp:), with the environment's proxies and certificates."""
     director = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -71,9 +71,14 @@ def opener() -> urllib.request.OpenerDirector:
     return director
 
 
+def discard(late: Future[http.client.HTTPResponse]) -> None:
+    if late.exception() is None:
+        late.result().close()
+
+
 @dataclass
 class Server:
-    """One base address, and whether it has been found unreachable in this run; then every call fails at once."""
+    """One base address, and whether it was found unreachable in this run: then every call fails at once."""
 
     address: str
     timeout: float
@@ -84,8 +89,8 @@ class Server:
     def open(self, address: str, start: int = 0, accept: str = "*/*") -> http.client.HTTPResponse:
         """The response's head, from byte `start` where the server can. Raises Unreachable or Refused.
 
-        Looking up a name, connecting to each of its addresses, TLS and redirects have no time limit in common: they
-        run in a thread, and all of it together gets `timeout` seconds.
+        Looking up a name, connecting to each of its addresses, TLS and redirects have no time limit in
+        common: they run in a thread, and all of it together gets `timeout` seconds.
         """
         if self.down:
             raise self.down
@@ -112,12 +117,12 @@ class Server:
                     raise Refused(f"{shown(address)} answered {error.code}", error.code, code) from None
                 self.down = Unreachable(f"{shown(self.address)} answered {error.code} {error.reason}")
         except TimeoutError:
-            answer.add_done_callback(lambda late: late.exception() or late.result().close())
+            answer.add_done_callback(discard)
             self.down = Unreachable(f"{shown(self.address)} did not answer within {self.timeout:g} s")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             self.down = Unreachable(f"{shown(self.address)} cannot be reached ({reason})")
-        self.down.hint = "check the network; a proxy is taken from HTTPS_PROXY, a certificate authority from SSL_CERT_FILE"
+        self.down.hint = "check the network; HTTPS_PROXY names a proxy, SSL_CERT_FILE certificate authorities"
         raise self.down
 
     def document(self, address: str, accept: str = "application/json") -> tuple[bytes, str, str]:
@@ -132,7 +137,7 @@ class Server:
             return page, response.headers.get_content_type(), response.url
 
     def download(self, address: str, target: Path, want: File, progress: Progress) -> None:
-        """Bring a file to `target`, going on from what lies there. Raises Failure; wrong bytes do not stay."""
+        """Bring a file to `target`, on from what lies there. Raises Failure; wrong bytes do not stay."""
         idle = 0
         while idle < ATTEMPTS:
             have = size_of(target)
@@ -146,7 +151,7 @@ class Server:
         raise Failure(f"{shown(address)} keeps breaking off")
 
     def transfer(self, address: str, target: Path, have: int, want: File, progress: Progress) -> bool:
-        """What one connection brings, from byte `have` on where the server can; True when that is all of it."""
+        """What one connection brings, from byte `have` on where the server can; True when it is complete."""
         try:
             response = self.open(address, start=have)
         except Refused as error:
@@ -155,16 +160,19 @@ class Server:
             target.unlink()  # what lies there is no beginning of this file
             return False
         with response:
+            # A server that cannot go on from there answers 200 and begins at the beginning.
             done = have if response.headers.get("Content-Range", "").startswith(f"bytes {have}-") else 0
             length = response.headers.get("Content-Length", "")
             total = done + int(length) if length.isdecimal() else want.size
-            if total is not None and total != (total if want.size is None else want.size):
+            most = MAX_FILE if total is None else total
+            if want.size not in (None, most) or most > MAX_FILE:
                 target.unlink(missing_ok=True)
                 if not done:
-                    raise Failure(f"{shown(address)} has {total} bytes, not the {want.size} expected")
+                    raise Failure(
+                        f"{shown(address)} has {most} bytes, not the {want.size or MAX_FILE} expected"
+                    )
                 return False
             with target.open("ab" if done else "wb") as out:
-                most = MAX_FILE if total is None else total
                 need_space(target.parent, 0 if total is None else total - done)
                 progress(done, total)
                 while done < most:
