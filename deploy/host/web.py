@@ -141,7 +141,7 @@ class Server:
         idle = 0
         while idle < ATTEMPTS:
             have = size_of(target)
-            if have == want.size or self.transfer(address, target, have or 0, want, progress):
+            if (have is not None and have == want.size) or self.transfer(address, target, have or 0, want, progress):
                 if want.sha256 in (None, sha256(target)):
                     return
                 target.unlink()
@@ -168,9 +168,7 @@ class Server:
             if want.size not in (None, most) or most > MAX_FILE:
                 target.unlink(missing_ok=True)
                 if not done:
-                    raise Failure(
-                        f"{shown(address)} has {most} bytes, not the {want.size or MAX_FILE} expected"
-                    )
+                    raise Failure(f"{shown(address)} has {most} bytes, not the {want.size or MAX_FILE} expected")
                 return False
             with target.open("ab" if done else "wb") as out:
                 need_space(target.parent, 0 if total is None else total - done)

