@@ -72,7 +72,9 @@ class Run:
 
     @cached_property
     def index(self) -> Server:
-        return connect_index(self.request.index or pip_index(os.environ, Path.home()), self.request.timeout)
+        return connect_index(
+            self.request.index or pip_index(os.environ, Path(os.path.expanduser("~"))), self.request.timeout
+        )
 
 
 @dataclass
@@ -306,6 +308,7 @@ def main() -> int:
     authorization = f"Bearer {request.token}" if request.token else None
     run = Run(request, Server(request.hub, request.timeout, authorization), emit)
     status = 0
+    os.umask(0o022)  # the files are read by services that run as somebody else
     try:
         for model in request.models:
             try:
@@ -318,7 +321,8 @@ def main() -> int:
             except OSError as error:
                 status = 1
                 place = error.filename or request.directory / model.folder
-                emit("failed", model.name, message=f"{place}: {error.strerror}", hint="see who may write there")
+                hint = f"run as a user who may write to {place}" if isinstance(error, PermissionError) else ""
+                emit("failed", model.name, message=f"{place}: {error.strerror or error}", hint=hint)
     except BrokenPipeError:  # nobody listens any more; what is there by now is gone on from next time
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -97,7 +97,6 @@ def keep(staged: Path, folder: Path, path: str) -> None:
     """Put a finished file in its place, in one step."""
     place = folder / path
     place.parent.mkdir(parents=True, exist_ok=True)
-    staged.chmod(0o644)  # read by a service that runs as somebody else
     staged.replace(place)
     settle(place.parent)
 

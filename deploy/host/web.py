@@ -17,7 +17,7 @@ from deploy.host.wanted import MAX_FILE, Failure, File, shown
 
 CHUNK = 1 << 18  # bytes between two reports of progress
 MAX_DOCUMENT = 32 << 20  # bytes of an index page or a listing; the longest index pages have some 10 MB
-STALL_SECONDS = 20.0  # without a byte, on a connection that had worked
+STALL_SECONDS = 10.0  # without a byte, on a connection that had worked
 ATTEMPTS = 3  # in a row that bring nothing new
 
 Progress = Callable[[int, int | None], None]
@@ -148,7 +148,8 @@ class Server:
                 if not have:
                     raise Failure(f"{shown(address)} has other bytes than expected (SHA-256)")
             idle = 0 if (size_of(target) or 0) > (have or 0) else idle + 1
-        raise Failure(f"{shown(address)} keeps breaking off")
+        self.down = Unreachable(f"{shown(address)} keeps breaking off", "try again later: it will be gone on with")
+        raise self.down
 
     def transfer(self, address: str, target: Path, have: int, want: File, progress: Progress) -> bool:
         """What one connection brings, from byte `have` on where the server can; True when it is complete."""

@@ -203,6 +203,7 @@ def test_hub_then_nothing_more(tmp_path: Path, hub: Site) -> None:
     assert last["done"] == last["total"] == len(WEIGHTS)
     assert lies(tmp_path / "models") == FILES
     record = json.loads((tmp_path / "models/Systran--faster-whisper-base/.greffier.json").read_text())
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in (tmp_path / "models").glob("*/*"))
     assert record["name"] == NAME and record["files"]["model.bin"].keys() == {"sha256", "size", "mtime_ns"}
 
     hub.seen.clear()
@@ -356,6 +357,16 @@ def test_what_breaks_off_is_gone_on_with(tmp_path: Path, hub: Site) -> None:
     assert status == 0 and lies(tmp_path / "models") == FILES
     ranges = [headers.get("Range") for path, headers in hub.seen if path.endswith("model.bin")]
     assert ranges == [None, "bytes=700000-"]
+
+
+def test_a_server_that_sends_nothing_is_given_up(tmp_path: Path, hub: Site, index: Site) -> None:
+    hub.act = lambda handler: cut(handler, WEIGHTS, 0)
+    wanted = pinned(packages=offer_wheels(index))
+    other = wanted | {"name": "Systran/another"}
+    status, events = fetch(request(tmp_path / "models", hub.url, wanted, other, index=f"{index.url}/simple"), tmp_path)
+    assert status == 0 and lies(tmp_path / "models") == FILES
+    why = [each["message"] for each in events if each["event"] == "source" and each["source"] == "package"]
+    assert len(hub.seen) == 3 and len(why) == 2 and all("keeps breaking off" in each for each in why)
 
 
 def test_the_next_run_goes_on_where_this_one_ended(tmp_path: Path, hub: Site) -> None:
