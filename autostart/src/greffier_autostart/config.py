@@ -1,0 +1,281 @@
+"""The configuration file: JSON in, checked values out.
+
+Every error names the key it is about, and all of them are told at once. Nothing is repaired silently.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+DEFAULT_QUIET_PATHS = ("/health", "/ready", "/metrics", "/status", "/openapi.json")
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text has one line per mistake, each with its key."""
+
+
+@dataclass(frozen=True)
+class ProcessEntry:
+    """How the process driver runs a service. `environment_file` holds secrets as lines KEY='VALUE'."""
+
+    command: tuple[str, ...]
+    directory: Path
+    environment: tuple[tuple[str, str], ...]
+    environment_file: Path | None
+    log: Path
+
+
+@dataclass(frozen=True)
+class ServiceEntry:
+    """One service. Two entries are equal exactly when nothing of the service changed. Times are in seconds.
+
+    `idle_seconds` 0 means that the service never goes to sleep by itself.
+    """
+
+    hostname: str
+    name: str
+    port: int
+    blocking: bool
+    driver: str
+    release: str
+    compose_dir: Path | None
+    containers: tuple[str, ...]
+    health_path: str
+    ready_path: str
+    quiet_paths: frozenset[str]
+    openapi: Path | None
+    idle_seconds: float
+    start_seconds: float
+    stop_seconds: float
+    process: ProcessEntry
+
+
+@dataclass(frozen=True)
+class Config:
+    """`listen` is (address, port); `control` the path of the control socket."""
+
+    listen: tuple[str, int]
+    control: Path
+    services: tuple[ServiceEntry, ...]
+
+
+class _Section:
+    """A JSON object whose keys are taken one by one; what is left over in the end is unknown."""
+
+    def __init__(self, value: object, where: str, errors: list[str]) -> None:
+        self.where = where
+        self.errors = errors
+        self.values: dict[str, Any] = {}
+        if isinstance(value, dict):
+            self.values = dict(value)
+        else:
+            errors.append(f"{where or 'the file'}: must be an object")
+
+    def key(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
+
+    def fail(self, name: str, message: str) -> None:
+        self.errors.append(f"{self.key(name)}: {message}")
+
+    def take(self, name: str, kind: type, default: object = ...) -> Any:
+        """The value of a key, or its default. A wrong type is an error and gives the type's empty value."""
+        value = self.values.pop(name, default)
+        if value is ...:
+            self.fail(name, "is missing")
+            return kind()
+        if value is default:
+            return value
+        wanted = (int, float) if kind is float else kind
+        if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+            self.fail(name, f"must be {_KINDS[kind]}")
+            return kind()
+        return value
+
+    def text(self, name: str, pattern: re.Pattern[str], meaning: str) -> str:
+        value: str = self.take(name, str)
+        if value and not pattern.match(value):
+            self.fail(name, f"{value!r} is not {meaning}")
+        return value
+
+    def number(self, name: str, low: float, high: float, default: object = ...) -> float:
+        value: float = self.take(name, float, default)
+        if not low <= value <= high:
+            self.fail(name, f"must be between {low:g} and {high:g}, not {value}")
+        return value
+
+    def url_path(self, name: str, default: str) -> str:
+        value: str = self.take(name, str, default)
+        if not _is_url_path(value):
+            self.fail(name, f"{value!r} must start with / and have no spaces or ?")
+        return value
+
+    def file(self, name: str, default: object = ...) -> Path | None:
+        value = self.take(name, str, default)
+        if value is None:
+            return None
+        if not value.startswith("/") or "\0" in value:
+            self.fail(name, f"{value!r} must be an absolute path")
+        return Path(value)
+
+    def texts(self, name: str, default: object = ...) -> tuple[str, ...]:
+        value = self.take(name, list, default)
+        if not all(isinstance(item, str) and "\0" not in item for item in value):
+            self.fail(name, "must be a list of strings")
+            return ()
+        return tuple(value)
+
+    def done(self) -> None:
+        for name in self.values:
+            self.fail(name, "is not a known key")
+
+
+_KINDS: Mapping[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def _is_url_path(value: object) -> bool:
+    return isinstance(value, str) and bool(re.match(r"/[^\s?#]*\Z", value))
+
+
+def load_config(path: Path) -> Config:
+    """Reads and checks the file. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from None
+    try:
+        return parse_config(document)
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+
+
+def parse_config(document: object) -> Config:
+    """The checked configuration. Raises ConfigError with one line per mistake."""
+    errors: list[str] = []
+    top = _Section(document, "", errors)
+    listen = _parse_listen(top)
+    control = top.file("control") or Path("/")
+    services = tuple(
+        _parse_service(hostname, value, errors) for hostname, value in top.take("services", dict).items()
+    )
+    top.done()
+    _refuse_repeats(services, errors)
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return Config(listen, control, services)
+
+
+def _parse_listen(top: _Section) -> tuple[str, int]:
+    value: str = top.take("listen", str)
+    address, _, port = value.rpartition(":")
+    address = address.removeprefix("[").removesuffix("]")
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if value and not loopback:
+        top.fail("listen", f"{value!r} must be a loopback address and a port: there is no password here")
+    if value and not (port.isdecimal() and int(port) <= 65535):
+        top.fail("listen", f"{value!r} must end in a port")
+        return address, 0
+    return address, int(port or 0)
+
+
+def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEntry:
+    section = _Section(value, f"services.{hostname}", errors)
+    if not _HOST_NAME.match(hostname):
+        errors.append(f"services.{hostname}: is not a lower-case host name")
+    driver: str = section.take("driver", str)
+    if driver and driver not in _DRIVERS:
+        section.fail("driver", f"{driver!r} is not known; known: {', '.join(_DRIVERS)}")
+    quiet = section.texts("quietPaths", DEFAULT_QUIET_PATHS)
+    for path in quiet:
+        if not _is_url_path(path):
+            section.fail("quietPaths", f"{path!r} must start with / and have no spaces or ?")
+    health = section.url_path("healthPath", "/health")
+    ready = section.url_path("readyPath", "/ready")
+    entry = ServiceEntry(
+        hostname=hostname,
+        name=section.text("name", _NAME, "a name of letters, digits and . _ -"),
+        port=int(section.take("proxyPort", int)),
+        blocking=section.take("blocking", bool, True),
+        driver=driver,
+        release=section.take("release", str),
+        compose_dir=section.file("composeDir", None),
+        containers=section.texts("containers", ()),
+        health_path=health,
+        ready_path=ready,
+        quiet_paths=frozenset(quiet),
+        openapi=section.file("openapi", None),
+        idle_seconds=section.number("idleSeconds", 0, 31_536_000),
+        start_seconds=section.number("startSeconds", 0.1, 86_400, 30),
+        stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
+        process=_parse_process(section),
+    )
+    if not 1 <= entry.port <= 65535:
+        section.fail("proxyPort", f"must be a port from 1 to 65535, not {entry.port}")
+    section.done()
+    return entry
+
+
+def _parse_process(parent: _Section) -> ProcessEntry:
+    section = _Section(parent.take("process", dict), parent.key("process"), parent.errors)
+    command = section.texts("command")
+    if not command or not command[0]:
+        section.fail("command", "must name the program to run")
+    environment = section.take("environment", dict, {})
+    for key, value in environment.items():
+        if not _VARIABLE.match(key):
+            section.fail(f"environment.{key}", "is not a variable's name")
+        if not isinstance(value, str) or "\0" in value:
+            section.fail(f"environment.{key}", "must be a string")
+    entry = ProcessEntry(
+        command=command,
+        directory=section.file("directory") or Path("/"),
+        environment=tuple(sorted((str(key), str(value)) for key, value in environment.items())),
+        environment_file=section.file("environmentFile", None),
+        log=section.file("log") or Path("/"),
+    )
+    section.done()
+    return entry
+
+
+def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> None:
+    traits: tuple[tuple[str, Callable[[ServiceEntry], object]], ...] = (
+        ("name", lambda entry: entry.name),
+        ("proxyPort", lambda entry: entry.port),
+        ("process.log", lambda entry: entry.process.log),
+    )
+    for key, trait in traits:
+        seen: dict[object, str] = {}
+        for entry in services:
+            first = seen.setdefault(trait(entry), entry.hostname)
+            if first != entry.hostname:
+                errors.append(f"services.{entry.hostname}.{key}: is the same as services.{first}.{key}")
+
+
+_DRIVERS = ("process",)

@@ -1,0 +1,46 @@
+"""What every driver offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StartError(Exception):
+    """The service could not be started. The text is the reason, for the caller to read."""
+
+
+@dataclass(frozen=True)
+class End:
+    """That a service ended by itself. `clean`: without an error."""
+
+    reason: str
+    clean: bool
+
+
+class Driver(Protocol):
+    """Runs one service, at most one instance at a time."""
+
+    @property
+    def pid(self) -> int | None:
+        """The main process while it runs."""
+        ...
+
+    async def start(self) -> None:
+        """Start it, without waiting until it is ready. Raises StartError."""
+        ...
+
+    async def ended(self) -> End:
+        """Waits until it has ended by itself."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop it and all it started, politely and then by force; returns when nothing of it runs any more.
+
+        Does nothing if it does not run.
+        """
+        ...
+
+    def last_words(self) -> str:
+        """The last line of its log since its start; empty if there is none."""
+        ...

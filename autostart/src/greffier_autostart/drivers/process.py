@@ -1,0 +1,186 @@
+"""Services as child processes, for hosts without Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from ..config import ProcessEntry
+from .base import End, StartError
+from .logfile import LogFile
+
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""Of autostart's own environment a service gets these and no others."""
+
+LOG_CHECK_SECONDS = 10.0
+KILL_SECONDS = 10.0
+MAX_ENVIRONMENT_BYTES = 256 * 1024
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SECRET_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)='(.*)'\Z")
+
+
+class ProcessDriver:
+    """Runs a command in its own session, with its output appended to a log file that is kept small.
+
+    If autostart is killed, the kernel kills the command (PR_SET_PDEATHSIG), so no service is left behind.
+    """
+
+    def __init__(self, entry: ProcessEntry, stop_seconds: float) -> None:
+        self._entry = entry
+        self._stop_seconds = stop_seconds
+        self._log = LogFile(entry.log)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended: asyncio.Future[int] | None = None
+        self._log_check: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        # Nothing is awaited here, so that cancelling a start never leaves a process that nobody knows.
+        entry = self._entry
+        environment = self._environment()
+        try:
+            log = self._log.open()
+        except OSError as error:
+            raise StartError(f"its log {entry.log} cannot be written: {error.strerror}") from None
+        try:
+            process = subprocess.Popen(
+                entry.command,
+                cwd=entry.directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(),
+            )
+        except OSError as error:
+            raise StartError(
+                f"{error.filename or entry.command[0]} cannot be run: {error.strerror}"
+            ) from None
+        except subprocess.SubprocessError:
+            raise StartError(f"{entry.command[0]} cannot be run") from None
+        finally:
+            os.close(log)
+        try:
+            watch = os.pidfd_open(process.pid)
+        except OSError as error:  # no file descriptor left, or a kernel older than 5.3
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+            raise StartError(f"its process cannot be watched: {error.strerror}") from None
+        loop = asyncio.get_running_loop()
+        self._process = process
+        self._ended = loop.create_future()
+        loop.add_reader(watch, self._reap, loop, watch, process, self._ended)
+        self._log_check = loop.call_later(LOG_CHECK_SECONDS, self._check_log, loop)
+
+    async def ended(self) -> End:
+        assert self._ended is not None
+        code = await asyncio.shield(self._ended)
+        said = self._log.last_line()
+        if code == 0:
+            return End(said or "it ended by itself", clean=True)
+        return End(said or _describe(code), clean=False)
+
+    async def stop(self) -> None:
+        process, ended = self._process, self._ended
+        if process is None or ended is None:
+            return
+        if not ended.done():
+            _signal_group(process.pid, signal.SIGTERM)
+            await asyncio.wait({ended}, timeout=self._stop_seconds)
+        # Also after an orderly end: what the command started must not outlive it.
+        _signal_group(process.pid, signal.SIGKILL)
+        await asyncio.wait({ended}, timeout=KILL_SECONDS)
+        self._process = None
+        if self._log_check:
+            self._log_check.cancel()
+
+    def last_words(self) -> str:
+        return self._log.last_line()
+
+    def _environment(self) -> dict[str, str]:
+        environment = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        environment.update(self._entry.environment)
+        if self._entry.environment_file is not None:
+            environment.update(read_environment(self._entry.environment_file))
+        return environment
+
+    def _check_log(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._log.keep_small()
+        self._log_check = loop.call_later(LOG_CHECK_SECONDS, self._check_log, loop)
+
+    @staticmethod
+    def _reap(
+        loop: asyncio.AbstractEventLoop,
+        watch: int,
+        process: subprocess.Popen[bytes],
+        ended: asyncio.Future[int],
+    ) -> None:
+        loop.remove_reader(watch)
+        os.close(watch)
+        ended.set_result(process.wait())
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    r"""The lines KEY='VALUE' of a file of secrets; inside VALUE, \' stands for '. Raises StartError.
+
+    An error names the line, never its content.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_ENVIRONMENT_BYTES + 1)
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartError(f"{path} is not UTF-8 text") from None
+    if len(text) > MAX_ENVIRONMENT_BYTES:
+        raise StartError(f"{path} is larger than {MAX_ENVIRONMENT_BYTES} bytes")
+    environment = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _SECRET_LINE.match(line)
+        if match is None or "\0" in line:
+            raise StartError(f"{path}, line {number}: is not of the form KEY='VALUE'")
+        environment[match[1]] = match[2].replace("\\'", "'")
+    return environment
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What runs in the child before the command: ask to be killed when autostart dies."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up here: the child must not load anything
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or of another user by now
+        os.killpg(group, number)
+
+
+def _describe(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "it was killed (signal 9), perhaps for want of memory"
+    if code < 0:
+        try:
+            return f"it ended by signal {-code} ({signal.Signals(-code).name})"
+        except ValueError:
+            return f"it ended by signal {-code}"
+    return f"it ended with status {code}"

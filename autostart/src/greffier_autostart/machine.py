@@ -1,0 +1,346 @@
+"""The life of one service: `asleep -> starting -> ready -> draining -> asleep`, and `failed`, `paused`.
+
+One writer: everything that happens to a service arrives here as a call, on one thread, and everything that
+must be done leaves as a call of `Effects`. No clock, process or socket is known here.
+
+The promise: `Effects.stop` is called only when no request is in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from math import ceil
+from typing import Protocol
+
+
+class State(StrEnum):
+    """`paused`: stopped on purpose; requests are held, and nothing starts until resumed."""
+
+    ASLEEP = "asleep"
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    FAILED = "failed"
+    PAUSED = "paused"
+
+
+class Alarm(Protocol):
+    """Something that rings later, unless cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+class Effects(Protocol):
+    """What the machine may do to the world. None of these may call the machine back before returning."""
+
+    def now(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+    def alarm(self, seconds: float, ring: Callable[[], None]) -> Alarm: ...
+
+    def start(self) -> None:
+        """Begin to start; ends with `Machine.on_ready` or `on_failed`, unless `stop` comes first."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop, also in the middle of a start; ends with one call of `Machine.on_stopped`."""
+        ...
+
+    def changed(self, old: State, new: State, reason: str | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times in seconds. `idle` 0: never asleep by itself. `hold`: how long a request may wait at most."""
+
+    idle: float
+    hold: float
+    held: int = 256
+
+
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
+"""After the n-th failure in a row the next start waits 1, 2, 4 … 30 s, so a crash loop burns no processor."""
+
+STEADY = 60.0
+"""A service that was ready this long before it died did not die of its start: backoff begins anew."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is not served. `code` is for programs, `retry_after` in whole seconds."""
+
+    code: str
+    message: str
+    retry_after: int
+
+
+class Waiter(Protocol):
+    """A held request. Exactly one of the two is called, once, unless it leaves by `Machine.cancel`."""
+
+    def admit(self) -> None:
+        """The service is ready and the request counts as in flight; ends with `Machine.leave`."""
+        ...
+
+    def refuse(self, refusal: Refusal) -> None: ...
+
+
+class Outcome(Enum):
+    """What `Machine.enter` did with a request that it did not refuse."""
+
+    ADMITTED = 1
+    HELD = 2
+
+
+class Busy(Exception):
+    """The service cannot be put to sleep now; the text says why."""
+
+
+class Machine:
+    """See the module. Counters and times are for reading only."""
+
+    def __init__(self, name: str, limits: Limits, effects: Effects) -> None:
+        self.name = name
+        self.limits = limits
+        self.state = State.ASLEEP
+        self.in_flight = 0
+        self.starts = 0
+        self.last_start_seconds: float | None = None
+        self.last_error: str | None = None
+        self.last_use: float | None = None
+        self.since = effects.now()
+        self._effects = effects
+        self._quiet = 0  # of in_flight: those that do not keep the service awake
+        self._held: dict[Waiter, float] = {}  # to the time when it has waited long enough; oldest first
+        self._idle_alarm: Alarm | None = None
+        self._hold_alarm: Alarm | None = None
+        self._stopping = False
+        self.pausing = False  # until `resume`: drain, and stay stopped
+        self._wanted = False  # somebody asked to wake while it could not be done at once
+        self._closed: Refusal | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    @property
+    def held(self) -> int:
+        """Requests that wait for the service."""
+        return len(self._held)
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long a failed service is left alone still."""
+        return max(0.0, self._retry_at - self._effects.now()) if self.state is State.FAILED else 0.0
+
+    # Requests
+
+    def enter(self, waiter: Waiter, *, hold: bool = True) -> Outcome | Refusal:
+        """A request has arrived. Starts the service where that helps; with `hold` false it never waits."""
+        if self.state is State.READY:
+            self.in_flight += 1
+            self.last_use = self._effects.now()
+            return Outcome.ADMITTED
+        if self._closed:
+            return self._closed
+        if self.state is State.DRAINING and not self.pausing and not self._stopping:
+            self._move(State.READY)  # only quiet requests are in flight, and nothing was stopped yet
+            outcome = self.enter(waiter)
+            self._watch_idle()
+            return outcome
+        if self.state is State.FAILED and self.retry_seconds > 0:
+            return self._failure()
+        if len(self._held) >= self.limits.held:
+            return Refusal("too_many_waiting", f"too many requests are waiting for {self.name} to start", 5)
+        self.last_use = self._effects.now()
+        self._want()
+        if not hold:
+            retry = ceil(self.last_start_seconds or 2)
+            return Refusal("service_starting", f"{self.name} is starting; ask again in {retry} s", retry)
+        self._held[waiter] = self._effects.now() + self.limits.hold
+        if self._hold_alarm is None:
+            self._hold_alarm = self._effects.alarm(self.limits.hold, self._on_hold_alarm)
+        return Outcome.HELD
+
+    def enter_quiet(self) -> None:
+        """A request that is forwarded to the ready service but must not keep it awake."""
+        assert self.state is State.READY
+        self.in_flight += 1
+        self._quiet += 1
+
+    def leave(self, *, quiet: bool = False) -> None:
+        """A request that was in flight has had its last byte."""
+        self.in_flight -= 1
+        if quiet:
+            self._quiet -= 1
+        else:
+            self.last_use = self._effects.now()
+        if self.state is State.DRAINING:
+            self._stop_when_empty()
+
+    def cancel(self, waiter: Waiter) -> None:
+        """A held request has gone away."""
+        self._held.pop(waiter, None)
+
+    # The operator
+
+    def wake(self) -> None:
+        """Start, also where a failure's backoff has not passed."""
+        self._retry_at = 0.0
+        self._want()
+
+    def sleep(self) -> None:
+        """Stop now. Raises Busy with requests in flight or waiting."""
+        busy = self.in_flight - self._quiet
+        if busy or self._held:
+            raise Busy(f"{self.name} has {busy} requests in flight and {self.held} waiting; it stays awake")
+        self._wanted = False
+        if self.state is State.FAILED:
+            self._failures = 0
+            self._move(State.ASLEEP)
+        elif self.state in (State.READY, State.STARTING):
+            self._drain()
+
+    def pause(self, closed: Refusal | None = None) -> None:
+        """Drain, stop and stay stopped. Requests are held, or refused with `closed`."""
+        self.pausing = True
+        self._closed = closed
+        if closed:
+            self._wanted = False
+            self._refuse_held(closed)
+        if self.state in (State.READY, State.STARTING):
+            self._drain()
+        elif self.state in (State.ASLEEP, State.FAILED):
+            self._move(State.PAUSED)
+
+    def resume(self) -> None:
+        """End a pause; starts at once where requests wait."""
+        self.pausing = False
+        self._closed = None
+        self._failures = 0
+        if self.state is State.PAUSED:
+            self._move(State.ASLEEP)
+            self._start_if_wanted()
+
+    # What became of the effects
+
+    def on_ready(self) -> None:
+        if self.state is not State.STARTING:
+            return
+        self.last_start_seconds = self._effects.now() - self.since
+        self.last_error = None
+        self._move(State.READY)
+        self._watch_idle()
+        waiters = list(self._held)
+        self._held.clear()
+        self.in_flight += len(waiters)  # all at once: one that ends at once must not let the service stop
+        for waiter in waiters:
+            waiter.admit()
+
+    def on_failed(self, reason: str) -> None:
+        """The start did not succeed; nothing runs any more."""
+        if self.state is State.STARTING:
+            self._fail(reason)
+
+    def on_exited(self, reason: str, *, clean: bool) -> None:
+        """It ended by itself. `clean`: without an error, so that the next request may start it at once."""
+        if self.state is State.READY:
+            if self._effects.now() - self.since >= STEADY:
+                self._failures = 0
+            if clean:
+                self._move(State.ASLEEP, reason)
+            else:
+                self._fail(reason)
+        elif self.state is State.DRAINING and not self._stopping:
+            self.last_error = None if clean else reason
+            self._stopping = True
+            self.on_stopped()
+
+    def on_stopped(self) -> None:
+        if not self._stopping:
+            return
+        self._stopping = False
+        self._failures = 0
+        if self.pausing:
+            self._move(State.PAUSED)
+        else:
+            self._move(State.ASLEEP)
+            self._start_if_wanted()
+
+    # Inside
+
+    def _move(self, state: State, reason: str | None = None) -> None:
+        old, self.state, self.since = self.state, state, self._effects.now()
+        if state is not State.READY and self._idle_alarm:
+            self._idle_alarm.cancel()
+            self._idle_alarm = None
+        self._effects.changed(old, state, reason)
+
+    def _want(self) -> None:
+        if self.state in (State.ASLEEP, State.FAILED):
+            self._start()
+        elif self.state in (State.DRAINING, State.PAUSED):
+            self._wanted = True
+
+    def _start(self) -> None:
+        self._wanted = False
+        self.starts += 1
+        self._move(State.STARTING)
+        self._effects.start()
+
+    def _start_if_wanted(self) -> None:
+        if self._held or self._wanted:
+            self._start()
+
+    def _fail(self, reason: str) -> None:
+        self.last_error = reason
+        self._failures += 1
+        backoff = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 16), LONGEST_BACKOFF)
+        self._retry_at = self._effects.now() + backoff
+        self._move(State.FAILED, reason)
+        self._refuse_held(self._failure())
+
+    def _failure(self) -> Refusal:
+        message = f"{self.name} could not be started: {self.last_error}"
+        return Refusal("service_failed", message, max(1, ceil(self.retry_seconds)))
+
+    def _refuse_held(self, refusal: Refusal) -> None:
+        waiters = list(self._held)
+        self._held.clear()
+        for waiter in waiters:
+            waiter.refuse(refusal)
+
+    def _drain(self) -> None:
+        self._move(State.DRAINING)
+        self._stop_when_empty()
+
+    def _stop_when_empty(self) -> None:
+        if self.in_flight == 0 and not self._stopping:
+            self._stopping = True
+            self._effects.stop()
+
+    def _watch_idle(self) -> None:
+        if not self.limits.idle:
+            return
+        now = self._effects.now()
+        if self.in_flight > self._quiet:
+            left = self.limits.idle
+        else:
+            left = max(self.last_use or 0.0, self.since) + self.limits.idle - now
+        if left > 0:
+            self._idle_alarm = self._effects.alarm(left, self._watch_idle)
+        else:
+            self._idle_alarm = None
+            self._drain()
+
+    def _on_hold_alarm(self) -> None:
+        self._hold_alarm = None
+        now = self._effects.now()
+        late = [waiter for waiter, until in self._held.items() if until <= now]
+        for waiter in late:
+            self._held.pop(waiter, None)
+        if self._held:
+            self._hold_alarm = self._effects.alarm(min(self._held.values()) - now, self._on_hold_alarm)
+        refusal = Refusal("service_starting", f"{self.name} was not ready within {self.limits.hold:g} s", 5)
+        for waiter in late:
+            waiter.refuse(refusal)

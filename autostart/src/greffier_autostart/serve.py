@@ -1,0 +1,108 @@
+"""The running program: sockets, signals and the log, around a Supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from .config import Config, ConfigError, load_config
+from .control import ControlError, ControlServer
+from .machine import State
+from .service import Service
+from .supervisor import MAX_CONNECTIONS, CommandError, Supervisor
+
+BACKLOG = 4096
+
+
+class ServeError(Exception):
+    """The program cannot run; the text says why."""
+
+
+def serve(path: Path) -> None:
+    """Runs until SIGTERM or SIGINT. Raises ConfigError or ServeError."""
+    config = load_config(path)
+    _raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(path, config))
+
+
+async def _serve(path: Path, config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    supervisor = Supervisor(config, _report, loop)
+
+    def reload() -> dict[str, Any]:
+        changes = supervisor.reload(load_config(path))
+        _log("reloaded", **changes)
+        return changes
+
+    def reload_by_signal() -> None:
+        try:
+            reload()
+        except ConfigError as error:
+            _log("reload refused", error=str(error))
+
+    async def command(name: str, service: str | None) -> dict[str, Any]:
+        if name == "status":
+            return supervisor.status()
+        if name == "reload":
+            return reload()
+        if name in ("wake", "sleep") and service is not None:
+            return await (supervisor.wake(service) if name == "wake" else supervisor.sleep(service))
+        raise CommandError(f"unknown command {name!r}; known: status, wake NAME, sleep NAME, reload")
+
+    host, port = config.listen
+    try:
+        server = await loop.create_server(supervisor.client, host, port, backlog=BACKLOG)
+    except OSError as error:
+        raise ServeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from None
+    control = ControlServer(config.control, command)
+    try:
+        await control.open()
+    except ControlError as error:
+        server.close()
+        raise ServeError(str(error)) from None
+    done = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, done.set)
+    loop.add_signal_handler(signal.SIGHUP, reload_by_signal)
+    sweeper = loop.create_task(supervisor.sweep())
+    _log("listening", address=f"{host}:{server.sockets[0].getsockname()[1]}", services=len(config.services))
+    await done.wait()
+    _log("stopping")
+    server.close()
+    await supervisor.close()
+    control.close()
+    sweeper.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await sweeper
+    _log("stopped")
+
+
+def _report(service: Service, old: State, new: State, reason: str | None) -> None:
+    extra = {"reason": reason} if reason else {}
+    _log("state", service=service.entry.name, old=old.value, new=new.value, **extra)
+
+
+def _log(event: str, **values: Any) -> None:
+    """One line of JSON on standard error; never anything of a request."""
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with contextlib.suppress(OSError):
+        print(json.dumps({"time": time, "event": event, **values}), file=sys.stderr, flush=True)
+
+
+def _raise_file_limit() -> None:
+    """Every relayed connection takes two file descriptors."""
+    wanted = 2 * MAX_CONNECTIONS + 512
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,180 @@
+"""Connections to a service, kept alive between requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+KEEP_IDLE_SECONDS = 4.0
+"""An unused connection is closed before the service does it (uvicorn keeps one for 5 s)."""
+
+MAX_IDLE = 128
+"""Unused connections kept for one service."""
+
+CONNECT_SECONDS = 10.0
+"""A connection on the loopback takes longer only if the service does not accept any more."""
+
+WRITE_BUFFER = 256 * 1024
+"""Bytes written but not sent from which the other side is not read any more."""
+
+
+class Owner(Protocol):
+    """Who uses a connection at the moment."""
+
+    def upstream_data(self, data: bytes) -> None: ...
+
+    def upstream_lost(self) -> None: ...
+
+    def upstream_full(self) -> None: ...
+
+    def upstream_drained(self) -> None: ...
+
+
+class Upstream(asyncio.Protocol):
+    """One connection. It serves one owner at a time, and none while it lies in the pool."""
+
+    __slots__ = ("_eof_sent", "_pool", "idle_since", "owner", "reading", "reused", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._eof_sent = False
+        self.owner: Owner | None = None
+        self.reading = True
+        self.reused = False
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        return not self._eof_sent and not self.transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def write_eof(self) -> None:
+        if not self._eof_sent and not self.transport.is_closing():
+            self._eof_sent = True
+            self.transport.write_eof()
+
+    def pause_reading(self) -> None:
+        if self.reading and not self.transport.is_closing():
+            self.reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.reading and not self.transport.is_closing():
+            self.reading = True
+            self.transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once and tell nobody."""
+        self.owner = None
+        self.transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._pool.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.owner is None:
+            self.transport.abort()  # an answer to no question
+        else:
+            self.owner.upstream_data(data)
+
+    def pause_writing(self) -> None:
+        if self.owner is not None:
+            self.owner.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.owner is not None:
+            self.owner.upstream_drained()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._pool.closed(self)
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            owner.upstream_lost()
+
+
+class Pool:
+    """The connections to one run of a service.
+
+    The newest unused one is taken first, so that the others can grow old.
+    """
+
+    def __init__(self, host: str, port: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.host = host
+        self.port = port
+        self._loop = loop
+        self._usable = True
+        self._open: set[Upstream] = set()
+        self._idle: list[Upstream] = []
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def take(self) -> Upstream | None:
+        """An unused connection, or None."""
+        oldest = self._loop.time() - KEEP_IDLE_SECONDS
+        while self._idle:
+            upstream = self._idle.pop()
+            if upstream.idle_since > oldest and not upstream.transport.is_closing():
+                upstream.reused = True
+                return upstream
+            upstream.abort()
+        return None
+
+    def give(self, upstream: Upstream) -> None:
+        """Take back a connection on which nothing is in flight, to be used again."""
+        upstream.owner = None
+        upstream.resume_reading()  # so that the service's closing it is noticed
+        if self._usable and upstream.reusable and len(self._idle) < MAX_IDLE:
+            upstream.idle_since = self._loop.time()
+            self._idle.append(upstream)
+        else:
+            upstream.abort()
+
+    def connect(self, done: Callable[[Upstream | None], None]) -> None:
+        """Open a new connection and call `done` with it, or with None if the service cannot be reached."""
+        task = self._loop.create_task(self._connect(done))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, done: Callable[[Upstream | None], None]) -> None:
+        upstream: Upstream | None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, upstream = await self._loop.create_connection(lambda: Upstream(self), self.host, self.port)
+        except (OSError, TimeoutError):
+            upstream = None
+        if upstream is not None and upstream.transport.is_closing():
+            upstream = None
+        done(upstream)
+
+    def sweep(self) -> None:
+        """Close what has been unused for too long."""
+        oldest = self._loop.time() - KEEP_IDLE_SECONDS
+        old = [upstream for upstream in self._idle if upstream.idle_since <= oldest]
+        if old:
+            self._idle = [upstream for upstream in self._idle if upstream.idle_since > oldest]
+            for upstream in old:
+                upstream.abort()
+
+    def close(self) -> None:
+        """Close every connection, for good; owners are told that theirs is lost."""
+        self._usable = False
+        self._idle.clear()
+        for upstream in list(self._open):
+            upstream.transport.abort()
+
+    def opened(self, upstream: Upstream) -> None:
+        self._open.add(upstream)
+
+    def closed(self, upstream: Upstream) -> None:
+        self._open.discard(upstream)
+        if upstream.owner is None and upstream in self._idle:
+            self._idle.remove(upstream)
