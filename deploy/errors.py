@@ -30,10 +30,15 @@ class Problem:
     hint: str = ""
 
 
+def _position(problem: Problem) -> tuple[str, int, int]:
+    file, line, column = problem.place.rsplit(":", 2)
+    return file, int(line), int(column)
+
+
 class InventoryError(KitError):
     """Everything that is wrong with an inventory, at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(dict.fromkeys(problems))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=_position))
         lines = [f"{p.place}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems]
         super().__init__("\n".join(lines), code=INVENTORY)

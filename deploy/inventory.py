@@ -1,5 +1,6 @@
 """What the operator wrote: inventory.yml as pydantic models, with errors that point at file:line:column."""
 
+import copy
 import difflib
 import re
 from functools import partial
@@ -43,6 +44,13 @@ def _plain(text: str) -> str:
     return text
 
 
+def _reference(text: str) -> str:
+    if not _REFERENCE.fullmatch(text):
+        # What stands there may be the secret itself: it is not repeated.
+        raise ValueError("not a reference; write env:NAME, file:path or command:program, never the secret itself")
+    return text
+
+
 def _pattern(pattern: re.Pattern[str], says: str) -> Any:
     return AfterValidator(partial(_match, pattern, says))
 
@@ -53,10 +61,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variable")]
 Plain = Annotated[str, AfterValidator(_plain)]
 Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
-SecretText = Annotated[
-    str,
-    _pattern(_REFERENCE, "a reference; write env:NAME, file:path or command:program, never the secret itself"),
-]
+SecretText = Annotated[str, AfterValidator(_reference)]
 _SIZE = {"type": "string", "pattern": "^[0-9]+[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^[0-9]+[smhdSMHD]$", "examples": ["30s"]}
 _IDLE = {"type": "string", "pattern": "^([0-9]+[smhdSMHD]|never)$", "examples": ["15m"]}
@@ -77,10 +82,16 @@ class Tls(_Part):
         description="`letsencrypt`: certbot asks for one and renews it. `internal`: an authority of the host's own, "
         "for test hosts and private networks. `files`: a certificate you bring.",
     )
-    email: Plain | None = Field(None, description="Address that Let's Encrypt writes to when a certificate nears its end.")
+    email: Plain | None = Field(
+        None, description="Address that Let's Encrypt writes to when a certificate nears its end."
+    )
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
-    certificate: Plain | None = Field(None, description="For `files`: path on this laptop of the certificate chain (PEM).")
-    key: SecretText | None = Field(None, description="For `files`: reference to its private key, such as file:tls/key.pem.")
+    certificate: Plain | None = Field(
+        None, description="For `files`: path on this laptop of the certificate chain (PEM)."
+    )
+    key: SecretText | None = Field(
+        None, description="For `files`: reference to its private key, such as file:tls/key.pem."
+    )
 
 
 class Host(_Part):
@@ -95,14 +106,14 @@ class Host(_Part):
     port: Port = Field(22, description="Port of its SSH server.")
     domain: Hostname | None = Field(
         None,
-        description="Services answer at <name>.<domain>. Required, except with `runtime: process`, where it is localhost.",
+        description="Services answer at <name>.<domain>. Required, but with `runtime: process`, where it is localhost.",
     )
     timezone: Annotated[str, _pattern(_ZONE, "a time zone such as Europe/Paris")] = Field(
         "UTC", description="Time zone of the services' logs."
     )
     runtime: Literal["compose", "process"] = Field(
         "compose",
-        description="`compose`: Docker on a host reached by SSH. `process`: virtual environments on this machine, without Docker.",
+        description="`compose`: Docker on a host reached by SSH. `process`: this machine, without Docker.",
     )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
     cors_origins: list[Annotated[str, _pattern(_ORIGIN, "an origin such as https://app.example.org")]] = Field(
@@ -110,7 +121,8 @@ class Host(_Part):
         description="Other web origins whose pages may call the services. The portal's own is always allowed.",
     )
     request_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        50, description="Requests a second that one client address may send; a burst of twice as many passes, more gets 429."
+        50,
+        description="Requests a second that one client address may send; twice as many pass at once, more get 429.",
     )
 
 
@@ -119,7 +131,9 @@ class Service(_Part):
 
     kind: Name = Field(description="What it is: the name of a folder in services/.")
     host: Name | None = Field(None, description="Name of its host. Default: the only host there is.")
-    hostname: Hostname | None = Field(None, description="Its own host name. Default: <service name>.<domain of its host>.")
+    hostname: Hostname | None = Field(
+        None, description="Its own host name. Default: <service name>.<domain of its host>."
+    )
     model: Model | None = Field(None, description="Model to load. Default: the kind's own.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; `cuda` reserves a GPU.")
     compute_type: Name | None = Field(
@@ -136,9 +150,11 @@ class Service(_Part):
     )
     secrets: dict[Variable, SecretText] = Field(
         default_factory=dict,
-        description="Environment variables with secrets, as references: env:NAME, file:path or command:program arguments.",
+        description="Environment variables with secrets, as references: env:NAME, file:path or command:program.",
     )
-    enabled: bool = Field(True, description="`false`: nothing of it runs, and nothing is kept on the host but its data.")
+    enabled: bool = Field(
+        True, description="`false`: nothing of it runs, and nothing is kept on the host but its data."
+    )
 
 
 class Portal(_Part):
@@ -160,18 +176,41 @@ class Inventory(_Part):
     )
 
 
-def load(path: Path) -> tuple[Inventory, Source]:
-    """Read and validate an inventory. Raises InventoryError with every problem and its place."""
+def load(path: Path) -> tuple[Inventory, list[Problem], Source]:
+    """Read an inventory. Raises KitError when it cannot be read as one at all."""
     source = read(path)
-    return validate(source), source
+    return *validate(source), source
 
 
-def validate(source: Source) -> Inventory:
-    """The inventory of a parsed file. Raises InventoryError."""
-    try:
-        return Inventory.model_validate(source.data)
-    except ValidationError as error:
-        raise InventoryError([_problem(source, dict(e)) for e in error.errors()]) from None
+def validate(source: Source) -> tuple[Inventory, list[Problem]]:
+    """What is right of a parsed file, and what is wrong with the rest: so that what follows can be checked as
+    well, and everything is told at once. Raises InventoryError when nothing can be made of it."""
+    problems: list[Problem] = []
+    data = copy.deepcopy(source.data)
+    while True:
+        try:
+            return Inventory.model_validate(data), problems
+        except ValidationError as error:
+            found = [dict(e) for e in error.errors()]
+            problems += [_problem(source, e) for e in found]
+            if not all([_prune(data, e) for e in found]):
+                raise InventoryError(problems) from None
+
+
+def _prune(data: Any, error: dict[str, Any]) -> bool:
+    """Take out what is wrong: the key itself, or what lacks a key."""
+    keys = [key for key in error["loc"] if key != "[key]"]
+    if error["type"] == "missing":
+        keys.pop()
+    if not keys:
+        return False
+    for key in keys[:-1]:
+        data = data.get(key) if isinstance(data, dict) else None
+    if isinstance(data, dict):
+        data.pop(keys[-1], None)
+        return True
+    # Inside a list: the list as a whole goes, with the first error in it.
+    return len(keys) > 1 or data is None
 
 
 def _problem(source: Source, error: dict[str, Any]) -> Problem:

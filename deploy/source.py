@@ -111,7 +111,7 @@ class _Builder:
         if node.tag in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"):
             return node.value
         try:
-            return self._scalars.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+            return self._scalars.construct_object(node, deep=True)
         except (yaml.constructor.ConstructorError, ValueError):
             self._problem(node, f"{node.tag} cannot be read as a value")
             return None

@@ -1,6 +1,6 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.catalog import Catalog, Kind
@@ -10,8 +10,8 @@ from deploy.source import Key, Source
 from deploy.types import Layout, Reference, Runtime
 
 RESERVED_NAMES = frozenset(
-    "v1 api asr assets detect-language docs favicon greffier health jobs login logout metrics openapi portal "
-    "ready realtime redoc static status transcribe ws".split()
+    {"v1", "api", "asr", "assets", "detect-language", "docs", "favicon", "greffier", "health", "jobs", "login"}
+    | {"logout", "metrics", "openapi", "portal", "ready", "realtime", "redoc", "static", "status", "transcribe", "ws"}
 )
 """A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
 
@@ -82,6 +82,12 @@ class HostStack:
         portal = (self.portal,) if self.portal else ()
         return (*portal, *(s.hostname for s in self.services))
 
+    def base_url(self, service: ServiceStack) -> str:
+        """What an OpenAI client takes as base_url: below the portal where that carries the service."""
+        if service.portal_path:
+            return f"{self.layout.origin(self.portal)}{service.portal_path}/v1"
+        return f"{self.layout.origin(service.hostname)}/v1"
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -102,13 +108,18 @@ class Stack:
 
 
 def resolve(
-    inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]
+    inventory: Inventory,
+    source: Source,
+    catalog: Catalog,
+    layouts: Mapping[str, Layout],
+    problems: Sequence[Problem] = (),
 ) -> Stack:
-    """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong."""
+    """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
+    `problems` that were found before included."""
     resolver = _Resolver(inventory, source, catalog, layouts)
     stack = resolver.stack()
-    if resolver.problems:
-        raise InventoryError(resolver.problems)
+    if problems or resolver.problems:
+        raise InventoryError([*problems, *resolver.problems])
     return stack
 
 
@@ -130,9 +141,7 @@ def reference(text: str, place: str) -> Reference:
 
 
 class _Resolver:
-    def __init__(
-        self, inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]
-    ) -> None:
+    def __init__(self, inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]) -> None:
         self.inventory = inventory
         self.source = source
         self.catalog = catalog
@@ -146,7 +155,7 @@ class _Resolver:
         placed: dict[str, list[tuple[str, Service]]] = {name: [] for name in self.inventory.hosts}
         for name, service in self.inventory.services.items():
             host = self._host_of(name, service)
-            if host and service.enabled and self._kind_of(name, service):
+            if self._kind_of(name, service) and host and service.enabled:
                 placed[host].append((name, service))
         hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
         self._hostnames(hosts)
@@ -201,7 +210,7 @@ class _Resolver:
             cors_origins=tuple(dict.fromkeys(host.cors_origins)),
             request_rate=host.request_rate,
             portal=portal,
-            services=tuple(self._service(n, s, host, domain, portal) for n, s in services),
+            services=tuple(self._service(n, s, name, host, domain, portal) for n, s in services),
             layout=self.layouts[name],
         )
         self._ports(stack)
@@ -226,7 +235,9 @@ class _Resolver:
         key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
         return TlsStack(mode, tls.email or "", tls.staging, tls.certificate or "", key)
 
-    def _service(self, name: str, service: Service, host: Host, domain: str, portal: str) -> ServiceStack:
+    def _service(
+        self, name: str, service: Service, host_name: str, host: Host, domain: str, portal: str
+    ) -> ServiceStack:
         kind = self.catalog[service.kind]
         manifest = kind.manifest
         at: tuple[Key, ...] = ("services", name)
@@ -249,7 +260,7 @@ class _Resolver:
             name=name,
             kind=kind,
             hostname=service.hostname or f"{name}.{domain}",
-            port=service.port or manifest.port,
+            port=service.port or dict(self.layouts[host_name].service_ports).get(name, manifest.port),
             model=model,
             device=service.device,
             compute_type=service.compute_type or manifest.compute_types.get(service.device, ""),

@@ -62,6 +62,8 @@ class Layout:
     https_port: int
     autostart_port: int
     auth_port: int
+    service_ports: tuple[tuple[str, int], ...]
+    """(service, port) where the kind's own port is taken by another program."""
     root: str
     root_group: str
     """Owner of what is rendered."""

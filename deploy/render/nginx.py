@@ -52,7 +52,9 @@ def _refusals() -> Iterator[Refusal]:
     final = (("x-should-retry", "false"),)
     wait = (("Retry-After", "1"),)
     bad = "invalid_request_error"
-    yield Refusal(400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.", False, final)
+    yield Refusal(
+        400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.", False, final
+    )
     challenge = ("WWW-Authenticate", 'Basic realm="Greffier", charset="UTF-8"')
     yield Refusal(
         401, (401,), bad, "invalid_api_key",
@@ -61,7 +63,7 @@ def _refusals() -> Iterator[Refusal]:
     )  # fmt: skip
     yield Refusal(
         403, (403,), bad, "forbidden",
-        "This request comes from a web page that may not call this service. `cors_origins` in the inventory lists those that may.",
+        "A web page of another site sent this. `cors_origins` in the inventory lists the sites that may.",
         False, final,
     )  # fmt: skip
     yield Refusal(404, (404,), bad, "not_found", "There is nothing at this address.", False, final)
@@ -77,7 +79,9 @@ def _refusals() -> Iterator[Refusal]:
         429, (429,), "rate_limit_error", "rate_limit_exceeded",
         "Too many requests from your address. Wait a second, then try again.", True, wait,
     )  # fmt: skip
-    yield Refusal(497, (497,), bad, "https_required", "This port speaks HTTPS: use https:// in the address.", False, final)
+    yield Refusal(
+        497, (497,), bad, "https_required", "This port speaks HTTPS: use https:// in the address.", False, final
+    )
     yield Refusal(
         500, (500,), "server_error", "internal_error",
         "The server could not check the password. `cli.py status` on the operator's laptop says more.", True, wait,
@@ -97,7 +101,9 @@ def quote(value: object) -> str:
     """An nginx string that holds exactly this value. Raises KitError where nginx has no way to write it."""
     text = str(value)
     if any(ord(c) < 32 or ord(c) == 127 for c in text) or "$" in text:
-        raise KitError(f"{text!r} cannot be written in an nginx configuration: it has a `$` or a control character.", code=INVENTORY)  # fmt: skip
+        raise KitError(
+            f"nginx's configuration cannot hold {text!r}: it has a `$` or a control character.", code=INVENTORY
+        )
     return _string(text)
 
 
@@ -179,6 +185,6 @@ def _card(host: HostStack, mount: Mount) -> dict[str, str]:
         "summary": escape(service.kind.manifest.summary),
         "model": escape(service.model),
         "docs": f"{mount.path}/docs" if mount.path else "",
-        "base": escape(host.layout.origin(host.portal) + mount.path + "/v1" if mount.path else host.layout.origin(service.hostname) + "/v1"),  # fmt: skip
-        "own": escape(host.layout.origin(service.hostname) + "/v1"),
+        "base": escape(host.base_url(service)),
+        "own": escape(f"{host.layout.origin(service.hostname)}/v1"),
     }

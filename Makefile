@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up all they need. `make help` lists the rest.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
+
+.PHONY: help setup demo setup-tests test check bench lock docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## make the environment of the kit itself, and install nginx where it is missing
+	@scripts/setup
+
+demo: setup ## deploy examples/demo.yml to this machine and transcribe a sentence with it
+	@$(PYTHON) cli.py demo
+
+setup-tests:
+	@scripts/setup --tests
+
+check: setup-tests ## lint, types, import contracts
+	@scripts/check
+
+test: setup-tests ## set up all that is needed and run check and every test
+	@scripts/check
+	@scripts/test
+
+bench: setup-tests ## measure: make bench NAME=path
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path"; exit 2; }
+	@scripts/bench "$(NAME)"
+
+docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
+	@$(PYTHON) -m deploy.reference
+
+lock: setup ## resolve every lock file anew
+	$(LOCK) --extra checkout pyproject.toml -o requirements.lock
+	$(LOCK) --extra checkout --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) autostart/pyproject.toml -o autostart/requirements.lock
+	$(LOCK) --extra dev -c autostart/requirements.lock autostart/pyproject.toml -o autostart/requirements-dev.lock
+	cd services && ../$(LOCK) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
+	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
+		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
+
+clean: ## remove environments and caches of this checkout
+	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,136 @@
+"""Plan -> host. Nothing goes live before nginx -t passes, and the record is written last."""
+
+import datetime as dt
+import getpass
+import json
+import shutil
+import socket
+from pathlib import Path
+
+from deploy import VERSION
+from deploy.errors import HOST, KitError
+from deploy.operations import certificates, components, control, models, survey, users, verify
+from deploy.operations.report import Reporter
+from deploy.operations.survey import Prospect
+from deploy.operations.workspace import Workspace
+from deploy.plan import Plan
+from deploy.stack import HostStack
+from deploy.supervisor import nginx_command
+from deploy.types import Reference
+
+
+def deploy(space: Workspace, host: HostStack, report: Reporter) -> Plan:
+    """Bring a host to what the inventory says. Returns what was done. Raises KitError."""
+    prospect = survey.look(space, host)
+    if prospect.plan.empty:
+        return prospect.plan
+    with prospect.target.lock("deploy"):
+        # Somebody else's deploy may have ended between the first look and the lock.
+        prospect = survey.look(space, host)
+        _fetch(space, prospect, report)
+        _build(prospect, report)
+        _write(prospect, report)
+        _run(prospect, report)
+        _prove(prospect, report)
+        _record(prospect)
+    return prospect.plan
+
+
+def _fetch(space: Workspace, prospect: Prospect, report: Reporter) -> None:
+    wanted = [prospect.models[name] for name in prospect.plan.models]
+    token = None
+    for service in prospect.host.services:
+        named = dict(service.secrets)
+        reference: Reference | None = named.get("HF_TOKEN") or named.get("HUGGINGFACE_TOKEN")
+        if reference:
+            token = prospect.secrets[reference].reveal()
+    if wanted:
+        models.fetch(prospect.host, prospect.target, wanted, token, space.path, report)
+
+
+def _build(prospect: Prospect, report: Reporter) -> None:
+    for path in prospect.plan.images:
+        component = prospect.components[path]
+        with report.step(f"Building {component.label}") as bar:
+            components.build(component, bar)
+
+
+def _write(prospect: Prospect, report: Reporter) -> None:
+    """Certificates and files; if nginx refuses the result, what was there before is put back."""
+    host, target, tree = prospect.host, prospect.target, prospect.tree
+    if prospect.plan.certificate:
+        certificates.install(host, target, prospect.secrets)
+    users.ensure(target, host.layout)
+    for folder in (f"{host.layout.var}/acme", f"{host.layout.var}/nginx", host.layout.run, host.layout.log):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    before = {path: target.read(path) for path in (*prospect.plan.write, *prospect.plan.remove)}
+    modes = target.states([path for path, content in before.items() if content is not None])
+    for path in prospect.plan.write:
+        file = tree[path]
+        target.write(path, file.content(prospect.secrets).encode(), file.mode, file.owner, file.group)
+    for path in prospect.plan.remove:
+        target.remove(path)
+    try:
+        target.run((*nginx_command(host.layout), "-t"))
+    except KitError as error:
+        for path, content in before.items():
+            if content is None:
+                target.remove(path)
+            else:
+                state = modes[path]
+                target.write(path, content, state.mode, state.owner, state.group)
+        raise KitError(
+            "nginx refuses the new configuration; the former one is back, and nothing was reloaded.",
+            output=error.output,
+            code=HOST,
+        ) from None
+
+
+def _run(prospect: Prospect, report: Reporter) -> None:
+    supervisor = prospect.target.supervisor
+    for unit in prospect.plan.start:
+        with report.step(f"Starting {unit}"):
+            supervisor.stop(unit)
+            supervisor.start(unit)
+    for effect in prospect.plan.effects:
+        if effect.verb == "reload" and effect.what not in prospect.plan.start:
+            with report.step(f"Reloading {effect.what}"):
+                supervisor.reload(effect.what)
+
+
+def _prove(prospect: Prospect, report: Reporter) -> None:
+    """Start each changed service once, ask it something, and let it sleep again if it slept."""
+    host, target = prospect.host, prospect.target
+    before = {name: entry["state"] for name, entry in control.states(host, target).items()}
+    proven = dict(prospect.record.get("proven", {}))
+    for service in host.services:
+        release = verify.release_of(prospect.tree, host, service)
+        if proven.get(service.name) == release:
+            continue
+        with report.step(f"Proving {service.name}"):
+            control.wake(host, target, service.name)
+            verify.answers(host, service)
+            if before.get(service.name) not in ("ready", "starting"):
+                control.sleep(host, target, service.name)
+        proven[service.name] = release
+    prospect.record["proven"] = {s.name: proven[s.name] for s in host.services}
+    with report.step("Checking the way in"):
+        verify.guarded(host)
+
+
+def _record(prospect: Prospect) -> None:
+    host, target = prospect.host, prospect.target
+    states = target.states(list(prospect.tree))
+    record = {
+        "kit": VERSION,
+        "release": prospect.record["release"] + 1,
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "by": f"{getpass.getuser()}@{socket.gethostname()}",
+        "files": {path: {"digest": state.digest, "mode": state.mode} for path, state in states.items()},
+        "proven": prospect.record["proven"],
+    }
+    layout = host.layout
+    content = (json.dumps(record, indent=1) + "\n").encode()
+    target.write(layout.record, content, 0o600, layout.root, layout.root_group)
+    for path in components.unused(host):
+        shutil.rmtree(path, ignore_errors=True)

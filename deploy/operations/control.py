@@ -1,0 +1,40 @@
+"""What autostart says and does: status, wake, sleep."""
+
+import json
+from typing import Any
+
+from deploy.errors import HOST, KitError
+from deploy.operations.workspace import control
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+
+def ask(host: HostStack, target: Target, *words: str) -> dict[str, Any]:
+    """The answer to a control command. Raises KitError with autostart's reason."""
+    if not target.supervisor.running("autostart"):
+        raise KitError("autostart does not run.", "`deploy` starts it.", code=HOST)
+    text = target.run(control(host, *words), check=False)
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        raise KitError("autostart did not answer.", "`deploy` starts it anew.", output=text, code=HOST) from None
+    if "error" in answer:
+        raise KitError(answer["error"]["message"], f"`logs {words[1]}` shows more." if len(words) > 1 else "")
+    return answer
+
+
+def states(host: HostStack, target: Target) -> dict[str, dict[str, Any]]:
+    """State of each service, by name; empty where autostart does not run."""
+    if not target.supervisor.running("autostart"):
+        return {}
+    return {entry["name"]: entry for entry in ask(host, target, "status")["services"]}
+
+
+def wake(host: HostStack, target: Target, service: str) -> dict[str, Any]:
+    """Start a service and wait until it is ready."""
+    return ask(host, target, "wake", service)
+
+
+def sleep(host: HostStack, target: Target, service: str) -> dict[str, Any]:
+    """Put a service to sleep, unless somebody uses it."""
+    return ask(host, target, "sleep", service)

@@ -1,0 +1,61 @@
+"""Work on the inventory alone, without any host: write a first one, check it, describe it, render it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy import ROOT
+from deploy import render as rendering
+from deploy.errors import INVENTORY, KitError
+from deploy.inventory import Inventory
+from deploy.operations import secrets, workspace
+from deploy.operations.workspace import Workspace
+
+EXAMPLE = ROOT / "inventory.yml"
+DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+
+def init(path: Path, domain: str) -> None:
+    """Write the annotated example, with your domain in it. Never overwrites. Raises KitError."""
+    text = EXAMPLE.read_text()
+    if domain:
+        if not DOMAIN.fullmatch(domain):
+            raise KitError(f"{domain!r} is not a domain such as example.org.", code=INVENTORY)
+        text = text.replace("example.org", domain)
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise KitError(f"{path} is there already; nothing was changed.", "Name another file.", code=INVENTORY) from None
+    except OSError as error:
+        raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None
+
+
+def checked(path: Path) -> Workspace:
+    """The inventory, with every secret it refers to found. Raises InventoryError."""
+    space = workspace.opened(path)
+    resolved = secrets.resolve(space.stack.references, path.resolve().parent)
+    secrets.check_writable(space.stack, resolved)
+    return space
+
+
+def schema() -> str:
+    """JSON Schema of inventory.yml."""
+    document = Inventory.model_json_schema()
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}, indent=2)
+
+
+def render(path: Path, out: Path) -> Iterator[str]:
+    """Write every host's tree below `out`/<host>; yields each path. Secrets stay references."""
+    space = workspace.opened(path)
+    for host in space.stack.hosts:
+        for name, file in rendering.tree(host).items():
+            target = out / host.name / name.lstrip("/")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(file.text)
+                target.chmod(file.mode)
+            except OSError as error:
+                raise KitError(f"{target} cannot be written: {error.strerror}.") from None
+            yield str(target)

@@ -1,0 +1,131 @@
+"""Models on a host: which are wanted, which are there, and fetching the others."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy import ROOT
+from deploy.catalog import Models
+from deploy.errors import HOST, KitError
+from deploy.operations.report import Reporter
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+HUB_SECONDS = 5.0
+"""What a hub that does not answer may cost in all."""
+LOCK_NAME = "greffier.lock"
+"""Beside the inventory: what models the kit does not know were pinned to at first fetch."""
+
+Request = dict[str, Any]
+
+
+def lock_path(inventory: Path) -> Path:
+    return inventory.parent / LOCK_NAME
+
+
+def read_lock(inventory: Path) -> dict[str, Any]:
+    """{model: {revision, files: {name: {sha256, size}}}}."""
+    path = lock_path(inventory)
+    if not path.exists():
+        return {}
+    try:
+        pinned = json.loads(path.read_text())["models"]
+    except (ValueError, KeyError, OSError):
+        raise KitError(f"{path} is damaged.", "Restore it, or remove it to pin the models anew.", code=2) from None
+    return dict(pinned)
+
+
+def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
+    """Model name -> what the fetcher is asked for."""
+    pinned = read_lock(inventory)
+    found: dict[str, Request] = {}
+    for service in host.services:
+        found.setdefault(service.model, _request(service.model, service.kind.manifest.models, pinned))
+    return found
+
+
+def _request(name: str, models: Models, pinned: Mapping[str, Any]) -> Request:
+    known = models.known.get(name)
+    request: Request = {"name": name, "patterns": models.patterns, "revision": None, "files": None, "packages": None}
+    if known:
+        return request | known.model_dump(exclude={"memory"})
+    return request | dict(pinned.get(name, {}))
+
+
+def folder(models: str, name: str) -> str:
+    return f"{models}/{name.replace('/', '--')}"
+
+
+def present(host: HostStack, target: Target, requests: Iterable[Request]) -> frozenset[str]:
+    """Models whose files are all there, with size and time as recorded when they were fetched."""
+    return frozenset(r["name"] for r in requests if _complete(host, target, r))
+
+
+def _complete(host: HostStack, target: Target, request: Request) -> bool:
+    base = folder(host.layout.models, request["name"])
+    raw = target.read(f"{base}/.greffier.json")
+    try:
+        recorded = json.loads(raw or b"")["files"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    wanted_files = request["files"] or {}
+    if any(recorded.get(n, {}).get("sha256") != f["sha256"] for n, f in wanted_files.items()):
+        return False
+    sizes = target.sizes([f"{base}/{name}" for name in recorded])
+    return all(sizes.get(f"{base}/{name}") == (entry["size"], entry["mtime_ns"]) for name, entry in recorded.items())
+
+
+def fetch(
+    host: HostStack, target: Target, requests: Iterable[Request], token: str | None, inventory: Path, report: Reporter
+) -> None:
+    """Fetch models onto the host; pins in the lock file those the kit does not know. Raises KitError."""
+    document: Request = {
+        "directory": host.layout.models,
+        "hub": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
+        "token": token,
+        "timeout": HUB_SECONDS,
+    }
+    for request in requests:
+        _fetch_one(target, document | {"models": [request]}, request, inventory, report)
+
+
+def _fetch_one(target: Target, document: Request, request: Request, inventory: Path, report: Reporter) -> None:
+    name = request["name"]
+    sizes = {file: entry["size"] for file, entry in (request["files"] or {}).items()}
+    done: dict[str, int] = {}
+    failure: KitError | None = None
+    command = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "deploy.host.models")
+    with report.step(f"Fetching {name}") as bar:
+        try:
+            for line in target.lines(command, content=json.dumps(document)):
+                event = json.loads(line)
+                match event["event"]:
+                    case "progress":
+                        done[event["file"]] = event["done"]
+                        sizes.setdefault(event["file"], event.get("total") or 0)
+                        bar.update(sum(done.values()), sum(sizes.values()))
+                    case "source":
+                        if event.get("message"):
+                            report.say(f"{event['message']} Taking {name} from {event['where']}.")
+                    case "waiting":
+                        report.say(event["message"])
+                    case "ready" if request["files"] is None:
+                        _pin(inventory, name, {"revision": event["revision"], "files": event["files"]})
+                    case "failed":
+                        failure = KitError(event["message"], event.get("hint") or "", code=HOST)
+        except KitError as error:
+            raise failure or error from None
+    if failure:
+        raise failure
+
+
+def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
+    models = read_lock(inventory) | {name: entry}
+    text = json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n"
+    path = lock_path(inventory)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)

@@ -1,0 +1,55 @@
+"""Ports of this machine: the usual ones where they are free, others where another program holds them."""
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+TRIES = 200
+
+
+def saved(root: Path) -> dict[str, int]:
+    """The ports that an earlier deploy took, by what they are for."""
+    try:
+        return {str(k): int(v) for k, v in json.loads((root / "ports.json").read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
+    """Choose and keep a port for each purpose. `ours`: our programs run, so saved ports are not tried.
+    Returns a sentence for each port that is not the usual one."""
+    kept = saved(root)
+    chosen: dict[str, int] = {}
+    for purpose, usual in preferred.items():
+        before = kept.get(purpose)
+        if before and ours:
+            chosen[purpose] = before
+        else:
+            chosen[purpose] = _choose(usual, set(chosen.values()) | set(preferred.values()) - {usual})
+    if chosen != kept:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")
+    return [
+        f"Port {usual} ({purpose.removeprefix('service:')}) is held by another program: taking {chosen[purpose]}."
+        for purpose, usual in preferred.items()
+        if chosen[purpose] != usual
+    ]
+
+
+def _choose(usual: int, taken: set[int]) -> int:
+    for port in range(usual, min(usual + TRIES, 65536)):
+        if port not in taken and free(port):
+            return port
+    return usual  # the program that fails to bind names it
+
+
+def free(port: int) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,73 @@
+"""References -> secrets. Only operations that need the values call this, and only as late as they can."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from deploy.errors import InventoryError, Problem
+from deploy.render import env
+from deploy.stack import Stack
+from deploy.types import Reference, Secret
+
+COMMAND_SECONDS = 60
+
+
+def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Secret]:
+    """Every secret; `file:` paths are relative to `folder`. Raises InventoryError naming all that fail."""
+    found: dict[Reference, Secret] = {}
+    problems = []
+    for reference in references:
+        value, problem = _value(reference, folder)
+        if problem or not value:
+            message = f"the secret {reference} {problem or 'is empty'}"
+            problems.append(Problem(reference.place, message, _HINTS[reference.scheme]))
+        found[reference] = Secret(value)
+    if problems:
+        raise InventoryError(problems)
+    return found
+
+
+def check_writable(stack: Stack, secrets: Mapping[Reference, Secret]) -> None:
+    """Refuse values that an .env file would change. Raises KitError."""
+    for host in stack.hosts:
+        for service in host.services:
+            for variable, reference in service.secrets:
+                env.refuse_unwritable(variable, secrets[reference].reveal(), reference.place)
+
+
+_HINTS = {
+    "env": "set the variable before you call, for example with `read -rs NAME && export NAME`",
+    "file": "the path is relative to the inventory",
+    "command": "run the command by hand: its first line of output is the secret",
+}
+
+
+def _value(reference: Reference, folder: Path) -> tuple[str, str]:
+    match reference.scheme:
+        case "env":
+            value = os.environ.get(reference.argument)
+            return (value or "", "" if value is not None else "is not set in the environment")
+        case "file":
+            try:
+                return (folder / Path(reference.argument).expanduser()).read_text().rstrip("\n"), ""
+            except (OSError, UnicodeDecodeError) as error:
+                return "", f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+        case "command":
+            return _output(reference.argument, folder)
+
+
+def _output(command: str, folder: Path) -> tuple[str, str]:
+    try:
+        words = shlex.split(command)
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except ValueError as error:
+        return "", f"is not a command: {error}"
+    except subprocess.TimeoutExpired:
+        return "", f"took more than {COMMAND_SECONDS} s"
+    except (OSError, IndexError):
+        return "", "names a program that is not there"
+    if done.returncode:
+        return "", f"failed with status {done.returncode}"
+    return done.stdout.split("\n", 1)[0], ""

@@ -1,0 +1,91 @@
+"""One look at a host: what is wanted there, what there is, and the plan between."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy import VERSION, plan, render
+from deploy.errors import INVENTORY, KitError
+from deploy.operations import certificates, components, models, secrets, workspace
+from deploy.operations.workspace import Workspace
+from deploy.plan import Have, Plan, Record, Survey, Wanted
+from deploy.stack import HostStack, Stack
+from deploy.targets import Target
+from deploy.types import Reference, Secret, Tree, digest
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """Everything an apply needs, looked at once."""
+
+    host: HostStack
+    target: Target
+    tree: Tree
+    secrets: Mapping[Reference, Secret]
+    record: dict[str, Any]
+    plan: Plan
+    models: Mapping[str, models.Request]
+    components: Mapping[str, components.Component]
+
+
+def look(space: Workspace, host: HostStack) -> Prospect:
+    """Survey a host and plan. Raises KitError."""
+    target = workspace.target(host)
+    resolved = secrets.resolve(Stack((host,)).references, space.path.resolve().parent)
+    secrets.check_writable(Stack((host,)), resolved)
+    tree = render.tree(host)
+    record = read_record(target, host)
+    requests = models.wanted(host, space.path)
+    built = {component.path: component for component in components.of(host)}
+    wanted = Wanted(
+        tree,
+        {path: digest(file.content(resolved)) for path, file in tree.items()},
+        [(component.path, component.label) for component in built.values()],
+        list(requests),
+        {name: unit.release for name, unit in workspace.units(host).items()},
+    )
+    have = Survey(
+        _files(target, tree, record),
+        frozenset(path for path, component in built.items() if components.complete(component)),
+        models.present(host, target, requests.values()),
+        {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
+        certificates.reason(host, target),
+    )
+    before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
+    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built)
+
+
+def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
+    states = target.states(sorted({*tree, *record["files"]}))
+    found = {}
+    for path, state in states.items():
+        secret = path not in tree or bool(tree[path].references)
+        text = None if secret else (target.read(path) or b"").decode(errors="replace")
+        found[path] = Have(state.digest, state.mode, state.owner, state.group, text)
+    return found
+
+
+def read_record(target: Target, host: HostStack) -> dict[str, Any]:
+    """What the last apply left. An older kit than the one that wrote it is refused."""
+    raw = target.read(host.layout.record)
+    if raw is None:
+        return {"kit": VERSION, "release": 0, "files": {}}
+    try:
+        record: dict[str, Any] = json.loads(raw)
+        newer = _version(record["kit"]) > _version(VERSION)
+    except (ValueError, KeyError):
+        raise KitError(
+            f"{host.layout.record} is damaged.", "Remove it: the next deploy compares every file anew."
+        ) from None
+    if newer:
+        raise KitError(
+            f"{host.name} was deployed by Greffier {record['kit']}; this is {VERSION}.",
+            "Update Greffier on this machine.",
+            code=INVENTORY,
+        )
+    return record
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

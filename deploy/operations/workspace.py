@@ -1,0 +1,161 @@
+"""An inventory opened for work: its stack, its hosts' layouts, and the way to each of them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import catalog, inventory, stack
+from deploy.errors import INVENTORY, InventoryError, KitError, Problem
+from deploy.inventory import Inventory
+from deploy.operations import components, ports
+from deploy.render import autostart
+from deploy.source import Source
+from deploy.stack import HostStack, ServiceStack, Stack
+from deploy.supervisor import LocalSupervisor, Unit, nginx_command
+from deploy.targets import LocalTarget, Target, local_layout, system_layout
+from deploy.types import Layout
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """`moved` says which ports were taken by other programs, in sentences."""
+
+    path: Path
+    source: Source
+    stack: Stack
+    moved: tuple[str, ...] = ()
+
+    def host(self, name: str | None = None) -> HostStack:
+        """The named host, or the only one. Raises KitError."""
+        hosts = {host.name: host for host in self.stack.hosts}
+        if name is None and len(hosts) == 1:
+            return next(iter(hosts.values()))
+        if name not in hosts:
+            known = ", ".join(hosts)
+            what = f"There is no host {name!r}." if name else "The inventory has several hosts."
+            raise KitError(what, f"Name one with --host: {known}.", code=INVENTORY)
+        return hosts[name]
+
+
+def chosen(space: Workspace, name: str | None) -> list[HostStack]:
+    """The named host, or all of them. Raises KitError."""
+    return [space.host(name)] if name else list(space.stack.hosts)
+
+
+def service(space: Workspace, name: str | None) -> tuple[HostStack, ServiceStack]:
+    """The named service (the first, where none is named) and its host. Raises KitError."""
+    found = {s.name: (host, s) for host in space.stack.hosts for s in host.services}
+    if name is None and found:
+        return next(iter(found.values()))
+    if name not in found:
+        known = f"Services: {', '.join(found)}." if found else "The inventory has no enabled service."
+        raise KitError(f"There is no service {name!r}." if name else "There is no service.", known, code=INVENTORY)
+    return found[name]
+
+
+def root_of(path: Path, host: str) -> Path:
+    """Folder of a host with `runtime: process`: beside the inventory."""
+    return path.resolve().parent / ".greffier" / host
+
+
+def models_folder() -> Path:
+    """Downloads are shared by every checkout of this user."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "greffier" / "models"
+
+
+def opened(path: Path, *, claim: bool = False) -> Workspace:
+    """Read, validate and resolve an inventory. With `claim`, ports of this machine that others hold are
+    replaced by free ones, which are kept for the next time. Raises InventoryError, KitError."""
+    wrote, problems, source = inventory.load(path)
+    kinds = catalog.load()
+    moved: list[str] = []
+    layouts: dict[str, Layout] = {}
+    for name, host in wrote.hosts.items():
+        if host.runtime == "compose":
+            layouts[name] = system_layout()
+            continue
+        root = root_of(path, name)
+        if claim and not problems:
+            moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root))
+        layouts[name] = local_layout(root, models_folder(), ports.saved(root))
+    return Workspace(path, source, stack.resolve(wrote, source, kinds, layouts, problems), tuple(moved))
+
+
+def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:
+    wanted = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891}
+    for name, service in wrote.services.items():
+        here = (service.host or next(iter(wrote.hosts))) == host
+        if here and service.enabled and service.port is None and service.kind in kinds:
+            wanted[f"service:{name}"] = kinds[service.kind].manifest.port
+    return wanted
+
+
+def _running(root: Path) -> bool:
+    """Whether our own programs hold the ports that were saved."""
+    layout = local_layout(root, models_folder(), {})
+    marks = {"nginx": layout.nginx_main, "autostart": f"{layout.etc}/autostart/config.json"}
+    units = {n: Unit(n, (), {}, mark, False, "", (), "") for n, mark in marks.items()}
+    supervisor = LocalSupervisor(layout, units)
+    return any(supervisor.running(unit) for unit in units)
+
+
+def example_domains(workspace: Workspace) -> None:
+    """Refuse to deploy to a domain that nobody can own. Raises InventoryError."""
+    names = stack.example_domains(workspace.stack)
+    if names:
+        place = workspace.source.place(("hosts",))
+        for host in workspace.stack.hosts:
+            if set(names) & set(host.names):
+                place = workspace.source.place(("hosts", host.name, "domain"))
+                break
+        raise InventoryError(
+            [
+                Problem(
+                    place, f"{', '.join(names)}: an example domain, reserved for documentation", "set your own domain"
+                )
+            ]
+        )
+
+
+def target(host: HostStack) -> Target:
+    """The way to a host. Raises KitError."""
+    if host.runtime == "compose":
+        raise KitError(
+            f"hosts.{host.name} has `runtime: compose`, which this version renders but does not deploy.",
+            "`render` writes the files; `runtime: process` deploys to this machine.",
+            code=INVENTORY,
+        )
+    return LocalTarget(host.layout, LocalSupervisor(host.layout, units(host)))
+
+
+def control(host: HostStack, *words: str) -> tuple[str, ...]:
+    """The command that speaks with autostart."""
+    code = components.autostart_code(host)
+    return (
+        "env", f"PYTHONPATH={code}/src", components.autostart_python(host),
+        "-m", "greffier_autostart", "control", "--socket", host.layout.control, *words,
+    )  # fmt: skip
+
+
+def units(host: HostStack) -> dict[str, Unit]:
+    """nginx and autostart of a host of this machine."""
+    layout = host.layout
+    nginx = nginx_command(layout)
+    config = autostart.path(host)
+    code = components.autostart_code(host)
+    return {
+        "autostart": Unit(
+            "autostart",
+            (components.autostart_python(host), "-m", "greffier_autostart", "serve", "--config", config),
+            {"PYTHONPATH": f"{code}/src"},
+            config,
+            False,
+            layout.control,
+            control(host, "reload"),
+            components.autostart_release(),
+        ),
+        "nginx": Unit(
+            "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), "1"
+        ),
+    }

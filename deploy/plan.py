@@ -1,0 +1,143 @@
+"""Tree + survey + record -> Plan: what to create, change, remove, restart, and why. Pure."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.types import Effect, Tree
+
+Verb = Literal["create", "change", "remove", "restart"]
+SIGNS: Mapping[Verb, str] = {"create": "+", "change": "~", "remove": "-", "restart": ">"}
+
+
+@dataclass(frozen=True)
+class Have:
+    """A file as the survey found it. `text` is None where it may hold secrets."""
+
+    digest: str
+    mode: int
+    owner: str
+    group: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is: one look at the host."""
+
+    files: Mapping[str, Have]
+    images: frozenset[str]
+    """Code and environments that are complete."""
+    models: frozenset[str]
+    """Models that are complete and right."""
+    units: Mapping[str, str]
+    """Release that each running unit was started from; a unit that is not there does not run."""
+    certificate: str
+    """Why a certificate must be issued; empty where the one there will do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What there shall be."""
+
+    tree: Tree
+    digests: Mapping[str, str]
+    """SHA-256 of each file with its secrets filled in."""
+    images: Sequence[tuple[str, str]]
+    """(path, what it is), in the order they are built."""
+    models: Sequence[str]
+    units: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the last complete apply left: digest of each file, by path."""
+
+    files: Mapping[str, str]
+    kit: str
+    release: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan."""
+
+    verb: Verb
+    what: str
+    why: str
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return f"{SIGNS[self.verb]} {self.verb} {self.what}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an apply will do, in this order."""
+
+    models: tuple[str, ...]
+    images: tuple[str, ...]
+    certificate: str
+    write: tuple[str, ...]
+    remove: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    start: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps
+
+
+def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
+    """Compare. Effects are due for what differs from the record too: an apply that was cut off still owes them."""
+    steps: list[Step] = []
+    models = tuple(m for m in wanted.models if m not in have.models)
+    steps += [Step("create", f"model {m}", "not on the host, or not complete") for m in models]
+    images = tuple(path for path, _ in wanted.images if path not in have.images)
+    steps += [Step("create", label, "not built yet") for path, label in wanted.images if path not in have.images]
+    if have.certificate:
+        steps.append(Step("create", "certificate", have.certificate))
+    write, effects = [], dict[Effect, str]()
+    for path, file in wanted.tree.items():
+        step = _file_step(path, wanted, have)
+        if step:
+            steps.append(step)
+            write.append(path)
+        if step or record.files.get(path) != wanted.digests[path]:
+            effects |= {e: f"{path.rsplit('/', 1)[1]} changed" for e in file.on_change if e not in effects}
+    gone = tuple(p for p in sorted(record.files) if p not in wanted.tree and p in have.files)
+    steps += [Step("remove", path, "no longer wanted") for path in gone]
+    if any("/nginx/" in path for path in gone):
+        effects.setdefault(Effect("reload", "nginx"), "a file was removed")
+    start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
+    steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
+    if have.certificate:
+        effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
+    due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
+    steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
+    return Plan(models, images, have.certificate, tuple(write), gone, due, start, tuple(steps))
+
+
+def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
+    file, there = wanted.tree[path], have.files.get(path)
+    if there is None:
+        return Step("create", path, "not there")
+    if there.digest != wanted.digests[path]:
+        if there.text is None:
+            return Step("change", path, "its settings or secrets changed")
+        return Step("change", path, "its content changed", "".join(_diff(there.text, file.text)))
+    rights = (there.mode, there.owner, there.group)
+    if rights != (file.mode, file.owner, file.group):
+        return Step(
+            "change",
+            path,
+            f"{there.mode:04o} {there.owner}:{there.group}, shall be {file.mode:04o} {file.owner}:{file.group}",
+        )
+    return None
+
+
+def _diff(old: str, new: str) -> Iterator[str]:
+    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), "on the host", "wanted", n=2)
+    return (line if line.endswith("\n") else line + "\n" for line in lines)

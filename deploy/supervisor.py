@@ -1,0 +1,145 @@
+"""nginx and autostart as background processes of this machine, found again by their pid files."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import HOST, KitError
+from deploy.types import Layout
+
+START_SECONDS = 10
+STOP_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A long-running program. `mark` is an argument that only its own process has."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    mark: str
+    daemonizes: bool
+    ready: str
+    """File that is there once it serves."""
+    reload: tuple[str, ...]
+    release: str
+
+
+def find_nginx() -> str:
+    """Path of nginx; /usr/sbin is not on every user's PATH. Raises KitError where there is none."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise KitError("nginx is not installed on this machine.", "Install it: apt-get install nginx-light", code=HOST)
+    return found
+
+
+def nginx_command(layout: Layout) -> tuple[str, ...]:
+    return (find_nginx(), "-c", layout.nginx_main, "-p", layout.var, "-e", f"{layout.log}/nginx-error.log")
+
+
+class LocalSupervisor:
+    """Starts units in sessions of their own, so that they outlive the command that deployed them."""
+
+    def __init__(self, layout: Layout, units: Mapping[str, Unit]) -> None:
+        self.layout = layout
+        self.units = units
+
+    def _pid_file(self, unit: str) -> Path:
+        return Path(self.layout.run) / f"{unit}.pid"
+
+    def pid(self, unit: str) -> int:
+        """Its process, 0 where it does not run. A pid that another program has got by now is not taken for it."""
+        try:
+            pid = int(self._pid_file(unit).read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, ValueError):
+            return 0
+        return pid if self.units[unit].mark in words else 0
+
+    def running(self, unit: str) -> bool:
+        return self.pid(unit) != 0
+
+    def release(self, unit: str) -> str:
+        try:
+            return (Path(self.layout.run) / f"{unit}.release").read_text()
+        except OSError:
+            return ""
+
+    def start(self, unit: str) -> None:
+        """Start and wait until it serves. Raises KitError with the end of its log."""
+        wanted = self.units[unit]
+        log = Path(self.layout.log) / f"{unit}.log"
+        for folder in (self.layout.run, self.layout.log, f"{self.layout.var}/nginx"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(wanted.ready).unlink(missing_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                wanted.command,
+                env={**os.environ, **wanted.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+            )
+        if wanted.daemonizes:
+            process.wait()
+        else:
+            self._pid_file(unit).write_text(str(process.pid))
+        until = time.monotonic() + START_SECONDS
+        while not (Path(wanted.ready).exists() and self.running(unit)):
+            if (process.poll() is not None and not (wanted.daemonizes and process.returncode == 0)) or (
+                time.monotonic() > until
+            ):
+                if process.poll() is None:
+                    process.kill()
+                raise KitError(f"{unit} did not start.", f"Its log: {log}", output=_end_of(log), code=HOST)
+            time.sleep(0.02)
+        (Path(self.layout.run) / f"{unit}.release").write_text(wanted.release)
+
+    def reload(self, unit: str) -> None:
+        done = subprocess.run(
+            self.units[unit].reload,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self.units[unit].environment},
+            check=False,
+        )
+        if done.returncode:
+            raise KitError(f"{unit} did not take its new configuration.", output=done.stdout + done.stderr, code=HOST)
+
+    def stop(self, unit: str) -> None:
+        """End it politely, then firmly; returns when it is gone."""
+        pid = self.pid(unit)
+        if not pid:
+            return
+        # nginx ends at once on TERM; what a deploy must not cut is in autostart, which drains.
+        os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + STOP_SECONDS
+        while self.running(unit):
+            if time.monotonic() > until:
+                os.kill(pid, signal.SIGKILL)
+            _reap(pid)
+            time.sleep(0.02)
+        self._pid_file(unit).unlink(missing_ok=True)
+
+
+def _reap(pid: int) -> None:
+    """A child of this very process stays a zombie until it is waited for."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _end_of(log: Path, size: int = 4000) -> str:
+    try:
+        return log.read_text(errors="replace")[-size:]
+    except OSError:
+        return ""
