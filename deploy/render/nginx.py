@@ -55,11 +55,11 @@ def _refusals() -> Iterator[Refusal]:
     yield Refusal(
         400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.", False, final
     )
-    challenge = ("WWW-Authenticate", 'Basic realm="Greffier", charset="UTF-8"')
+    # nginx adds the password check's own WWW-Authenticate.
     yield Refusal(
         401, (401,), bad, "invalid_api_key",
         "No valid API key or password was given. Send the key as `Authorization: Bearer …`, or user and password.",
-        False, (*final, challenge),
+        False, final,
     )  # fmt: skip
     yield Refusal(
         403, (403,), bad, "forbidden",
