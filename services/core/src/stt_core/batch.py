@@ -1,0 +1,40 @@
+"""Which windows run together. Pure."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
+
+FULL = 8
+"""Windows of the largest batch: beyond it faster-whisper gains nothing on a processor, and memory grows."""
+SHARE = 2
+"""Windows that one request gets in a forward while others wait."""
+
+Item = TypeVar("Item")
+
+
+def choose(
+    queues: Sequence[Sequence[Item]], group: Callable[[Item], Hashable], alone: int
+) -> list[tuple[int, Item]]:
+    """The windows of the next forward, as (queue, window).
+
+    queues: the windows of each request that may run, in order; the first queue is the one whose turn it is.
+    alone: the forwards that went by with one request only; a lone request's batches grow 1, 2, 4, 8, so
+    that its first words come early and a newcomer never waits for a full batch that started with it.
+    """
+    busy = [index for index, queue in enumerate(queues) if queue]
+    if not busy:
+        return []
+    wanted = group(queues[busy[0]][0])
+    size = min(FULL, 2**alone) if len(busy) == 1 else FULL
+    share = size if len(busy) == 1 else SHARE
+    chosen: list[tuple[int, Item]] = []
+    blocked: set[int] = set()
+    for place in range(share):
+        for index in busy:
+            if len(chosen) == size:
+                return chosen
+            queue = queues[index]
+            if index in blocked or place >= len(queue) or group(queue[place]) != wanted:
+                blocked.add(index)  # a request's windows run in order
+                continue
+            chosen.append((index, queue[place]))
+    return chosen

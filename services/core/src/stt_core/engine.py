@@ -1,0 +1,151 @@
+"""What an engine is, and the values that pass between it and the core.
+
+Times are seconds, audio is float32 mono at 16 kHz of shape (samples,).
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_core.audio import AudioSource
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the loaded model can do; what is asked beyond it is refused with a sentence.
+
+    languages: ISO 639 codes, as Whisper names them.
+    word_times: words with start and end.
+    prompt, hotwords: text that steers the decoding.
+    """
+
+    languages: tuple[str, ...]
+    word_times: bool = False
+    prompt: bool = False
+    hotwords: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one request asks of the engine.
+
+    language: None to detect it.
+    temperature: None for 0 with fallback to higher ones where the decoding failed.
+    """
+
+    language: str | None = None
+    prompt: str = ""
+    hotwords: str = ""
+    temperature: float | None = None
+    word_times: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a file, [start, end) in samples at 16 kHz."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """At most 30 s of speech: the spans of the file that it holds, joined without the silence between them.
+
+    language: the request's, or the one detected in its first window, or None: to be detected now.
+    again: what the engine left with an earlier result of this window that it wants decoded once more.
+    """
+
+    samples: Samples
+    spans: tuple[Span, ...]
+    options: Options
+    language: str | None = None
+    again: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word, as it is written in the segment (with its leading space where the language has one)."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A few seconds of text. `seek` is the start of its window in the file, in frames of 10 ms."""
+
+    start: float
+    end: float
+    text: str
+    tokens: tuple[int, ...] = ()
+    temperature: float = 0.0
+    avg_logprob: float = 0.0
+    compression_ratio: float = 1.0
+    no_speech_prob: float = 0.0
+    words: tuple[Word, ...] = ()
+    seek: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What the engine heard in one window; times count from the window's own start.
+
+    again: not None when the window must be decoded once more; it is then run with this value in
+    `Window.again`, and the segments of this result are dropped.
+    """
+
+    language: str
+    segments: tuple[Segment, ...] = ()
+    again: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The whole answer to one request. language is None where nobody spoke and none was asked for."""
+
+    language: str | None
+    duration: float
+    segments: tuple[Segment, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        return "".join(segment.text for segment in self.segments).strip()
+
+
+class Engine(Protocol):
+    """A model that turns windows of speech into text. One thread owns it and makes every call."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do. Right after `load`."""
+
+    def load(self, model: str) -> None:
+        """Read the model's files. Raises StartError with a sentence; never downloads anything."""
+
+    def group(self, window: Window) -> Hashable:
+        """Windows of equal groups may share one forward, whichever requests they come from."""
+
+    def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+        """One forward over windows of one group; a result for each, in order."""
+
+    def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
+        """What needs the whole file; `results` are in order, their times count from the file's start."""
+
+
+def join(audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
+    """The transcript of an engine for which the windows, one after the other, are the whole answer."""
+    language = options.language or (results[0].language if results else None)
+    segments = tuple(segment for result in results for segment in result.segments)
+    return Transcript(language, audio.duration, segments)

@@ -1,0 +1,55 @@
+"""One request on its way through the scheduler."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from stt_core.audio import AudioSource
+from stt_core.engine import Options, Samples, Span, Transcript, Window, WindowResult
+
+AHEAD = 8
+"""Windows decoded ahead of inference: a full batch, 15 MB, however long the file is."""
+
+
+@dataclass(eq=False)
+class Job:
+    """What is known of one request. Every field but `changed` and `answer` is guarded by `changed`."""
+
+    source: AudioSource
+    options: Options
+    changed: threading.Condition
+    answer: "Future[Transcript]" = field(default_factory=Future)
+    waiting: deque[tuple[int, Window]] = field(default_factory=deque)
+    results: dict[int, WindowResult] = field(default_factory=dict)
+    language: str | None = None
+    cut: int = 0  # windows cut so far
+    decoded: bool = False  # the whole file is cut
+    over: bool = False  # answered, failed or given up
+
+    def __post_init__(self) -> None:
+        self.language = self.options.language
+        # An awaiting task that is cancelled would cancel the future too, under the engine's hands.
+        self.answer.set_running_or_notify_cancel()
+
+    def put(self, samples: Samples, spans: tuple[Span, ...]) -> bool:
+        """Add the next window; waits for room. False when nobody wants it any more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.over or len(self.waiting) < AHEAD)
+            if self.over:
+                return False
+            self.waiting.append((self.cut, Window(samples, spans, self.options)))
+            self.cut += 1
+            self.changed.notify_all()
+            return True
+
+    def offered(self) -> Sequence[tuple[int, Window]]:
+        """The windows that may run now, in order. Until the language is known, only the first."""
+        if self.language is not None:
+            return [(index, replace(window, language=self.language)) for index, window in self.waiting]
+        return [item for item in self.waiting if item[0] == 0]
+
+    @property
+    def complete(self) -> bool:
+        return self.decoded and len(self.results) == self.cut

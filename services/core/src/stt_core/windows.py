@@ -1,0 +1,172 @@
+"""From the probability of speech to windows of at most 30 s, cut where nobody speaks. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_core.audio import SAMPLE_RATE
+from stt_core.engine import Samples, Span
+from stt_core.vad import FRAME
+
+LIMIT = 30 * SAMPLE_RATE
+"""Samples of a window: what Whisper's encoder hears at once."""
+
+# Thresholds as Silero and faster-whisper's batched pipeline use them.
+SPEECH = 0.5
+SILENCE = SPEECH - 0.15
+PAUSE = SAMPLE_RATE * 160 // 1000
+"""A pause this long ends a span."""
+MARGIN = SAMPLE_RATE * 400 // 1000
+"""Kept before and after speech, or half of the pause where that is shorter."""
+LONGEST = LIMIT - 2 * MARGIN - FRAME
+
+
+class Segmenter:
+    """Spans of speech, in order, without overlap and of at most LIMIT samples, from a stream of frames."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._left = 0  # where the open span starts, margin included
+        self._start: int | None = None  # where its speech starts
+        self._pause: int | None = None  # where the pause that may end it starts
+        self._heard: list[float] = []  # probabilities since _start
+        self._closed: Span | None = None  # ended, but its right margin depends on what follows
+
+    @property
+    def keep_from(self) -> int:
+        """The first sample that a span still to come may hold."""
+        if self._closed is not None:
+            return self._closed.start
+        return self._left if self._start is not None else max(0, self._at - MARGIN)
+
+    def push(self, probabilities: Iterable[float]) -> Iterator[Span]:
+        """One probability a frame."""
+        for probability in probabilities:
+            if self._start is None and probability >= SPEECH:
+                yield from self._open()
+            if self._start is None:
+                if self._closed is not None and self._at - self._closed.end >= 2 * MARGIN:
+                    yield self._release(self._closed.end + MARGIN)
+            else:
+                yield from self._follow(self._start, probability)
+            self._at += FRAME
+
+    def end(self, total: int) -> Iterator[Span]:
+        """No more frames; the file has `total` samples."""
+        if self._start is not None:
+            self._closed, self._start = Span(self._left, total), None
+        if self._closed is not None:
+            yield self._release(min(total, self._closed.end + MARGIN))
+
+    def _open(self) -> Iterator[Span]:
+        if self._closed is None:
+            self._left = max(0, self._at - MARGIN)
+        else:
+            margin = min(MARGIN, (self._at - self._closed.end) // 2)
+            yield self._release(self._closed.end + margin)
+            self._left = self._at - margin
+        self._start, self._pause, self._heard = self._at, None, []
+
+    def _follow(self, start: int, probability: float) -> Iterator[Span]:
+        self._heard.append(probability)
+        if probability >= SPEECH:
+            self._pause = None
+        elif probability < SILENCE and self._pause is None:
+            self._pause = self._at
+        if self._pause is not None and self._at - self._pause >= PAUSE:
+            self._closed, self._start = Span(self._left, self._pause), None
+        elif self._at + FRAME - start > LONGEST:
+            yield self._cut(start)
+
+    def _cut(self, start: int) -> Span:
+        # Nobody paused for 30 s: cut where speech is least likely in the last third.
+        first = len(self._heard) * 2 // 3
+        smooth = np.convolve(self._heard[first:], np.ones(3), mode="valid")
+        frame = first + int(np.argmin(smooth)) + 1
+        cut = start + frame * FRAME
+        span = Span(self._left, cut)
+        self._left = self._start = cut
+        self._heard = self._heard[frame:]
+        self._pause = None if self._pause is None else max(self._pause, cut)
+        return span
+
+    def _release(self, end: int) -> Span:
+        assert self._closed is not None
+        span, self._closed = Span(self._closed.start, end), None
+        return span
+
+
+def windows(
+    blocks: Iterable[Samples], probabilities: Callable[[NDArray[np.float32]], list[float]]
+) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+    """Windows of speech as (samples, the spans they came from), as soon as each is full.
+
+    blocks: the whole file. probabilities: of speech, one for each whole frame it is given, in order.
+    """
+    segmenter, packer, tape = Segmenter(), _Packer(), _Tape()
+    for block in blocks:
+        tape.add(block)
+        for span in segmenter.push(probabilities(tape.unheard())):
+            yield from packer.add(span, tape.cut(span))
+        tape.forget(segmenter.keep_from)
+    total = tape.end
+    for span in segmenter.push(probabilities(tape.rest())):
+        yield from packer.add(Span(span.start, min(span.end, total)), tape.cut(span))
+    for span in segmenter.end(total):
+        yield from packer.add(span, tape.cut(span))
+    yield from packer.end()
+
+
+class _Packer:
+    """Spans joined until the next one would not fit."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+        self._samples: list[Samples] = []
+
+    def add(self, span: Span, samples: Samples) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+        if sum(held.length for held in self._spans) + span.length > LIMIT:
+            yield from self.end()
+        self._spans.append(span)
+        self._samples.append(samples.copy())  # a view would keep the whole tape alive
+
+    def end(self) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+        if self._spans:
+            yield np.concatenate(self._samples), tuple(self._spans)
+        self._spans, self._samples = [], []
+
+
+class _Tape:
+    """The last stretch of a file: what the detector has not heard yet, and what spans may still hold."""
+
+    def __init__(self) -> None:
+        self._samples = np.zeros(0, np.float32)
+        self._start = 0
+        self._heard = 0
+
+    @property
+    def end(self) -> int:
+        return self._start + len(self._samples)
+
+    def add(self, block: Samples) -> None:
+        self._samples = np.concatenate([self._samples, block])
+
+    def unheard(self) -> Samples:
+        """The whole frames that the detector has not heard."""
+        heard = self._heard
+        self._heard += (self.end - heard) // FRAME * FRAME
+        return self.cut(Span(heard, self._heard))
+
+    def rest(self) -> Samples:
+        """The last samples, filled up with silence to a whole frame."""
+        rest = self.cut(Span(self._heard, self.end))
+        return np.pad(rest, (0, -len(rest) % FRAME))
+
+    def cut(self, span: Span) -> Samples:
+        return self._samples[span.start - self._start : span.end - self._start]
+
+    def forget(self, before: int) -> None:
+        if before > self._start:
+            self._samples = self._samples[before - self._start :].copy()
+            self._start = before
