@@ -1,5 +1,6 @@
 """How it looks on a terminal; plain lines in a pipe."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -283,22 +284,21 @@ def demo(path: Path) -> None:
     """Run the demonstration; on a terminal it stays up until Ctrl-C."""
     from deploy.operations import demo as operation
 
-    with reporter() as report, operation.running(path, report) as (space, host):
-        shown = operation.show(space, host, report)
-        report.say("")
-        ways = _ways_in(shown)
-        if isinstance(report, _RichReporter):
-            report.say(ways)
-        else:
-            print(ways, flush=True)
-        if err.is_terminal and sys.stdin.isatty():
-            with report.step("Serving until Ctrl-C"):
-                _wait()
-            report.say("Stopped; nothing of it runs any more.")
-
-
-def _wait() -> None:
-    signal.sigwait({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends it as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
+    stays = err.is_terminal and sys.stdin.isatty()
+    with reporter() as report:
+        with operation.running(path, report) as (space, host):
+            ways = _ways_in(operation.show(space, host, report))
+            report.say("")
+            if stays:
+                report.say(ways)
+                with contextlib.suppress(KeyboardInterrupt), report.step("Serving until Ctrl-C"):
+                    while True:
+                        time.sleep(3600)
+            else:
+                print(ways, flush=True)
+        report.say("Stopped: nothing of it runs any more." + ("" if stays else " On a terminal it stays up."))
 
 
 def _ways_in(shown: Demonstration) -> str:
@@ -306,6 +306,12 @@ def _ways_in(shown: Demonstration) -> str:
     host, service, made = shown.host, shown.service, shown.key
     base = host.base_url(service)
     authority, python, sample = map(shlex.quote, (host.layout.authority, sys.executable, str(SAMPLE)))
+    program = f"""
+from openai import OpenAI
+client = OpenAI(base_url="{base}", api_key="{made.api_key}")
+with open({str(SAMPLE)!r}, "rb") as file:
+    print(client.audio.transcriptions.create(model="{service.model}", file=file).text)
+"""
     waking, answering = f"{shown.waking:.1f} s to wake", f"{shown.whole - shown.waking:.1f} s to transcribe"
     return f"""\
 “{shown.text}”
@@ -324,9 +330,5 @@ With curl
     {base}/audio/transcriptions
 
 With the OpenAI client
-  SSL_CERT_FILE={authority} {python} -c '
-from openai import OpenAI
-client = OpenAI(base_url="{base}", api_key="{made.api_key}")
-with open({json.dumps(str(SAMPLE))}, "rb") as file:
-    print(client.audio.transcriptions.create(model="{service.model}", file=file).text)'
+  SSL_CERT_FILE={authority} {python} -c {shlex.quote(program)}
 """

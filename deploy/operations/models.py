@@ -109,7 +109,7 @@ def _fetch_one(target: Target, document: Request, request: Request, inventory: P
                         bar.update(sum(done.values()), sum(sizes.values()))
                     case "source":
                         if event.get("message"):
-                            report.say(f"{event['message']} Taking {name} from {event['where']}.")
+                            report.say(f"{_sentence(event['message'])} Taking {name} from {event['where']}.")
                     case "waiting":
                         report.say(event["message"])
                     case "ready" if request["files"] is None:
@@ -129,3 +129,7 @@ def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text)
     temporary.replace(path)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."

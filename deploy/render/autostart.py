@@ -67,12 +67,15 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "healthPath": manifest.health,
         "readyPath": manifest.ready,
         "quietPaths": list(manifest.quiet),
-        "openapi": openapi_path(host, service) if service.kind.openapi_text else "",
         "idleSeconds": service.idle,
         "startSeconds": service.start_timeout,
         "stopSeconds": service.stop_timeout,
     }
-    return entry | ({"process": process} if host.runtime == "process" else {})
+    if service.kind.openapi_text:
+        entry["openapi"] = openapi_path(host, service)
+    if host.runtime == "process":
+        entry["process"] = process
+    return entry
 
 
 def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
