@@ -309,7 +309,7 @@ def _ways_in(shown: Demonstration) -> str:
     program = f"""
 from openai import OpenAI
 client = OpenAI(base_url="{base}", api_key="{made.api_key}")
-with open({str(SAMPLE)!r}, "rb") as file:
+with open({json.dumps(str(SAMPLE))}, "rb") as file:
     print(client.audio.transcriptions.create(model="{service.model}", file=file).text)
 """
     waking, answering = f"{shown.waking:.1f} s to wake", f"{shown.whole - shown.waking:.1f} s to transcribe"
