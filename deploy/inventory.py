@@ -5,7 +5,7 @@ import difflib
 import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import WithJsonSchema as Schema
@@ -20,15 +20,16 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_COMPUTE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:\d{{1,5}})?")
+_ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+|command:[^\x00-\x1f]+)")
 
 
 def _match(pattern: re.Pattern[str], says: str, text: str) -> str:
     if not pattern.fullmatch(text):
-        raise ValueError(f"{text!r} is not {says}")
+        raise ValueError(f"{_show(text)} is not {says}")
     return text
 
 
@@ -38,10 +39,21 @@ def _hostname(text: str) -> str:
     return _match(_HOSTNAME, "a host name such as whisper.example.org", text).lower()
 
 
+def _origin(text: str) -> str:
+    """As browsers send it: in small letters."""
+    return _match(_ORIGIN, "an origin such as https://app.example.org", text).lower()
+
+
 def _plain(text: str) -> str:
     if len(text) > 4096 or any(ord(c) < 32 or ord(c) == 127 for c in text):
         raise ValueError("a value is one line of at most 4096 characters, without control characters")
     return text
+
+
+def _within_a_day(seconds: int) -> int:
+    if seconds > 86400:
+        raise ValueError("at most 1d")
+    return seconds
 
 
 def _reference(text: str) -> str:
@@ -56,17 +68,20 @@ def _pattern(pattern: re.Pattern[str], says: str) -> Any:
 
 
 Name = Annotated[str, _pattern(_NAME, "a name: small letters, digits and hyphens, a letter first")]
+Origin = Annotated[str, AfterValidator(_origin)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variable")]
 Plain = Annotated[str, AfterValidator(_plain)]
 Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
+ComputeType = Annotated[str, _pattern(_COMPUTE_TYPE, "a number format, such as int8 or int8_float16")]
 SecretText = Annotated[str, AfterValidator(_reference)]
 _SIZE = {"type": "string", "pattern": "^[0-9]+[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^[0-9]+[smhdSMHD]$", "examples": ["30s"]}
 _IDLE = {"type": "string", "pattern": "^([0-9]+[smhdSMHD]|never)$", "examples": ["15m"]}
 Size = Annotated[int, BeforeValidator(quantities.size), Schema(_SIZE)]
 Duration = Annotated[int, BeforeValidator(quantities.duration), Schema(_TIME)]
+Start = Annotated[Duration, AfterValidator(_within_a_day)]
 Idle = Annotated[int, BeforeValidator(quantities.idle), Schema(_IDLE)]
 
 
@@ -116,7 +131,7 @@ class Host(_Part):
         description="`compose`: Docker on a host reached by SSH. `process`: this machine, without Docker.",
     )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
-    cors_origins: list[Annotated[str, _pattern(_ORIGIN, "an origin such as https://app.example.org")]] = Field(
+    cors_origins: list[Origin] = Field(
         default_factory=list,
         description="Other web origins whose pages may call the services. The portal's own is always allowed.",
     )
@@ -136,14 +151,14 @@ class Service(_Part):
     )
     model: Model | None = Field(None, description="Model to load. Default: the kind's own.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; `cuda` reserves a GPU.")
-    compute_type: Name | None = Field(
+    compute_type: ComputeType | None = Field(
         None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
     )
     port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
     upload_limit: Size = Field(500 << 20, description="Largest upload that is taken; larger ones get 413.")
     read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
     idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
-    start_timeout: Duration = Field(30, description="How long it may take to wake before that counts as failed.")
+    start_timeout: Start = Field(30, description="How long it may take to wake before that counts as failed.")
     memory: Size | None = Field(None, description="Memory it may use. Default: what the kind says its model needs.")
     environment: dict[Variable, Plain] = Field(
         default_factory=dict, description="More environment variables (no secrets: they are shown in plans)."
@@ -186,38 +201,42 @@ def validate(source: Source) -> tuple[Inventory, list[Problem]]:
     """What is right of a parsed file, and what is wrong with the rest: so that what follows can be checked as
     well, and everything is told at once. Raises InventoryError when nothing can be made of it."""
     problems: list[Problem] = []
+    pruned: set[tuple[Key, ...]] = set()
     data = copy.deepcopy(source.data)
     while True:
         try:
             return Inventory.model_validate(data), problems
         except ValidationError as error:
-            found = [dict(e) for e in error.errors()]
-            problems += [_problem(source, e) for e in found]
-            if not all([_prune(data, e) for e in found]):
-                raise InventoryError(problems) from None
+            found: list[dict[str, Any]] = [dict(e) for e in error.errors()]
+        # What is missing only since it was taken out has been told already.
+        problems += [_problem(source, e) for e in found if not any(p[: len(e["loc"])] == e["loc"] for p in pruned)]
+        out = [_prune(data, e) for e in found]
+        if not all(out) or pruned.issuperset(out):
+            raise InventoryError(problems)
+        pruned |= set(out)
 
 
-def _prune(data: Any, error: dict[str, Any]) -> bool:
-    """Take out what is wrong: the key itself, or what lacks a key."""
+def _prune(data: Any, error: dict[str, Any]) -> tuple[Key, ...]:
+    """Take out what is wrong: the key itself, what lacks a key, or the list it stands in. Returns its path."""
     keys = [key for key in error["loc"] if key != "[key]"]
     if error["type"] == "missing":
         keys.pop()
-    if not keys:
-        return False
-    for key in keys[:-1]:
-        data = data.get(key) if isinstance(data, dict) else None
-    if isinstance(data, dict):
-        data.pop(keys[-1], None)
-        return True
-    # Inside a list: the list as a whole goes, with the first error in it.
-    return len(keys) > 1 or data is None
+    for depth, key in enumerate(keys, 1):
+        inside = data.get(key)
+        if depth == len(keys) or not isinstance(inside, dict):
+            data.pop(key, None)
+            return tuple(keys[:depth])
+        data = inside
+    return ()
 
 
 def _problem(source: Source, error: dict[str, Any]) -> Problem:
     keys: list[Key] = [key for key in error["loc"] if key != "[key]"]
     place = source.place(keys)
-    where = ".".join(map(str, keys)) or "the file"
     kind = error["type"]
+    if keys[2:3] == ["secrets"] or keys[2:4] == ["tls", "key"]:
+        return Problem(place, _of_secret(keys, error))
+    where = ".".join(map(str, keys)) or "the file"
     if kind == "extra_forbidden":
         known = _fields_at(keys[:-1])
         close = difflib.get_close_matches(str(keys[-1]), known, 1, 0.5)
@@ -228,32 +247,50 @@ def _problem(source: Source, error: dict[str, Any]) -> Problem:
     if kind == "value_error":
         return Problem(place, f"{where}: {error['ctx']['error']}")
     if kind == "literal_error":
-        return Problem(place, f"{where}: {error['input']!r} is not one of {error['ctx']['expected']}")
+        return Problem(place, f"{where}: {_show(error['input'])} is not one of {error['ctx']['expected']}")
     if kind == "too_short":
         return Problem(place, f"{where}: at least one is needed")
-    types = {
-        "string_type": "text (put it in quotes)",
-        "int_type": "a whole number",
-        "bool_type": "true or false",
-        "dict_type": "a mapping of keys to values",
-        "list_type": "a list",
-        "model_type": "a mapping of keys to values",
-    }
-    if kind in types:
-        return Problem(place, f"{where}: {_show(error['input'])} is not {types[kind]}")
+    if kind in _TYPES:
+        return Problem(place, f"{where}: {_show(error['input'])} is not {_TYPES[kind]}")
     return Problem(place, f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}")
 
 
+def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
+    """What is wrong with a secret. Whatever stands there may be the secret itself: it is not repeated."""
+    if "[key]" in error["loc"]:
+        return f"{'.'.join(map(str, keys[:-1]))}: a key there is not the name of an environment variable"
+    where = ".".join(map(str, keys))
+    if error["type"] == "value_error":
+        return f"{where}: {error['ctx']['error']}"
+    return f"{where}: not {_TYPES['dict_type'] if keys[-1] == 'secrets' else 'a reference such as env:NAME'}"
+
+
+_TYPES = {
+    "string_type": "text (put it in quotes)",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys to values",
+    "list_type": "a list",
+    "model_type": "a mapping of keys to values",
+}
+
+
 def _show(value: object) -> str:
-    return "nothing" if value is None else repr(value)[:60]
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "nothing" if value is None else repr(value[:60] if isinstance(value, str) else value)
 
 
 def _fields_at(keys: list[Key]) -> list[str]:
     """Keys that the models know at this path."""
     model: Any = Inventory
+    named = False
     for key in keys:
-        field = getattr(model, "model_fields", {}).get(key)
-        annotation = field.annotation if field else model
-        options = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = options[0] if options else annotation
-    return list(getattr(model, "model_fields", {}))
+        if named:  # a name of the operator's choice, whatever it is
+            named = False
+            continue
+        annotation = model.model_fields[key].annotation
+        named = get_origin(annotation) is dict
+        options = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = options[0]
+    return list(model.model_fields)

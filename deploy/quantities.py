@@ -4,7 +4,11 @@ import re
 
 _SIZE = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIME = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_NUMBER = re.compile(r"(\d{1,9})([A-Za-z]*)")
+_NUMBER = re.compile(r"([0-9]{1,9})([A-Za-z]*)")
+MAX_SIZE = 1 << 50
+"""Bytes. Far above any disk, and still a number that nginx and Docker can hold."""
+MAX_DURATION = 365 * 86400
+"""Seconds; more than a year is a slip of the pen."""
 
 
 def _split(text: object, units: dict[str, int], what: str, example: str) -> int:
@@ -25,6 +29,8 @@ def size(text: object) -> int:
     value = _split(text, _SIZE, "size", "500M")
     if value <= 0:
         raise ValueError("a size must be more than zero")
+    if value > MAX_SIZE:
+        raise ValueError(f"a size is at most {show_size(MAX_SIZE)}")
     return value
 
 
@@ -33,6 +39,8 @@ def duration(text: object) -> int:
     value = _split(text, _TIME, "duration", "30s")
     if value <= 0:
         raise ValueError("a duration must be more than zero")
+    if value > MAX_DURATION:
+        raise ValueError(f"a duration is at most {show_duration(MAX_DURATION)}")
     return value
 
 

@@ -10,6 +10,8 @@ import yaml
 from deploy.errors import InventoryError, KitError, Problem
 
 MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+"""Levels. An inventory has five; without a bound, a file of brackets alone would end in a stack trace."""
 
 Key = str | int
 Place = tuple[int, int]
@@ -62,7 +64,9 @@ def parse(raw: bytes, name: str) -> Source:
         at = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
         raise InventoryError([Problem(at, f"not valid YAML: {error.problem}")]) from None
     except yaml.YAMLError as error:  # a control character, say
-        raise InventoryError([Problem(f"{name}:1:1", f"not valid YAML: {error}")]) from None
+        raise InventoryError([Problem(f"{name}:1:1", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+    except RecursionError:
+        raise InventoryError([Problem(f"{name}:1:1", "nested too deeply")]) from None
     builder = _Builder(name)
     data = {} if root is None else builder.build(root, ())
     if builder.problems:
@@ -90,6 +94,9 @@ class _Builder:
             self._problem(node, "an alias (*name) stands here: write the value out")
             return None
         self._seen.add(id(node))
+        if len(path) > MAX_DEPTH:
+            self._problem(node, "nested too deeply")
+            return None
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.MappingNode)
@@ -111,7 +118,14 @@ class _Builder:
         if node.tag in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"):
             return node.value
         try:
-            return self._scalars.construct_object(node, deep=True)
+            value = self._scalars.construct_object(node, deep=True)
         except (yaml.constructor.ConstructorError, ValueError):
             self._problem(node, f"{node.tag} cannot be read as a value")
             return None
+        if isinstance(value, int) and value.bit_length() > 63:
+            self._problem(node, "a number as large as this cannot be read as a value")
+            return None
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            self._problem(node, "half of a surrogate pair cannot be read as text")
+            return None
+        return value
