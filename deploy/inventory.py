@@ -3,6 +3,7 @@
 import copy
 import difflib
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -67,6 +68,16 @@ def _pattern(pattern: re.Pattern[str], says: str) -> Any:
     return AfterValidator(partial(_match, pattern, says))
 
 
+def _written(show: Callable[[int], str]) -> Any:
+    """The JSON Schema's default as it is written in the file: 500M, not 524288000."""
+
+    def extra(schema: dict[str, Any]) -> None:
+        if isinstance(schema.get("default"), int):
+            schema["default"] = show(schema["default"])
+
+    return Field(json_schema_extra=extra)
+
+
 Name = Annotated[str, _pattern(_NAME, "a name: small letters, digits and hyphens, a letter first")]
 Origin = Annotated[str, AfterValidator(_origin)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
@@ -79,10 +90,10 @@ SecretText = Annotated[str, AfterValidator(_reference)]
 _SIZE = {"type": "string", "pattern": "^[0-9]+[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^[0-9]+[smhdSMHD]$", "examples": ["30s"]}
 _IDLE = {"type": "string", "pattern": "^([0-9]+[smhdSMHD]|never)$", "examples": ["15m"]}
-Size = Annotated[int, BeforeValidator(quantities.size), Schema(_SIZE)]
-Duration = Annotated[int, BeforeValidator(quantities.duration), Schema(_TIME)]
+Size = Annotated[int, BeforeValidator(quantities.size), Schema(_SIZE), _written(quantities.show_size)]
+Duration = Annotated[int, BeforeValidator(quantities.duration), Schema(_TIME), _written(quantities.show_duration)]
 Start = Annotated[Duration, AfterValidator(_within_a_day)]
-Idle = Annotated[int, BeforeValidator(quantities.idle), Schema(_IDLE)]
+Idle = Annotated[int, BeforeValidator(quantities.idle), Schema(_IDLE), _written(quantities.show_duration)]
 
 
 class _Part(BaseModel):
