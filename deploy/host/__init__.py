@@ -20,8 +20,9 @@ COMMAND = (
 MAIN = """import sys
 if sys.version_info < (3, 11):
     sys.exit("this host needs Python 3.11 or newer as python3, and has " + sys.version.split()[0])
-from deploy.host.{program} import main
-sys.exit(main())
+import importlib
+program = sys.argv[1] if len(sys.argv) > 1 else "{program}"
+sys.exit(importlib.import_module("deploy.host." + program).main())
 """
 
 
@@ -30,10 +31,18 @@ def piped(program: str, request: object) -> bytes:
 
     `program` is a module here whose `main()` reads the request from standard input and gives the status.
     """
+    return opened(program) + json.dumps(request).encode()
+
+
+def opened(program: str) -> bytes:
+    """The beginning of standard input for `COMMAND`, where the program itself goes on reading.
+
+    The archive has every program: run with another's name as its argument, it is that one.
+    """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as entries:
         for source in sorted(Path(__file__).parent.glob("*.py")):
             entries.write(source, f"deploy/host/{source.name}")
         entries.writestr("deploy/__init__.py", "")
         entries.writestr("__main__.py", MAIN.format(program=program))
-    return b"%d\n%b%b" % (len(archive.getvalue()), archive.getvalue(), json.dumps(request).encode())
+    return b"%d\n%b" % (len(archive.getvalue()), archive.getvalue())

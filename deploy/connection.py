@@ -1,0 +1,125 @@
+"""One connection to an agent: over SSH to a host, or to a child process on this machine."""
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from deploy import host as programs
+from deploy.errors import HOST, KitError
+from deploy.host import frames
+from deploy.types import Secret
+
+PING_SECONDS = 5.0
+"""Well within the silence after which the agent takes the laptop for dead."""
+
+
+class Lost(KitError):
+    """The connection ended. `output` is what ssh or the agent wrote to standard error."""
+
+
+class Connection:
+    """Sends one operation at a time and keeps the agent assured that somebody is there."""
+
+    def __init__(self, command: Sequence[str], name: str, *, password: Secret | None = None) -> None:
+        self.name = name
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the connection)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            # Ctrl-C is for us: the agent ends when we do.
+            start_new_session=True,
+        )
+        assert self._process.stdin and self._process.stdout
+        self._sink, self._source = self._process.stdin, self._process.stdout
+        self._saying = threading.Lock()
+        self._closed = threading.Event()
+        try:
+            if password is not None:
+                self._sink.write(password.reveal().encode() + b"\n")
+            self._sink.write(programs.opened("agent"))
+            self._sink.flush()
+        except OSError:
+            raise self._lost() from None
+        threading.Thread(target=self._ping, name=f"ping {name}", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; the agent ends with it."""
+        self._closed.set()
+        try:
+            self._sink.close()
+        except OSError:
+            pass
+        self._process.terminate()
+        self._process.wait()
+        self._source.close()
+        self._errors.close()
+
+    def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
+        """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""
+        answer: tuple[dict[str, Any], bytes] | None = None
+        for head, content in self._exchange(op, body, about):
+            answer = (head, content)
+        assert answer is not None
+        return answer
+
+    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
+        """(stream, line) of a command as they come; at the end (0, its status)."""
+        for head, content in self._exchange("run", body, {"command": list(command), **about}):
+            if head["event"] == "line":
+                yield head["stream"], content.decode(errors="replace").rstrip("\n")
+            else:
+                yield 0, str(head["status"])
+
+    def _exchange(self, op: str, body: bytes, about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
+        self._send({"op": op, **about}, body)
+        while True:
+            try:
+                head, content = frames.receive(self._source)
+            except (frames.Ended, ValueError, OSError):
+                raise self._lost() from None
+            if head["event"] == "refused":
+                raise Refusal(head)
+            yield head, content
+            if head["event"] == "done":
+                return
+
+    def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
+        try:
+            with self._saying:
+                frames.send(self._sink, head, body)
+        except (OSError, ValueError):
+            raise self._lost() from None
+
+    def _ping(self) -> None:
+        while not self._closed.wait(PING_SECONDS):
+            try:
+                self._send({"op": "ping"})
+            except KitError:
+                return
+
+    def _lost(self) -> Lost:
+        self._process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().strip()
+        return Lost(f"The connection to {self.name} ended.", code=HOST, output=said)
+
+
+class Refusal(KitError):
+    """The host did not do an operation; `head` has what the agent said."""
+
+    def __init__(self, head: Mapping[str, Any]) -> None:
+        super().__init__(str(head["message"]), code=HOST)
+        self.head = head

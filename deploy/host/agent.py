@@ -1,0 +1,322 @@
+"""The laptop's hands on a host: files, commands and the lock, over one connection.
+
+Frames come in on standard input, one operation at a time; their answers go out on standard output. While the
+lock is held the laptop must be heard of every HEARTBEAT seconds. When it is not, or the connection ends, the
+running command's process group is ended and the lock is given back: so no two applies ever overlap, and a laptop
+that died does not hold a host.
+"""
+
+import contextlib
+import fcntl
+import grp
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.host import frames
+
+HEARTBEAT = 30.0  # seconds
+KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
+TEXT_LIMIT = 1 << 20  # bytes of a file that a survey carries
+
+Head = dict[str, Any]
+
+
+class Refused(Exception):
+    """An operation cannot be done; the text says what and why."""
+
+
+class Agent:
+    """Carries out operations in the order they come; a second thread listens, so that silence is noticed."""
+
+    def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
+        self._source = source
+        self._sink = sink
+        self._heard = time.monotonic()
+        self._lock: IO[str] | None = None
+        self._running: subprocess.Popen[bytes] | None = None
+        self._operations: dict[str, Callable[[Head, bytes], Head | None]] = {
+            "hello": self._hello,
+            "survey": self._survey,
+            "read": self._read,
+            "write": self._write,
+            "folders": self._folders,
+            "remove": self._remove,
+            "run": self._run,
+            "lock": self._take_lock,
+            "unlock": self._give_lock,
+            "holder": self._holder,
+        }
+
+    def serve(self) -> int:
+        """Until the connection ends."""
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        inbox: list[tuple[Head, bytes]] = []
+        changed = threading.Condition()
+
+        def listen() -> None:
+            while True:
+                try:
+                    head, body = frames.receive(self._source)
+                except (frames.Ended, ValueError, OSError):
+                    self._abandon()
+                self._heard = time.monotonic()
+                if head["op"] != "ping":
+                    with changed:
+                        inbox.append((head, body))
+                        changed.notify()
+
+        threading.Thread(target=listen, name="listen", daemon=True).start()
+        while True:
+            with changed:
+                changed.wait_for(lambda: bool(inbox))
+                head, body = inbox.pop(0)
+            self._do(head, body)
+
+    def _do(self, head: Head, body: bytes) -> None:
+        try:
+            answer = self._operations[head["op"]](head, body) or {}
+        except Refused as refusal:
+            self._say({"event": "refused", **refusal.args[0]})
+        except OSError as error:
+            what = error.filename or head.get("path") or head["op"]
+            self._say({"event": "refused", "message": f"{what}: {error.strerror or error}"})
+        else:
+            content = answer.pop("content", b"")
+            self._say({"event": "done", **answer}, content)
+
+    def _say(self, head: Head, body: bytes = b"") -> None:
+        try:
+            frames.send(self._sink, head, body)
+        except OSError:
+            self._abandon()
+
+    # Silence. -------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.5)
+            if time.monotonic() - self._heard > HEARTBEAT:
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """End the running command, then this process: the kernel gives the lock back with it."""
+        process = self._running
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(KILL_AFTER)
+                os.killpg(process.pid, signal.SIGKILL)
+        os._exit(1)
+
+    # Files. ---------------------------------------------------------------------------------------
+
+    def _hello(self, head: Head, body: bytes) -> Head:
+        release = {}
+        with contextlib.suppress(OSError):
+            for line in Path("/etc/os-release").read_text().splitlines():
+                name, _, value = line.partition("=")
+                release[name] = value.strip('"')
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return {
+            "user": _user(os.geteuid()),
+            "uid": os.geteuid(),
+            "system": release.get("ID", ""),
+            "version": release.get("VERSION_ID", ""),
+            "codename": release.get("VERSION_CODENAME", ""),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "memory": memory,
+            "machine": os.uname().machine,
+            "time": time.time(),
+        }
+
+    def _survey(self, head: Head, body: bytes) -> Head:
+        """State of each path that is a file: digest, mode, owner, group, size, time, text of those asked for."""
+        texts = set(head.get("texts", ()))
+        found = {}
+        for name in head["paths"]:
+            path = Path(name)
+            if not path.is_file():
+                continue
+            stat = path.stat()
+            entry: Head = {
+                "mode": stat.st_mode & 0o7777,
+                "owner": _user(stat.st_uid),
+                "group": _group(stat.st_gid),
+                "size": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+            }
+            if not head.get("sizes"):
+                content = path.read_bytes()
+                entry["digest"] = hashlib.sha256(content).hexdigest()
+                if name in texts and len(content) <= TEXT_LIMIT:
+                    entry["text"] = content.decode(errors="replace")
+            found[name] = entry
+        return {"files": found, "exists": [name for name in head.get("exist", ()) if Path(name).exists()]}
+
+    def _read(self, head: Head, body: bytes) -> Head:
+        path = Path(head["path"])
+        return {"there": True, "content": path.read_bytes()} if path.is_file() else {"there": False}
+
+    def _write(self, head: Head, body: bytes) -> None:
+        """Each file atomically: the old one or the new one, never a part."""
+        offset = 0
+        for entry in head["files"]:
+            content = body[offset : offset + entry["size"]]
+            offset += entry["size"]
+            _write(Path(entry["path"]), content, entry["mode"], entry["owner"], entry["group"])
+
+    def _folders(self, head: Head, body: bytes) -> None:
+        for entry in head["folders"]:
+            path = Path(entry["path"])
+            path.mkdir(parents=True, exist_ok=True)
+            if "mode" in entry:
+                path.chmod(entry["mode"])
+            if os.geteuid() == 0 and "owner" in entry:
+                shutil.chown(path, entry["owner"], entry["group"])
+
+    def _remove(self, head: Head, body: bytes) -> None:
+        for name in head["paths"]:
+            path = Path(name)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    # Commands. ------------------------------------------------------------------------------------
+
+    def _run(self, head: Head, body: bytes) -> Head:
+        """Run a command in a process group of its own; what it prints goes out as it comes."""
+        command = head["command"]
+        if head.get("program"):
+            # A program of this very archive, in a process of its own.
+            command = [sys.executable, sys.argv[0], head["program"]]
+        with tempfile.TemporaryFile() as given:
+            given.write(body)
+            given.seek(0)
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=head.get("cwd"),
+                    env={**os.environ, **head.get("environment", {})},
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
+        self._running = process
+        assert process.stdout and process.stderr
+        errors = threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)
+        errors.start()
+        self._forward(process.stdout, 1)
+        errors.join()
+        status = process.wait()
+        self._running = None
+        return {"status": status}
+
+    def _forward(self, stream: IO[bytes], number: int) -> None:
+        for line in stream:
+            with _SAYING:
+                self._say({"event": "line", "stream": number}, line)
+
+    # The lock. ------------------------------------------------------------------------------------
+
+    def _take_lock(self, head: Head, body: bytes) -> None:
+        """An flock, so that the kernel gives it back whatever becomes of this process."""
+        path = Path(head["path"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(file)
+            file.close()
+            raise Refused({"message": "locked", "holder": holder}) from None
+        file.seek(0)
+        file.truncate(0)
+        file.write(json.dumps({**head["who"], "since": time.time(), "pid": os.getpid()}))
+        file.flush()
+        self._lock = file
+
+    def _give_lock(self, head: Head, body: bytes) -> None:
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None
+
+    def _holder(self, head: Head, body: bytes) -> Head:
+        """Who holds the lock, and for how long; nobody where it could be taken."""
+        path = Path(head["path"])
+        if not path.exists():
+            return {"holder": None}
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return {"holder": _holder(file)}
+        return {"holder": None}
+
+
+_SAYING = threading.Lock()  # two threads speak while a command runs
+
+
+def _holder(file: IO[str]) -> Head:
+    file.seek(0)
+    try:
+        holder = json.loads(file.read())
+        return {**holder, "age": time.time() - holder["since"]}
+    except (ValueError, KeyError):
+        return {}
+
+
+def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+        if os.geteuid() == 0:
+            try:
+                shutil.chown(temporary, owner, group)
+            except LookupError as error:
+                raise Refused({"message": f"{path}: {error}"}) from None
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def main() -> int:
+    os.umask(0o022)
+    return Agent(sys.stdin.buffer, sys.stdout.buffer).serve()
