@@ -60,7 +60,8 @@ def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, H
     states = target.states(sorted({*tree, *record["files"]}))
     found = {}
     for path, state in states.items():
-        secret = path not in tree or bool(tree[path].references)
+        # An .env that shall have no secret any more may still hold one.
+        secret = path not in tree or bool(tree[path].references) or path.endswith("/.env")
         text = None if secret else (target.read(path) or b"").decode(errors="replace")
         found[path] = Have(state.digest, state.mode, state.owner, state.group, text)
     return found
