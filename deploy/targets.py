@@ -95,9 +95,10 @@ class LocalTarget:
     def write(self, path: str, content: bytes, mode: int, owner: str, group: str) -> None:
         """Write atomically: the old file or the new one, never a part."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".greffier-")
+        temporary = ""
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".greffier-")
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
@@ -107,8 +108,10 @@ class LocalTarget:
                 shutil.chown(temporary, owner, group)
             os.replace(temporary, target)
         except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
             raise KitError(f"{path} could not be written: {error.strerror}.", code=HOST) from None
+        finally:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
         Path(path).unlink(missing_ok=True)
