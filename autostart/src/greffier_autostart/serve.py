@@ -49,7 +49,7 @@ async def _serve(path: Path, config: Config) -> None:
     def reload_by_signal() -> None:
         try:
             reload()
-        except ConfigError as error:
+        except (ConfigError, CommandError) as error:
             _log("reload refused", error=str(error))
 
     async def command(name: str, service: str | None) -> dict[str, Any]:

@@ -82,7 +82,10 @@ class Supervisor:
         return self._describe(service)
 
     def reload(self, config: Config) -> dict[str, Any]:
-        """Take over a new configuration. Raises ConfigError if it changes what only a restart can change."""
+        """Take over a new configuration. Raises ConfigError if it changes what only a restart can change, and
+        CommandError while autostart stops."""
+        if self.closing:
+            raise CommandError("autostart is stopping")
         if config.listen != self._config.listen:
             raise ConfigError("listen: cannot change while autostart runs; restart it")
         if config.control != self._config.control:
