@@ -16,10 +16,10 @@ from typing import Any
 import uvloop
 
 from .config import Config, ConfigError, load_config
-from .control import ControlError, ControlServer
+from .control import CommandError, ControlError, ControlServer
 from .machine import State
 from .service import Service
-from .supervisor import MAX_CONNECTIONS, CommandError, Supervisor
+from .supervisor import MAX_CONNECTIONS, Supervisor
 
 BACKLOG = 4096
 

@@ -8,15 +8,12 @@ from typing import Any
 
 from .client import Client
 from .config import Config, ConfigError, ServiceEntry
+from .control import CommandError
 from .machine import Busy, State
 from .service import Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
-
-
-class CommandError(Exception):
-    """A command could not be carried out; the text says why and what to do."""
 
 
 class Supervisor:
