@@ -161,6 +161,16 @@ def test_what_is_not_deployed_says_so(run: Run, tmp_path: Path) -> None:
     assert "there is nothing to remove" in run("destroy").out
 
 
+def test_a_former_secret_does_not_show_in_the_plan_that_removes_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "inventory.yml").write_text(LOCAL)
+    former = tmp_path / ".greffier/me/etc/services/whisper/.env"
+    former.parent.mkdir(parents=True)
+    former.write_text("HF_TOKEN='s3cret'\n")
+    for words in (["plan"], ["plan", "--json"]):
+        said = run(*words)
+        assert said.status == 4 and "services/whisper/.env" in said.out and "s3cret" not in said.out + said.err
+
+
 def test_users_as_a_table_of_a_pipe_and_as_json(run: Run, tmp_path: Path) -> None:
     (tmp_path / "inventory.yml").write_text(LOCAL)
     made = json.loads(run("users", "add", "ana", "--json").out)
