@@ -120,7 +120,7 @@ class LocalTarget:
         """Standard output of a command. Raises KitError with everything it printed when it fails."""
         try:
             done = subprocess.run(command, input=content, capture_output=True, text=True, errors="replace", check=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
             raise KitError(f"{command[0]} is not installed on this machine.", code=HOST) from None
         if check and done.returncode:
             raise KitError(
