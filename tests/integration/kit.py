@@ -22,6 +22,7 @@ JFK = ROOT / "examples" / "jfk.wav"
 SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 MODEL = "Systran/faster-whisper-base"
 HOST = "here"
+CURL = ("curl", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header", "@-")
 PATIENCE = 60.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
 
@@ -238,8 +239,7 @@ class Kit:
     def curl(self, *words: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Status and body. Headers go by standard input, as a careful user has it: arguments are seen by others."""
         done = subprocess.run(
-            ("curl", "--silent", "--show-error", "--cacert", self.authority, "--noproxy", "*")
-            + ("--write-out", "\n%{http_code}", "--header", "@-", *words),
+            (*CURL, "--cacert", self.authority, *words),
             input="".join(f"{name}: {value}\n" for name, value in (headers or {}).items()),
             capture_output=True,
             text=True,
@@ -257,7 +257,6 @@ class Kit:
         """A bare TLS connection, for what no client does."""
         raw = socket.create_connection(("127.0.0.1", self.ports["https"]), PATIENCE)
         return self.trust().wrap_socket(raw, server_hostname=name)
-
 
     def upload(self, audio: bytes) -> tuple[bytes, bytes]:
         """Head and body of a transcription's request, for a bare connection."""

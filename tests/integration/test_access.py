@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
 import openai
 import pytest
 
@@ -113,8 +112,8 @@ def _refused(kit: Kit, client: str, big: Path) -> None:
         assert status == 401 and "invalid_api_key" in text
     else:
         with kit.connection() as connection:
-            head = "POST /whisper/v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000000\r\n\r\n"
-            connection.sendall(head.encode())
+            head = ("POST /whisper/v1/audio/transcriptions HTTP/1.1", "Host: localhost", "Content-Length: 50000000")
+            connection.sendall("\r\n".join([*head, "", ""]).encode())
             try:
                 connection.sendall(big.read_bytes())
                 answer = connection.recv(4096)
