@@ -1,5 +1,6 @@
 """Stop what runs and remove what is ours."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def run(host: HostStack, *, volumes: bool) -> None:
         if volumes:
             for folder in _model_folders(host):
                 shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(Path(layout.etc).parent, ignore_errors=True)
+        root = Path(layout.etc).parent
+        shutil.rmtree(root, ignore_errors=True)
+        with contextlib.suppress(OSError):  # where no other host of the inventory lies in it
+            root.parent.rmdir()
 
 
 def _model_folders(host: HostStack) -> list[Path]:
