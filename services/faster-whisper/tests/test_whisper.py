@@ -62,14 +62,14 @@ def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) ->
     assert "country" in body["text"]
     assert {segment["temperature"] for segment in body["segments"]} == {0.2}
     long = "A speech by a president about his country. " * 200
-    assert service.post(sounds.speech(), prompt=long, hotwords=long, temperature="1").status_code == 200
+    assert service.post(sounds.speech(), prompt=long, hotwords=long).status_code == 200
 
 
 def test_a_failed_window_is_tried_at_every_temperature_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "COMPRESSION_RATIO", 0.0)  # every text counts as a loop
     engine = FasterWhisper(models(), "cpu", "int8", cores.available())
     engine.load(MODEL)
-    part = sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE].astype(np.float32) / 32768
+    part = sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE].astype(np.float32) / np.float32(32768)
     window = Window(part, (Span(0, len(part)),), Options(language="en", word_times=True), language="en")
     first, second = engine.run([window, window])
     tried = 1
@@ -80,7 +80,7 @@ def test_a_failed_window_is_tried_at_every_temperature_alone(monkeypatch: pytest
         (first,) = engine.run([again])
         tried += 1
     assert tried == len(decoding.TEMPERATURES)
-    assert [word.text for segment in first.segments for word in segment.words][0] == " And"
+    assert next(word.text for segment in first.segments for word in segment.words) == " And"
 
 
 def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
 
 
 def repeated(times: int) -> bytes:
-    """The speech over and over, two seconds of silence between. Whisper takes it for a loop and tries again."""
+    """The speech over and over, two seconds of silence between; Whisper takes it for a loop."""
     pause = np.zeros(2 * RATE, np.int16)
     return wav(np.concatenate([np.concatenate([samples(speech()), pause]) for _ in range(times)]))
 
