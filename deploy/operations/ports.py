@@ -20,13 +20,14 @@ def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
     """Choose and keep a port for each purpose. `ours`: our programs run, so saved ports are not tried.
     Returns a sentence for each port that is not the usual one."""
     kept = saved(root)
+    promised = _promised(root)
     chosen: dict[str, int] = {}
     for purpose, usual in preferred.items():
         before = kept.get(purpose)
         if before and ours:
             chosen[purpose] = before
         else:
-            chosen[purpose] = _choose(usual, set(chosen.values()) | set(preferred.values()) - {usual})
+            chosen[purpose] = _choose(usual, {*chosen.values(), *promised} | (set(preferred.values()) - {usual}))
     if chosen != kept:
         root.mkdir(parents=True, exist_ok=True)
         (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")
@@ -35,6 +36,23 @@ def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
         for purpose, usual in preferred.items()
         if chosen[purpose] != usual
     ]
+
+
+def _promised(root: Path) -> set[int]:
+    """Ports of services of other deployments that run: nobody listens there while such a service sleeps."""
+    found: set[int] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text(errors="replace").split("\0")
+            if "greffier_autostart" not in words:
+                continue
+            config = Path(words[words.index("--config") + 1])
+            if not config.is_relative_to(root):
+                services = json.loads(config.read_text())["services"].values()
+                found |= {int(service["proxyPort"]) for service in services}
+        except (OSError, ValueError, LookupError, AttributeError, TypeError):  # gone, of another user, or no such file
+            continue
+    return found
 
 
 def _choose(usual: int, taken: set[int]) -> int:
