@@ -1,5 +1,6 @@
 """Where a deploy acts: one connection to one host, and the keeper of its long-running programs."""
 
+import contextlib
 import fcntl
 import getpass
 import grp
@@ -114,7 +115,10 @@ class LocalTarget:
                 Path(temporary).unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
+        """Remove a file, and its folder where nothing else is in it."""
         Path(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(path).parent.rmdir()
 
     def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str:
         """Standard output of a command. Raises KitError with everything it printed when it fails."""
