@@ -118,7 +118,7 @@ class LocalSupervisor:
         """End it politely, then firmly; returns when it is gone."""
         pid = self.pid(unit)
         # nginx ends at once on TERM; what a deploy must not cut is in autostart, which drains.
-        ending = [pid] if pid else self._orphans(unit)
+        ending = [pid] if pid else self.orphans(unit)
         for each in ending:
             os.kill(each, signal.SIGTERM)
         until = time.monotonic() + STOP_SECONDS
@@ -131,7 +131,7 @@ class LocalSupervisor:
         if ending:
             self._pid_file(unit).unlink(missing_ok=True)
 
-    def _orphans(self, unit: str) -> list[int]:
+    def orphans(self, unit: str) -> list[int]:
         """Workers of a daemon whose main process was killed: they hold its ports, and go on serving. They are known
         by their program and by the log that they write to."""
         if not self.units[unit].daemonizes:

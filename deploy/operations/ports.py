@@ -2,10 +2,12 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 TRIES = 200
+NGINX = frozenset({"https", "http", "auth"})
+"""What nginx listens for; the other ports are autostart's and those of the services it starts."""
 
 
 def saved(root: Path) -> dict[str, int]:
@@ -16,15 +18,16 @@ def saved(root: Path) -> dict[str, int]:
         return {}
 
 
-def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
-    """Choose and keep a port for each purpose. `ours`: our programs run, so saved ports are not tried.
+def claim(root: Path, preferred: Mapping[str, int], running: Collection[str]) -> list[str]:
+    """Choose and keep a port for each purpose. `running`: units of ours that run, whose saved ports are not tried.
     Returns a sentence for each port that is not the usual one."""
     kept = saved(root)
     promised = _promised(root)
     chosen: dict[str, int] = {}
     for purpose, usual in preferred.items():
         before = kept.get(purpose)
-        if before and ours:
+        unit = "nginx" if purpose in NGINX else "autostart"
+        if before and unit in running:
             chosen[purpose] = before
         else:
             chosen[purpose] = _choose(usual, {*chosen.values(), *promised} | (set(preferred.values()) - {usual}))

@@ -91,13 +91,16 @@ def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str,
     return wanted
 
 
-def _running(root: Path) -> bool:
-    """Whether our own programs hold the ports that were saved."""
+def _running(root: Path) -> frozenset[str]:
+    """Which of our own programs hold the ports that were saved."""
     layout = local_layout(root, models_folder(), {})
-    marks = {"nginx": layout.nginx_main, "autostart": f"{layout.etc}/autostart/config.json"}
-    units = {n: Unit(n, (), {}, mark, False, "", (), "") for n, mark in marks.items()}
+    config = f"{layout.etc}/autostart/config.json"
+    units = {
+        "nginx": Unit("nginx", nginx_command(layout), {}, layout.nginx_main, True, "", (), ""),
+        "autostart": Unit("autostart", (), {}, config, False, "", (), ""),
+    }
     supervisor = LocalSupervisor(layout, units)
-    return any(supervisor.running(unit) for unit in units)
+    return frozenset(unit for unit in units if supervisor.running(unit) or supervisor.orphans(unit))
 
 
 def example_domains(workspace: Workspace) -> None:

@@ -198,13 +198,15 @@ def held() -> Iterator[socket.socket]:
 def test_a_port_that_another_program_holds_is_passed_over_and_kept(held: socket.socket, tmp_path: Path) -> None:
     usual = held.getsockname()[1]
     with held:
-        (sentence,) = ports.claim(tmp_path, {"https": usual}, ours=False)
+        (sentence,) = ports.claim(tmp_path, {"https": usual}, running=())
         taken = ports.saved(tmp_path)["https"]
         assert taken != usual and f"Port {usual} (https) is held by another program: taking {taken}." == sentence
-        # While our own programs run, they hold the port that was chosen: it stays.
-        ports.claim(tmp_path, {"https": usual}, ours=True)
+        # While nginx runs, it holds the port that was chosen: it stays. Whether autostart does is no matter.
+        ports.claim(tmp_path, {"https": usual}, running=("nginx",))
         assert ports.saved(tmp_path) == {"https": taken}
-    assert ports.claim(tmp_path, {"https": usual}, ours=False) == []
+        ports.claim(tmp_path, {"autostart": usual}, running=("nginx",))
+        assert ports.saved(tmp_path)["autostart"] != usual
+    assert ports.claim(tmp_path, {"https": usual}, running=()) == []
     assert ports.saved(tmp_path) == {"https": usual}
 
 
@@ -216,7 +218,7 @@ def test_a_damaged_list_of_ports_is_made_anew(tmp_path: Path, text: str) -> None
 
 def test_two_purposes_never_share_a_port(held: socket.socket, tmp_path: Path) -> None:
     usual = held.getsockname()[1]
-    ports.claim(tmp_path, {"a": usual, "b": usual + 1, "c": usual}, ours=False)
+    ports.claim(tmp_path, {"a": usual, "b": usual + 1, "c": usual}, running=())
     chosen = json.loads((tmp_path / "ports.json").read_text())
     assert len(set(chosen.values())) == 3
 
