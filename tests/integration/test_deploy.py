@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.operations.ports import free
 from tests.integration.kit import JFK, Kit, deployed, inventory, processes, service, until
 
 QUEUES = itertools.count(100)
@@ -165,7 +167,7 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(site: Kit) -> None:
 @pytest.mark.parametrize("units", [("autostart",), ("nginx",), ("nginx", "autostart")], ids="+".join)
 def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> None:
     site.awake()
-    ports, whisper = site.ports, site.state()["pid"]
+    whisper, origin = site.state()["pid"], site.origin
     for unit in units:
         os.kill(int((site.root / "run" / f"{unit}.pid").read_text()), signal.SIGKILL)
     if "autostart" in units:
@@ -180,7 +182,21 @@ def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> No
     site.cli("deploy")
     assert site.http().get("/whisper/v1/models").status_code == 200
     assert site.cli("deploy").stdout.strip() == "here: nothing to do."
-    assert site.ports["service:whisper"] == ports["service:whisper"]
+    assert site.origin == origin
+
+
+def test_a_port_that_another_program_took_meanwhile(site: Kit) -> None:
+    os.kill(int((site.root / "run" / "nginx.pid").read_text()), signal.SIGTERM)
+    port = site.ports["https"]
+    until(lambda: free(port), "nginx has ended")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        said = site.cli("deploy").stderr
+        assert site.ports["https"] != port
+        assert f"taking {site.ports['https']}." in said
+        assert site.http().get("/whisper/v1/models").status_code == 200
 
 
 def test_a_service_that_is_taken_out_leaves_nothing(site: Kit) -> None:
