@@ -111,7 +111,7 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy.operations import overview, workspace
 
     space = workspace.opened(inventory)
-    console.status([overview.of(chosen) for chosen in workspace.chosen(space, host)], as_json=as_json)
+    console.status([overview.of(space, chosen) for chosen in workspace.chosen(space, host)], as_json=as_json)
 
 
 @app.command()
@@ -120,9 +120,10 @@ def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import console
     from deploy.operations import control, workspace
 
-    chosen, found = workspace.service(workspace.opened(inventory), service)
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
     with console.reporter() as report, report.step(f"Waking {found.name}"):
-        control.wake(chosen, workspace.target(chosen), found.name)
+        control.wake(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is ready.")
 
 
@@ -132,9 +133,10 @@ def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import console
     from deploy.operations import control, workspace
 
-    chosen, found = workspace.service(workspace.opened(inventory), service)
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
     with console.reporter() as report, report.step(f"Putting {found.name} to sleep"):
-        control.sleep(chosen, workspace.target(chosen), found.name)
+        control.sleep(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is asleep.")
 
 
@@ -190,9 +192,9 @@ def destroy(
 
     space = workspace.opened(inventory)
     for chosen in workspace.chosen(space, host):
-        doomed = destroy.doomed(chosen, volumes=volumes)
+        doomed = destroy.doomed(space, chosen, volumes=volumes)
         if console.confirm_removal(chosen, doomed, yes=yes):
-            destroy.run(chosen, volumes=volumes)
+            destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")
 
 
@@ -215,8 +217,9 @@ def users_add(name: User, inventory: Inventory = DEFAULT, host: HostName = None,
     from deploy import console
     from deploy.operations import users, workspace
 
-    chosen = workspace.opened(inventory).host(host)
-    console.key(chosen, users.add(workspace.target(chosen), chosen.layout, name), as_json=as_json)
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    console.key(chosen, users.add(space.target(chosen), chosen.layout, name), as_json=as_json)
 
 
 @users.command("rotate")
@@ -225,8 +228,9 @@ def users_rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = No
     from deploy import console
     from deploy.operations import users, workspace
 
-    chosen = workspace.opened(inventory).host(host)
-    console.key(chosen, users.rotate(workspace.target(chosen), chosen.layout, name), as_json=as_json)
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    console.key(chosen, users.rotate(space.target(chosen), chosen.layout, name), as_json=as_json)
 
 
 @users.command("list")
@@ -235,8 +239,9 @@ def users_list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: J
     from deploy import console
     from deploy.operations import users, workspace
 
-    chosen = workspace.opened(inventory).host(host)
-    console.users(users.listed(workspace.target(chosen), chosen.layout), as_json=as_json)
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    console.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
 
 
 @users.command("remove")
@@ -244,8 +249,9 @@ def users_remove(name: User, inventory: Inventory = DEFAULT, host: HostName = No
     """Take a user away; the password ends at once."""
     from deploy.operations import users, workspace
 
-    chosen = workspace.opened(inventory).host(host)
-    users.remove(workspace.target(chosen), chosen.layout, name)
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    users.remove(space.target(chosen), chosen.layout, name)
     typer.echo(f"{name} is removed.")
 
 
@@ -262,8 +268,9 @@ def users_import(
     from deploy import console
     from deploy.operations import users, workspace
 
-    chosen = workspace.opened(inventory).host(host)
-    target = workspace.target(chosen)
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    target = space.target(chosen)
     taken, refused = users.take(target, chosen.layout, file.read_text(errors="replace"))
     if console.imported(taken, refused, rotate=rotate):
         for user in taken:

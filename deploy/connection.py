@@ -1,5 +1,7 @@
 """One connection to an agent: over SSH to a host, or to a child process on this machine."""
 
+import contextlib
+import signal
 import subprocess
 import tempfile
 import threading
@@ -31,8 +33,8 @@ class Connection:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # Ctrl-C is for us: the agent ends when we do.
-            start_new_session=True,
+            # Ctrl-C is for us, and the agent ends when we do; ssh keeps the terminal, to ask for a passphrase.
+            preexec_fn=_ignore_interrupt,
         )
         assert self._process.stdin and self._process.stdout
         self._sink, self._source = self._process.stdin, self._process.stdout
@@ -58,10 +60,8 @@ class Connection:
     def close(self) -> None:
         """End the connection; the agent ends with it."""
         self._closed.set()
-        try:
+        with contextlib.suppress(OSError):
             self._sink.close()
-        except OSError:
-            pass
         self._process.terminate()
         self._process.wait()
         self._source.close()
@@ -115,6 +115,10 @@ class Connection:
         self._errors.seek(0)
         said = self._errors.read().strip()
         return Lost(f"The connection to {self.name} ended.", code=HOST, output=said)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Refusal(KitError):

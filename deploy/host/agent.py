@@ -202,7 +202,7 @@ class Agent:
         command = head["command"]
         if head.get("program"):
             # A program of this very archive, in a process of its own.
-            command = [sys.executable, sys.argv[0], head["program"]]
+            command = [head.get("python") or sys.executable, sys.argv[0], head["program"]]
         with tempfile.TemporaryFile() as given:
             given.write(body)
             given.seek(0)
@@ -215,6 +215,7 @@ class Agent:
                     cwd=head.get("cwd"),
                     env={**os.environ, **head.get("environment", {})},
                     start_new_session=True,
+                    pass_fds=_archive(),
                 )
             except FileNotFoundError:
                 raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
@@ -272,6 +273,12 @@ class Agent:
 
 
 _SAYING = threading.Lock()  # two threads speak while a command runs
+
+
+def _archive() -> tuple[int, ...]:
+    """The descriptor that this very archive is read from, for programs that are run out of it."""
+    head, _, number = sys.argv[0].rpartition("/")
+    return (int(number),) if head == "/proc/self/fd" else ()
 
 
 def _holder(file: IO[str]) -> Head:

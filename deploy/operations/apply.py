@@ -3,9 +3,8 @@
 import datetime as dt
 import getpass
 import json
-import shutil
 import socket
-from pathlib import Path
+from collections.abc import Sequence
 
 from deploy import VERSION
 from deploy.errors import HOST, KitError
@@ -15,7 +14,7 @@ from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
 from deploy.plan import Plan
 from deploy.stack import HostStack
-from deploy.supervisor import nginx_command
+from deploy.targets import Target, Writing
 from deploy.types import Reference
 
 
@@ -52,7 +51,7 @@ def _build(prospect: Prospect, report: Reporter) -> None:
     for path in prospect.plan.images:
         component = prospect.components[path]
         with report.step(f"Building {component.label}") as bar:
-            components.build(component, bar)
+            components.build(prospect.target, prospect.host.layout, component, bar)
 
 
 def _write(prospect: Prospect, report: Reporter) -> None:
@@ -61,29 +60,32 @@ def _write(prospect: Prospect, report: Reporter) -> None:
     if prospect.plan.certificate:
         certificates.install(host, target, prospect.secrets)
     users.ensure(target, host.layout)
-    for folder in (f"{host.layout.var}/acme", f"{host.layout.var}/nginx", host.layout.run, host.layout.log):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    before = {path: target.read(path) for path in (*prospect.plan.write, *prospect.plan.remove)}
-    modes = target.states([path for path, content in before.items() if content is not None])
-    for path in prospect.plan.write:
-        file = tree[path]
-        target.write(path, file.content(prospect.secrets).encode(), file.mode, file.owner, file.group)
-    for path in prospect.plan.remove:
-        target.remove(path)
+    layout = host.layout
+    target.folders([f"{layout.var}/acme", f"{layout.var}/nginx", layout.run, layout.log])
+    before = _kept(target, (*prospect.plan.write, *prospect.plan.remove))
+    wanted = ((path, tree[path]) for path in prospect.plan.write)
+    target.write_all([Writing(p, f.content(prospect.secrets).encode(), f.mode, f.owner, f.group) for p, f in wanted])
+    target.remove(*prospect.plan.remove)
     try:
-        target.run((*nginx_command(host.layout), "-t"))
+        target.supervisor.check()
     except KitError as error:
-        for path, content in before.items():
-            if content is None:
-                target.remove(path)
-            else:
-                state = modes[path]
-                target.write(path, content, state.mode, state.owner, state.group)
+        target.remove(*(path for path in prospect.plan.write if path not in before))
+        target.write_all(list(before.values()))
         raise KitError(
             "nginx refuses the new configuration; the former one is back, and nothing was reloaded.",
             output=error.output,
             code=HOST,
         ) from None
+
+
+def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
+    """Files as they are now, to be put back."""
+    kept = {}
+    for path, state in target.states(paths).items():
+        content = target.read(path)
+        if content is not None:
+            kept[path] = Writing(path, content, state.mode, state.owner, state.group)
+    return kept
 
 
 def _run(prospect: Prospect, report: Reporter) -> None:
@@ -132,5 +134,4 @@ def _record(prospect: Prospect) -> None:
     layout = host.layout
     content = (json.dumps(record, indent=1) + "\n").encode()
     target.write(layout.record, content, 0o600, layout.root, layout.root_group)
-    for path in components.unused(host):
-        shutil.rmtree(path, ignore_errors=True)
+    target.remove(*components.unused(target, host))

@@ -44,7 +44,7 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
         raise KitError("A demonstration needs a host with `runtime: process`.", code=2)
     for sentence in space.moved:
         report.say(sentence)
-    target = workspace.target(host)
+    target = space.target(host)
     try:
         apply.deploy(space, host, report)
         yield space, host
@@ -57,7 +57,7 @@ def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:
     """Send the sample through the OpenAI client to the sleeping service."""
     import openai
 
-    target = workspace.target(host)
+    target = space.target(host)
     _, service = workspace.service(space, None)
     names = [user.name for user in users.listed(target, host.layout)]
     make = users.rotate if USER in names else users.add

@@ -3,13 +3,14 @@
 import shutil
 from pathlib import Path
 
-from deploy.operations import models, users, workspace
+from deploy.operations import models, users
+from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
 
 
-def doomed(host: HostStack, *, volumes: bool) -> list[str]:
+def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     """What a removal takes away, in sentences."""
-    target = workspace.target(host)
+    target = space.target(host)
     layout = host.layout
     names = [user.name for user in users.listed(target, layout)]
     root = Path(layout.etc).parent
@@ -20,9 +21,9 @@ def doomed(host: HostStack, *, volumes: bool) -> list[str]:
     return found
 
 
-def run(host: HostStack, *, volumes: bool) -> None:
+def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
     """Remove a host's everything; models only with `volumes`."""
-    target = workspace.target(host)
+    target = space.target(host)
     layout = host.layout
     with target.lock("destroy"):
         for unit in ("autostart", "nginx"):

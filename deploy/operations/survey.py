@@ -31,7 +31,7 @@ class Prospect:
 
 def look(space: Workspace, host: HostStack) -> Prospect:
     """Survey a host and plan. Raises KitError."""
-    target = workspace.target(host)
+    target = space.target(host)
     resolved = secrets.resolve(Stack((host,)).references, space.path.resolve().parent)
     secrets.check_writable(Stack((host,)), resolved)
     tree = render.tree(host)
@@ -47,7 +47,7 @@ def look(space: Workspace, host: HostStack) -> Prospect:
     )
     have = Survey(
         _files(target, tree, record),
-        frozenset(path for path, component in built.items() if components.complete(component)),
+        components.complete(target, built.values()),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target),
@@ -57,13 +57,9 @@ def look(space: Workspace, host: HostStack) -> Prospect:
 
 
 def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
-    states = target.states(sorted({*tree, *record["files"]}))
-    found = {}
-    for path, state in states.items():
-        secret = path not in tree or bool(tree[path].references)
-        text = None if secret else (target.read(path) or b"").decode(errors="replace")
-        found[path] = Have(state.digest, state.mode, state.owner, state.group, text)
-    return found
+    shown = [path for path, file in tree.items() if not file.references]
+    states = target.states(sorted({*tree, *record["files"]}), shown)
+    return {path: Have(s.digest, s.mode, s.owner, s.group, s.text) for path, s in states.items()}
 
 
 def read_record(target: Target, host: HostStack) -> dict[str, Any]:

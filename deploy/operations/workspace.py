@@ -1,18 +1,20 @@
 """An inventory opened for work: its stack, its hosts' layouts, and the way to each of them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import catalog, inventory, stack
 from deploy.errors import INVENTORY, InventoryError, KitError, Problem
 from deploy.inventory import Inventory
+from deploy.layouts import local_layout, system_layout
 from deploy.operations import components, ports
 from deploy.render import autostart
 from deploy.source import Source
 from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.supervisor import LocalSupervisor, Unit, nginx_command
-from deploy.targets import LocalTarget, Target, local_layout, system_layout
+from deploy.systemd import Systemd
+from deploy.targets import Ssh, Target, local_connection
 from deploy.types import Layout
 
 
@@ -24,6 +26,11 @@ class Workspace:
     source: Source
     stack: Stack
     moved: tuple[str, ...] = ()
+    _targets: dict[str, Target] = field(default_factory=dict)
+
+    def target(self, host: HostStack) -> Target:
+        """The way to a host: one connection, made when it is first used."""
+        return self._targets.setdefault(host.name, _target(host))
 
     def host(self, name: str | None = None) -> HostStack:
         """The named host, or the only one. Raises KitError."""
@@ -118,15 +125,16 @@ def example_domains(workspace: Workspace) -> None:
         )
 
 
-def target(host: HostStack) -> Target:
-    """The way to a host. Raises KitError."""
-    if host.runtime == "compose":
-        raise KitError(
-            f"hosts.{host.name} has `runtime: compose`, which this version renders but does not deploy.",
-            "`render` writes the files; `runtime: process` deploys to this machine.",
-            code=INVENTORY,
+def _target(host: HostStack) -> Target:
+    if host.runtime == "process":
+        return Target(
+            host.name,
+            host.layout,
+            lambda: local_connection(host.name),
+            lambda _: LocalSupervisor(host.layout, units(host)),
         )
-    return LocalTarget(host.layout, LocalSupervisor(host.layout, units(host)))
+    ssh = Ssh(host.address, host.user, host.ssh_port)
+    return Target(host.name, host.layout, ssh.connect, Systemd)
 
 
 def control(host: HostStack, *words: str) -> tuple[str, ...]:
