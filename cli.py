@@ -280,7 +280,7 @@ def users_import(
 
 def main() -> None:
     """Run the application; a user's mistake is a sentence and a status, never a stack trace."""
-    from deploy.errors import KitError
+    from deploy.errors import HOST, KitError
 
     try:
         app()
@@ -289,6 +289,12 @@ def main() -> None:
 
         console.failed(error)
         sys.exit(error.code)
+    except OSError as error:
+        # A folder that may not be written, a full disk: the machine's matter, told with the path.
+        from deploy import console
+
+        console.failed(KitError(f"{error.filename or 'This machine'}: {error.strerror or error}."))
+        sys.exit(HOST)
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         sys.exit(130)

@@ -107,9 +107,10 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
             write.append(path)
         if step or record.files.get(path) != wanted.digests[path]:
             effects |= {e: f"{path.rsplit('/', 1)[1]} changed" for e in file.on_change if e not in effects}
-    gone = tuple(p for p in sorted(record.files) if p not in wanted.tree and p in have.files)
+    unwanted = sorted(p for p in record.files if p not in wanted.tree)
+    gone = tuple(p for p in unwanted if p in have.files)
     steps += [Step("remove", path, "no longer wanted") for path in gone]
-    if any("/nginx/" in path for path in gone):
+    if any("/nginx/" in path for path in unwanted):
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
     steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]

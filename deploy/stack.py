@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from deploy.catalog import Catalog, Kind
 from deploy.errors import InventoryError, Problem
@@ -233,7 +234,12 @@ class _Resolver:
         if mode != "files" and (tls.certificate or tls.key):
             self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
         key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
-        return TlsStack(mode, tls.email or "", tls.staging, tls.certificate or "", key)
+        certificate = self._beside(tls.certificate) if tls.certificate else ""
+        return TlsStack(mode, tls.email or "", tls.staging, certificate, key)
+
+    def _beside(self, path: str) -> str:
+        """A path of the inventory: relative to its folder, as those of secrets are."""
+        return path if path.startswith("~") else str(PurePath(self.source.path).parent / path)
 
     def _service(
         self, name: str, service: Service, host_name: str, host: Host, domain: str, portal: str

@@ -16,7 +16,8 @@ COMMAND = (
     "-c",
     # In memory: a host whose disk is full can still be helped.
     "import os, sys, runpy; i = sys.stdin.buffer; d = os.memfd_create('greffier', 0); "
-    "f = open(d, 'wb', closefd=False); f.write(i.read(int(i.readline()))); f.flush(); runpy.run_path('/proc/self/fd/%d' % d, run_name='__main__')",
+    "f = open(d, 'wb', closefd=False); f.write(i.read(int(i.readline()))); f.flush(); "
+    "runpy.run_path('/proc/self/fd/%d' % d, run_name='__main__')",
 )
 MAIN = """import sys
 if sys.version_info < (3, 11):

@@ -66,15 +66,19 @@ def reason(host: HostStack, target: Target) -> str:
         return "there is none"
     if host.tls.mode == "files":
         return "" if pem == _given(host) else "another one is given"
-    if target.read(host.layout.authority) is None:
+    authority = target.read(host.layout.authority)
+    if authority is None:
         return "there is no authority yet"
     try:
         there = read(pem)
+        subject = x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
     except ValueError:
         return "the one there cannot be read"
     missing = sorted(set(_names(host)) - there.names)
     if missing:
         return f"the one there lacks {', '.join(missing)}"
+    if there.issuer != subject:
+        return "the one there is not of the host's own authority"
     return f"the one there ends on {there.ends:%Y-%m-%d}" if there.due(now) else ""
 
 

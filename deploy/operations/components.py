@@ -100,21 +100,10 @@ def _environment(target: Target, component: Component, lock: Path) -> Iterator[s
     if target.layout.runtime == "process":
         from uv import find_uv_bin
 
-        uv = find_uv_bin()
-        yield from _lines(
-            target, ("env", *_variables(), uv, "venv", "--quiet", "--python", sys.executable, component.path)
-        )
-        install = (
-            uv,
-            "pip",
-            "install",
-            "--python",
-            f"{component.path}/bin/python",
-            "--require-hashes",
-            "-r",
-            str(lock),
-        )
-        yield from _lines(target, ("env", *_variables(), *install))
+        uv = ("env", *_variables(), find_uv_bin())
+        python = f"{component.path}/bin/python"
+        yield from _lines(target, (*uv, "venv", "--quiet", "--python", sys.executable, component.path))
+        yield from _lines(target, (*uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(lock)))
         return
     yield from _lines(target, ("python3", "-m", "venv", component.path))
     listed = f"{component.path}/requirements.lock"
@@ -148,8 +137,6 @@ def _variables() -> list[str]:
 def unused(target: Target, host: HostStack) -> list[str]:
     """Folders of earlier components that nothing wants any more."""
     wanted = {component.path for component in of(host)}
-    found = target.run(
-        ("find", f"{host.layout.opt}/images", f"{host.layout.opt}/environments", "-mindepth", "1", "-maxdepth", "1"),
-        check=False,
-    )
+    folders = (f"{host.layout.opt}/images", f"{host.layout.opt}/environments")
+    found = target.run(("find", *folders, "-mindepth", "1", "-maxdepth", "1"), check=False)
     return [path for path in found.splitlines() if path not in wanted]

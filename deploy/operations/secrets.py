@@ -12,6 +12,8 @@ from deploy.stack import Stack
 from deploy.types import Reference, Secret
 
 COMMAND_SECONDS = 60
+MAX_BYTES = 1 << 16
+"""Of a secret's file. A key with its chain has a few thousand."""
 
 
 def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Secret]:
@@ -50,20 +52,34 @@ def _value(reference: Reference, folder: Path) -> tuple[str, str]:
             value = os.environ.get(reference.argument)
             return (value or "", "" if value is not None else "is not set in the environment")
         case "file":
-            try:
-                return (folder / Path(reference.argument).expanduser()).read_text().rstrip("\n"), ""
-            except (OSError, UnicodeDecodeError) as error:
-                return "", f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+            return _content(reference.argument, folder)
         case "command":
             return _output(reference.argument, folder)
+
+
+def _content(path: str, folder: Path) -> tuple[str, str]:
+    try:
+        with (folder / Path(path).expanduser()).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~somebody who is not there
+        return "", f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    if len(raw) > MAX_BYTES:
+        return "", f"has more than {MAX_BYTES} bytes"
+    try:
+        return raw.decode().rstrip("\n"), ""
+    except UnicodeDecodeError:
+        return "", "is not text"
 
 
 def _output(command: str, folder: Path) -> tuple[str, str]:
     try:
         words = shlex.split(command)
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except ValueError as error:
         return "", f"is not a command: {error}"
+    try:
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except UnicodeDecodeError:
+        return "", "printed something that is not text"
     except subprocess.TimeoutExpired:
         return "", f"took more than {COMMAND_SECONDS} s"
     except (OSError, IndexError):

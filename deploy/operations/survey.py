@@ -57,7 +57,8 @@ def look(space: Workspace, host: HostStack) -> Prospect:
 
 
 def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
-    shown = [path for path, file in tree.items() if not file.references]
+    # An .env that shall have no secret any more may still hold one.
+    shown = [path for path, file in tree.items() if not file.references and not path.endswith("/.env")]
     states = target.states(sorted({*tree, *record["files"]}), shown)
     return {path: Have(s.digest, s.mode, s.owner, s.group, s.text) for path, s in states.items()}
 

@@ -11,10 +11,11 @@ from deploy.layouts import local_layout, system_layout
 from deploy.operations import components, ports
 from deploy.render import autostart
 from deploy.source import Source
+from deploy.ssh import Ssh
 from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.supervisor import LocalSupervisor, Unit, nginx_command
 from deploy.systemd import Systemd
-from deploy.targets import Ssh, Target, local_connection
+from deploy.targets import Target, local_connection
 from deploy.types import Layout
 
 

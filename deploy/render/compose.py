@@ -71,9 +71,20 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     """compose.yml of every service."""
     layout = host.layout
     for service in host.services:
-        text = yaml.safe_dump(project(host, service), sort_keys=False, allow_unicode=True, width=1000)
+        text = yaml.dump(project(host, service), Dumper=_Quoted, sort_keys=False, allow_unicode=True, width=1000)
         effect = Effect("restart", service.name)
         yield f"{folder(host, service)}/compose.yml", File((text,), 0o640, layout.root, layout.group, (effect,))
+
+
+class _Quoted(yaml.SafeDumper):
+    """Strings with a digit in quotes: Compose reads YAML 1.2, where `1e3` and `0o17` are numbers, PyYAML writes 1.1."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        quoted = any(c.isdigit() for c in text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="'" if quoted else None)
+
+
+_Quoted.add_representer(str, _Quoted.represent_text)
 
 
 def _escaped(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 from . import answers
 from .answers import Answer
@@ -83,9 +83,8 @@ class Client(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses of it
+        self._transport.set_write_buffer_limits(WRITE_BUFFER)
         if not self._router.opened(self):
             self._refuse(answers.error(503, "too_many_connections", "too many connections", retry_after=1))
 
@@ -226,11 +225,8 @@ class Client(asyncio.Protocol):
             return
         self._serving = True
         try:
-            while (
-                self.exchange is None and self._pending and not self._lingering and self._full_since is None
-            ):
-                if not self._take_request():
-                    break
+            while self._pending and self._may_begin() and self._take_request():
+                pass
         finally:
             self._serving = False
         if self.exchange is None and self.eof and not self._lingering:

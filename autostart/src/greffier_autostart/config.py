@@ -102,38 +102,39 @@ class _Section:
             return kind()
         return value
 
+    def check(self, name: str, good: bool, message: str) -> None:
+        """Tells of a wrong value, unless something is told of this key already."""
+        if not good and not any(line.startswith(self.key(name) + ": ") for line in self.errors):
+            self.fail(name, message)
+
     def text(self, name: str, pattern: re.Pattern[str], meaning: str) -> str:
         value: str = self.take(name, str)
-        if value and not pattern.match(value):
-            self.fail(name, f"{value!r} is not {meaning}")
+        self.check(name, bool(pattern.match(value)), f"{value!r} is not {meaning}")
         return value
 
     def number(self, name: str, low: float, high: float, default: object = ...) -> float:
         value: float = self.take(name, float, default)
-        if not low <= value <= high:
-            self.fail(name, f"must be between {low:g} and {high:g}, not {value}")
+        self.check(name, low <= value <= high, f"must be between {low:g} and {high:g}, not {value}")
         return value
 
     def url_path(self, name: str, default: str) -> str:
         value: str = self.take(name, str, default)
-        if not _is_url_path(value):
-            self.fail(name, f"{value!r} must start with / and have no spaces or ?")
+        self.check(name, _is_url_path(value), f"{value!r} must start with / and have no spaces or ?")
         return value
 
     def file(self, name: str, default: object = ...) -> Path | None:
         value = self.take(name, str, default)
         if value is None:
             return None
-        if not value.startswith("/") or "\0" in value:
-            self.fail(name, f"{value!r} must be an absolute path")
-        return Path(value)
+        good = value.startswith("/") and "\0" not in value
+        self.check(name, good, f"{value!r} must be an absolute path")
+        return Path(value) if good else Path("/")
 
     def texts(self, name: str, default: object = ...) -> tuple[str, ...]:
         value = self.take(name, list, default)
-        if not all(isinstance(item, str) and "\0" not in item for item in value):
-            self.fail(name, "must be a list of strings")
-            return ()
-        return tuple(value)
+        good = all(isinstance(item, str) and "\0" not in item for item in value)
+        self.check(name, good, "must be a list of strings")
+        return tuple(value) if good else ()
 
     def done(self) -> None:
         for name in self.values:
@@ -165,7 +166,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
     try:
         document = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     try:
         return parse_config(document)
@@ -197,12 +198,10 @@ def _parse_listen(top: _Section) -> tuple[str, int]:
         loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
         loopback = False
-    if value and not loopback:
-        top.fail("listen", f"{value!r} must be a loopback address and a port: there is no password here")
-    if value and not (port.isdecimal() and int(port) <= 65535):
-        top.fail("listen", f"{value!r} must end in a port")
-        return address, 0
-    return address, int(port or 0)
+    good = bool(re.match(r"[0-9]{1,5}\Z", port)) and int(port) <= 65535
+    top.check("listen", loopback, f"{value!r} must be a loopback address, for there is no password here")
+    top.check("listen", good, f"{value!r} must end in a port")
+    return address, int(port) if good else 0
 
 
 def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEntry:
@@ -210,12 +209,10 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
     if not _HOST_NAME.match(hostname):
         errors.append(f"services.{hostname}: is not a lower-case host name")
     driver: str = section.take("driver", str)
-    if driver and driver not in _DRIVERS:
-        section.fail("driver", f"{driver!r} is not known; known: {', '.join(_DRIVERS)}")
+    section.check("driver", driver in _DRIVERS, f"{driver!r} is not known; known: {', '.join(_DRIVERS)}")
     quiet = section.texts("quietPaths", DEFAULT_QUIET_PATHS)
     for path in quiet:
-        if not _is_url_path(path):
-            section.fail("quietPaths", f"{path!r} must start with / and have no spaces or ?")
+        section.check("quietPaths", _is_url_path(path), f"{path!r} must start with / and have no spaces or ?")
     health = section.url_path("healthPath", "/health")
     ready = section.url_path("readyPath", "/ready")
     entry = ServiceEntry(
@@ -236,8 +233,7 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
         process=_parse_process(section),
     )
-    if not 1 <= entry.port <= 65535:
-        section.fail("proxyPort", f"must be a port from 1 to 65535, not {entry.port}")
+    section.check("proxyPort", 1 <= entry.port <= 65535, f"must be a port from 1 to 65535, not {entry.port}")
     section.done()
     return entry
 
@@ -245,8 +241,7 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
 def _parse_process(parent: _Section) -> ProcessEntry:
     section = _Section(parent.take("process", dict), parent.key("process"), parent.errors)
     command = section.texts("command")
-    if not command or not command[0]:
-        section.fail("command", "must name the program to run")
+    section.check("command", bool(command and command[0]), "must name the program to run")
     environment = section.take("environment", dict, {})
     for key, value in environment.items():
         if not _VARIABLE.match(key):

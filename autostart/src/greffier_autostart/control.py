@@ -110,7 +110,7 @@ class ControlServer:
             command, name = request["command"], request.get("name")
             if not isinstance(command, str) or not (name is None or isinstance(name, str)):
                 raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError, TimeoutError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TimeoutError):
             return _error('a request is one line of JSON: {"command": …, "name": …}')
         try:
             return await self._handler(command, name)

@@ -12,8 +12,8 @@ from .service import Service
 from .upstream import Pool, Upstream
 
 REPLAY_LIMIT = 64 * 1024
-"""A body of at most so many bytes may go over a kept connection, since it can be sent once more if the service
-has just closed that one. Larger ones get a fresh connection, which costs them nothing noticeable."""
+"""A body of at most so many bytes may go over a kept connection, since it can be sent once more if the
+service has just closed that one. Larger ones get a fresh one, which costs them nothing noticeable."""
 
 HOLD_BUFFER = 256 * 1024
 """Bytes of a body that are taken in while the service wakes; then the client is not read any more."""

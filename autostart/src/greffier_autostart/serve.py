@@ -8,6 +8,7 @@ import json
 import resource
 import signal
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def serve(path: Path) -> None:
 
 async def _serve(path: Path, config: Config) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_report_error)
     supervisor = Supervisor(config, _report, loop)
 
     def reload() -> dict[str, Any]:
@@ -90,6 +92,13 @@ async def _serve(path: Path, config: Config) -> None:
 def _report(service: Service, old: State, new: State, reason: str | None) -> None:
     extra = {"reason": reason} if reason else {}
     _log("state", service=service.entry.name, old=old.value, new=new.value, **extra)
+
+
+def _report_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error of ours in a callback or task, where it happened included: the others go on being served."""
+    error = context.get("exception")
+    trace = traceback.format_exception(error)[-8:] if isinstance(error, BaseException) else []
+    _log("internal error", message=context.get("message"), trace="".join(trace))
 
 
 def _log(event: str, **values: Any) -> None:

@@ -23,11 +23,11 @@ class Service:
 
     def __init__(self, entry: ServiceEntry, report: Report, loop: asyncio.AbstractEventLoop) -> None:
         self.entry = entry
+        self._report = report
+        self._loop = loop
         self.machine = Machine(entry.name, _limits(entry), self)
         self.pool = Pool(LOOPBACK, entry.port, loop)
         self._driver: Driver = create_driver(entry)
-        self._report = report
-        self._loop = loop
         self._life: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._next: ServiceEntry | None = None

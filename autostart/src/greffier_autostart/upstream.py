@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 KEEP_IDLE_SECONDS = 4.0
 """An unused connection is closed before the service does it (uvicorn keeps one for 5 s)."""
@@ -17,6 +20,10 @@ CONNECT_SECONDS = 10.0
 
 WRITE_BUFFER = 256 * 1024
 """Bytes written but not sent from which the other side is not read any more."""
+
+READ_SIZE = 64 * 1024
+MAX_REST = 8 * 1024 * 1024
+"""More than a socket's receive buffer holds (6 MiB by default)."""
 
 
 class Owner(Protocol):
@@ -76,9 +83,8 @@ class Upstream(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(WRITE_BUFFER)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses of it
+        self.transport.set_write_buffer_limits(WRITE_BUFFER)
         self._pool.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -96,10 +102,28 @@ class Upstream(asyncio.Protocol):
             self.owner.upstream_drained()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is not None and self.owner is not None:
+            self._read_rest()
         self._pool.closed(self)
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.upstream_lost()
+
+    def _read_rest(self) -> None:
+        """Take what the service said before it closed.
+
+        One that refuses an upload answers and closes at once. Our next write then fails, and the event loop
+        gives the connection up with that answer still unread.
+        """
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if descriptor < 0:
+            return
+        with socket.socket(fileno=os.dup(descriptor)) as rest, contextlib.suppress(OSError):
+            for _ in range(MAX_REST // READ_SIZE):
+                data = rest.recv(READ_SIZE, socket.MSG_DONTWAIT)
+                if not data or self.owner is None:
+                    return
+                self.owner.upstream_data(data)
 
 
 class Pool:

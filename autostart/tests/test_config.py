@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greffier_autostart.config import ConfigError, load_config, parse_config
+
+GOOD: dict[str, Any] = {
+    "listen": "127.0.0.1:8890",
+    "control": "/run/greffier/autostart.sock",
+    "services": {
+        "whisper.example.org": {
+            "name": "whisper",
+            "composeDir": "/etc/greffier/services/whisper",
+            "proxyPort": 8001,
+            "blocking": True,
+            "containers": ["greffier-whisper"],
+            "driver": "process",
+            "release": "abc",
+            "healthPath": "/health",
+            "readyPath": "/ready",
+            "quietPaths": ["/health", "/ready"],
+            "openapi": "/etc/greffier/openapi.json",
+            "idleSeconds": 900,
+            "startSeconds": 30,
+            "stopSeconds": 30,
+            "process": {
+                "command": ["/venv/bin/python", "-m", "stt_faster_whisper"],
+                "directory": "/",
+                "environment": {"STT_PORT": "8001"},
+                "environmentFile": "/etc/greffier/services/whisper/.env",
+                "log": "/var/log/whisper.log",
+            },
+        }
+    },
+}
+SERVICE = "services.whisper.example.org"
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    document = copy.deepcopy(GOOD)
+    section = document
+    *parents, key = path.split("|")
+    for parent in parents:
+        section = section[parent]
+    section[key] = value
+    return document
+
+
+def test_a_good_one() -> None:
+    config = parse_config(GOOD)
+    entry = config.services[0]
+    assert config.listen == ("127.0.0.1", 8890)
+    assert (entry.name, entry.port, entry.idle_seconds) == ("whisper", 8001, 900)
+    assert entry == parse_config(copy.deepcopy(GOOD)).services[0]
+    release = changed("services|whisper.example.org|release", "def")
+    assert entry != parse_config(release).services[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("listen", "0.0.0.0:8890", "listen: '0.0.0.0:8890' must be a loopback address"),
+        ("listen", "127.0.0.1", "listen: "),
+        ("listen", "127.0.0.1:99999", "listen: "),
+        ("control", "relative.sock", "control: "),
+        ("extra", 1, "extra: is not a known key"),
+        ("services", [], "services: must be an object"),
+        ("services|Bad Host", {}, "services.Bad Host: is not a lower-case host name"),
+        ("services|whisper.example.org|driver", "docker", f"{SERVICE}.driver: 'docker' is not known"),
+        ("services|whisper.example.org|proxyPort", 0, f"{SERVICE}.proxyPort: must be a port"),
+        ("services|whisper.example.org|proxyPort", "8001", f"{SERVICE}.proxyPort: must be a whole number"),
+        ("services|whisper.example.org|blocking", 1, f"{SERVICE}.blocking: must be true or false"),
+        ("services|whisper.example.org|idleSeconds", -1, f"{SERVICE}.idleSeconds: must be between"),
+        ("services|whisper.example.org|idleSeconds", True, f"{SERVICE}.idleSeconds: must be a number"),
+        ("services|whisper.example.org|name", 'a"b', f"{SERVICE}.name: "),
+        ("services|whisper.example.org|readyPath", "ready", f"{SERVICE}.readyPath: "),
+        ("services|whisper.example.org|readyPath", "/a\r\nX: b", f"{SERVICE}.readyPath: "),
+        ("services|whisper.example.org|process", None, f"{SERVICE}.process: "),
+        ("services|whisper.example.org|process|command", [], f"{SERVICE}.process.command: "),
+        ("services|whisper.example.org|process|command", [1], f"{SERVICE}.process.command: "),
+        (
+            "services|whisper.example.org|process|environment",
+            {"A=B": "c"},
+            f"{SERVICE}.process.environment.A=B: ",
+        ),
+        (
+            "services|whisper.example.org|process|environment",
+            {"A": 1},
+            f"{SERVICE}.process.environment.A: must be a string",
+        ),
+        ("services|whisper.example.org|process|log", "log", f"{SERVICE}.process.log: "),
+        ("services|b.example.org", GOOD["services"]["whisper.example.org"], "services.b.example.org.name: "),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(path: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [None, [], "x", {}, {"services": {"a": 1, "b": {"process": []}}}])
+def test_nonsense_is_an_error_and_never_a_crash(document: object) -> None:
+    with pytest.raises(ConfigError):
+        parse_config(document)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(path)
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="is not JSON"):
+        load_config(path)
+    path.write_text('{"listen": 1, "wrong": 2}')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4 and all(line.startswith(str(path)) for line in lines)

@@ -1,0 +1,29 @@
+"""The deployments that the tests share: real nginx, autostart and faster-whisper, each in a temporary folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration import upstream
+from tests.integration.kit import Kit, deployed, inventory, service
+
+ORIGIN = "https://app.example.org"
+"""An origin that `cors_origins` names."""
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """One roomy service, which sleeps only when told to. Beside it `echo`: in place of a model a program that tells
+    what reaches a service, put there through autostart's own configuration."""
+    services = {"whisper": service(), "echo": service()}
+    with deployed(tmp_path_factory.mktemp("kit"), inventory(services, cors_origins=[ORIGIN])) as kit:
+        upstream.put(kit, "echo")
+        yield kit
+
+
+@pytest.fixture(scope="session")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """A service that soon sleeps, takes little, and few requests at once."""
+    content = inventory({"whisper": service(idle="2s", upload_limit="1M")}, request_rate=5)
+    with deployed(tmp_path_factory.mktemp("tight"), content) as kit:
+        yield kit
