@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from deploy.catalog import Catalog, Kind
+from deploy.catalog import Autostart, Catalog, Kind
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service
 from deploy.source import Key, Source
@@ -76,6 +76,7 @@ class HostStack:
     """Host name of the portal, empty where there is none on this host."""
     services: tuple[ServiceStack, ...]
     layout: Layout
+    autostart: Autostart
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,11 +114,12 @@ def resolve(
     source: Source,
     catalog: Catalog,
     layouts: Mapping[str, Layout],
+    autostart: Autostart,
     problems: Sequence[Problem] = (),
 ) -> Stack:
     """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
     `problems` that were found before included."""
-    resolver = _Resolver(inventory, source, catalog, layouts)
+    resolver = _Resolver(inventory, source, catalog, layouts, autostart)
     stack = resolver.stack()
     if problems or resolver.problems:
         raise InventoryError([*problems, *resolver.problems])
@@ -142,11 +144,19 @@ def reference(text: str, place: str) -> Reference:
 
 
 class _Resolver:
-    def __init__(self, inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        source: Source,
+        catalog: Catalog,
+        layouts: Mapping[str, Layout],
+        autostart: Autostart,
+    ) -> None:
         self.inventory = inventory
         self.source = source
         self.catalog = catalog
         self.layouts = layouts
+        self.autostart = autostart
         self.problems: list[Problem] = []
 
     def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
@@ -213,6 +223,7 @@ class _Resolver:
             portal=portal,
             services=tuple(self._service(n, s, name, host, domain, portal) for n, s in services),
             layout=self.layouts[name],
+            autostart=self.autostart,
         )
         self._ports(stack)
         return stack
