@@ -7,18 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import ROOT
-from deploy.catalog import source_digest, source_files
+from deploy.catalog import source_files
 from deploy.errors import KitError
 from deploy.operations.report import Bar
 from deploy.render import autostart as rendered
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
-from deploy.types import Layout, digest
+from deploy.types import Layout
 
 COMPLETE = ".complete"
 """Written last: a folder without it was cut off and is built anew."""
-AUTOSTART = ROOT / "autostart"
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,6 @@ class Component:
     lock: Path | None = None
 
 
-def autostart_release() -> str:
-    return source_digest(AUTOSTART)[:16]
-
-
-def autostart_code(host: HostStack) -> str:
-    return f"{host.layout.opt}/images/autostart-{autostart_release()}"
-
-
-def autostart_python(host: HostStack) -> str:
-    lock = digest((AUTOSTART / "requirements.lock").read_bytes())[:16]
-    return f"{host.layout.opt}/environments/autostart-{lock}/bin/python"
-
-
 def of(host: HostStack) -> list[Component]:
     """Everything that the host needs, each once, environments before code."""
     found: dict[str, Component] = {}
@@ -51,9 +36,9 @@ def of(host: HostStack) -> list[Component]:
     def add(component: Component) -> None:
         found.setdefault(component.path, component)
 
-    environment = str(Path(autostart_python(host)).parent.parent)
-    add(Component(environment, "autostart's environment", lock=AUTOSTART / "requirements.lock"))
-    add(Component(autostart_code(host), "autostart's code", (AUTOSTART,)))
+    autostart, opt = host.autostart, host.layout.opt
+    add(Component(autostart.environment(opt), "autostart's environment", lock=autostart.folder / "requirements.lock"))
+    add(Component(autostart.code(opt), "autostart's code", (autostart.folder,)))
     for service in host.services if host.runtime == "process" else ():
         kind = service.kind
         path = rendered.environment_folder(host, service)

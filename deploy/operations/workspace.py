@@ -8,7 +8,7 @@ from deploy import catalog, inventory, stack
 from deploy.errors import INVENTORY, InventoryError, KitError, Problem
 from deploy.inventory import Inventory
 from deploy.layouts import local_layout, system_layout
-from deploy.operations import components, ports
+from deploy.operations import ports
 from deploy.render import autostart
 from deploy.source import Source
 from deploy.ssh import Ssh
@@ -87,7 +87,9 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
         if claim and not problems:
             moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root))
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
-    return Workspace(path, source, stack.resolve(wrote, source, kinds, layouts, problems), tuple(moved))
+    return Workspace(
+        path, source, stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
+    )
 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:
@@ -140,9 +142,9 @@ def _target(host: HostStack) -> Target:
 
 def control(host: HostStack, *words: str) -> tuple[str, ...]:
     """The command that speaks with autostart."""
-    code = components.autostart_code(host)
+    opt = host.layout.opt
     return (
-        "env", f"PYTHONPATH={code}/src", components.autostart_python(host),
+        "env", f"PYTHONPATH={host.autostart.code(opt)}/src", host.autostart.python(opt),
         "-m", "greffier_autostart", "control", "--socket", host.layout.control, *words,
     )  # fmt: skip
 
@@ -152,17 +154,16 @@ def units(host: HostStack) -> dict[str, Unit]:
     layout = host.layout
     nginx = nginx_command(layout)
     config = autostart.path(host)
-    code = components.autostart_code(host)
     return {
         "autostart": Unit(
             "autostart",
-            (components.autostart_python(host), "-m", "greffier_autostart", "serve", "--config", config),
-            {"PYTHONPATH": f"{code}/src"},
+            (host.autostart.python(layout.opt), "-m", "greffier_autostart", "serve", "--config", config),
+            {"PYTHONPATH": f"{host.autostart.code(layout.opt)}/src"},
             config,
             False,
             layout.control,
             control(host, "reload"),
-            components.autostart_release(),
+            host.autostart.release,
         ),
         "nginx": Unit(
             "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), "1"
