@@ -34,6 +34,15 @@ class Ssh:
         configured = [line[5:] for line in done.stdout.splitlines() if line.startswith("user ")]
         return configured[0] if configured and configured[0] != getpass.getuser() else "root"
 
+    def plain(self, words: Sequence[str]) -> None:
+        """Run a command without an agent, which needs Python. Raises KitError."""
+        user = self._user()
+        sudo = () if user == "root" else ("sudo", "-n", "--")
+        done = subprocess.run(self.command((*sudo, *words)), capture_output=True, text=True, check=False)
+        if done.returncode:
+            name = f"{user}@{self.address}"
+            raise explain(Lost(f"A command failed on {name}.", output=done.stdout + done.stderr), name)
+
     def connect(self) -> Connection:
         """An agent on the host, as root. Raises KitError with a sentence for what went wrong."""
         user = self._user()
