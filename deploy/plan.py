@@ -44,6 +44,8 @@ class Wanted:
     tree: Tree
     digests: Mapping[str, str]
     """SHA-256 of each file with its secrets filled in."""
+    recorded: Mapping[str, str]
+    """The same as the record keeps it: salted where the file has secrets."""
     images: Sequence[tuple[str, str]]
     """(path, what it is), in the order they are built."""
     models: Sequence[str]

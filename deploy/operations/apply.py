@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from deploy import VERSION
 from deploy.errors import HOST, KitError
-from deploy.operations import certificates, components, control, models, survey, users, verify
+from deploy.operations import certificates, components, control, images, models, survey, users, verify
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
@@ -49,9 +49,13 @@ def _fetch(space: Workspace, prospect: Prospect, report: Reporter) -> None:
 
 def _build(prospect: Prospect, report: Reporter) -> None:
     for path in prospect.plan.images:
-        component = prospect.components[path]
-        with report.step(f"Building {component.label}") as bar:
-            components.build(prospect.target, prospect.host.layout, component, bar)
+        component = prospect.components.get(path)
+        if component:
+            with report.step(f"Building {component.label}") as bar:
+                components.build(prospect.target, prospect.host.layout, component, bar)
+        else:
+            with report.step(f"Building the image of {prospect.images[path].kind.name}") as bar:
+                images.build(prospect.target, prospect.images[path], bar)
 
 
 def _write(prospect: Prospect, report: Reporter) -> None:
@@ -89,7 +93,12 @@ def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
 
 
 def _run(prospect: Prospect, report: Reporter) -> None:
-    supervisor = prospect.target.supervisor
+    host, target, supervisor = prospect.host, prospect.target, prospect.target.supervisor
+    changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
+    for service in host.services if host.runtime == "compose" else ():
+        if service.name in changed:
+            with report.step(f"Making the container of {service.name}"):
+                images.create(target, host, service)
     for unit in prospect.plan.start:
         with report.step(f"Starting {unit}"):
             supervisor.stop(unit)
@@ -122,13 +131,15 @@ def _prove(prospect: Prospect, report: Reporter) -> None:
 
 def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
-    states = target.states(list(prospect.tree))
+    salt = prospect.record["salt"]
+    digests = survey.recorded(prospect.tree, prospect.secrets, salt)
     record = {
         "kit": VERSION,
         "release": prospect.record["release"] + 1,
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "by": f"{getpass.getuser()}@{socket.gethostname()}",
-        "files": {path: {"digest": state.digest, "mode": state.mode} for path, state in states.items()},
+        "files": {path: {"digest": value} for path, value in digests.items()},
+        "salt": salt,
         "proven": prospect.record["proven"],
     }
     layout = host.layout

@@ -1,16 +1,17 @@
 """One look at a host: what is wanted there, what there is, and the plan between."""
 
 import json
+import secrets as tokens
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import VERSION, plan, render
 from deploy.errors import INVENTORY, KitError
-from deploy.operations import certificates, components, models, secrets, workspace
+from deploy.operations import certificates, components, images, models, secrets, workspace
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
-from deploy.stack import HostStack, Stack
+from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.targets import Target
 from deploy.types import Reference, Secret, Tree, digest
 
@@ -27,6 +28,7 @@ class Prospect:
     plan: Plan
     models: Mapping[str, models.Request]
     components: Mapping[str, components.Component]
+    images: Mapping[str, ServiceStack]
 
 
 def look(space: Workspace, host: HostStack) -> Prospect:
@@ -38,22 +40,29 @@ def look(space: Workspace, host: HostStack) -> Prospect:
     record = read_record(target, host)
     requests = models.wanted(host, space.path)
     built = {component.path: component for component in components.of(host)}
+    pictures = images.wanted(host)
     wanted = Wanted(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
-        [(component.path, component.label) for component in built.values()],
+        recorded(tree, resolved, record["salt"]),
+        [(part.path, part.label) for part in built.values()] + [(image, f"image {image}") for image in pictures],
         list(requests),
-        {name: unit.release for name, unit in workspace.units(host).items()},
+        workspace.releases(host),
     )
     have = Survey(
         _files(target, tree, record),
-        components.complete(target, built.values()),
+        components.complete(target, built.values()) | images.present(target, pictures),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target),
     )
     before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
-    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built)
+    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built, pictures)
+
+
+def recorded(tree: Tree, resolved: Mapping[Reference, Secret], salt: str) -> dict[str, str]:
+    """Digests for the record: salted where a file has secrets, so that none can be guessed from it."""
+    return {path: digest((salt if file.references else "") + file.content(resolved)) for path, file in tree.items()}
 
 
 def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
@@ -67,9 +76,10 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
     """What the last apply left. An older kit than the one that wrote it is refused."""
     raw = target.read(host.layout.record)
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}}
+        return {"kit": VERSION, "release": 0, "files": {}, "salt": tokens.token_hex(16)}
     try:
         record: dict[str, Any] = json.loads(raw)
+        record.setdefault("salt", tokens.token_hex(16))
         newer = _version(record["kit"]) > _version(VERSION)
     except (ValueError, KeyError):
         raise KitError(

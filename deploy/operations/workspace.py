@@ -18,6 +18,9 @@ from deploy.systemd import Systemd
 from deploy.targets import Target, local_connection
 from deploy.types import Layout
 
+NGINX = "1"
+"""Release of nginx's unit: what changes in its files is reloaded, never restarted."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -149,6 +152,11 @@ def control(host: HostStack, *words: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def releases(host: HostStack) -> dict[str, str]:
+    """What each unit shall have been started from."""
+    return {"autostart": host.autostart.release, "nginx": NGINX}
+
+
 def units(host: HostStack) -> dict[str, Unit]:
     """nginx and autostart of a host of this machine."""
     layout = host.layout
@@ -166,6 +174,6 @@ def units(host: HostStack) -> dict[str, Unit]:
             host.autostart.release,
         ),
         "nginx": Unit(
-            "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), "1"
+            "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), NGINX
         ),
     }
