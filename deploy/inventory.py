@@ -270,7 +270,8 @@ def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
     """What is wrong with a secret. Whatever stands there may be the secret itself: it is not repeated."""
     if "[key]" in error["loc"]:
         return f"{'.'.join(map(str, keys[:-1]))}: a key there is not the name of an environment variable"
-    where = ".".join(map(str, keys))
+    named = [str(key) for key in keys[:4] if _VARIABLE.fullmatch(str(key))]
+    where = ".".join(named)
     if error["type"] == "value_error":
         return f"{where}: {error['ctx']['error']}"
     return f"{where}: not {_TYPES['dict_type'] if keys[-1] == 'secrets' else 'a reference such as env:NAME'}"

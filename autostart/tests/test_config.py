@@ -115,6 +115,9 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ConfigError, match="is not JSON"):
         load_config(path)
+    path.write_text('{"control": "/\\ud800"}')
+    with pytest.raises(ConfigError, match="is not JSON"):
+        load_config(path)
     path.write_text('{"listen": 1, "wrong": 2}')
     with pytest.raises(ConfigError) as caught:
         load_config(path)

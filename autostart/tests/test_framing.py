@@ -90,6 +90,7 @@ def test_chunked_body_accepts_nothing_that_llhttp_refuses(tail: bytes, cuts: lis
         b"0\r\nA: b\n\r\n",
         b"+3\r\n",
         b"3 \r\nabc\r\n",
+        b"3 ;a\r\nabc\r\n",
     ],
 )
 def test_bad_chunking(data: bytes) -> None:

@@ -154,7 +154,7 @@ def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")  # no longer HTTP: nothing of it is looked at
         assert receive(sock, b"\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
         assert in_flight(awake) == 1
-        assert "1 requests in flight" in awake.control("sleep", "whisper")["error"]["message"]
+        assert "requests in flight 1" in awake.control("sleep", "whisper")["error"]["message"]
         sock.shutdown(socket.SHUT_WR)
         assert receive(sock, b"") == b""
     wait_until(lambda: in_flight(awake) == 0, "the tunnel to end")

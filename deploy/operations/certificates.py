@@ -102,10 +102,10 @@ def _names(host: HostStack) -> list[str]:
 def _given(host: HostStack) -> bytes:
     try:
         return Path(host.tls.certificate).expanduser().read_bytes()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~somebody who is not there
+        why = getattr(error, "strerror", None) or error
         raise KitError(
-            f"hosts.{host.name}: the certificate {host.tls.certificate} cannot be read: {error.strerror}.",
-            code=INVENTORY,
+            f"hosts.{host.name}: the certificate {host.tls.certificate} cannot be read: {why}.", code=INVENTORY
         ) from None
 
 

@@ -77,11 +77,11 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
 
 
 class _Quoted(yaml.SafeDumper):
-    """Strings with a digit in quotes: Compose reads YAML 1.2, where `1e3` and `0o17` are numbers, PyYAML writes 1.1."""
+    """Compose reads YAML 1.2 and PyYAML writes 1.1: there `1e3` and `0o17` are text, and U+0085 ends a line."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        quoted = any(c.isdigit() for c in text)
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="'" if quoted else None)
+        style = '"' if not text.isascii() else "'" if any(c.isdigit() for c in text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Quoted.add_representer(str, _Quoted.represent_text)

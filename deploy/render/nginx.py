@@ -156,7 +156,8 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     if layout.nginx_main:
         yield layout.nginx_main, rendered("main.conf.j2")
     yield f"{layout.nginx_conf}/greffier-http.conf", rendered("http.conf.j2", mounts=mounts)
-    yield f"{layout.nginx_conf}/greffier-plain.conf", rendered("plain.conf.j2")
+    if host.names:
+        yield f"{layout.nginx_conf}/greffier-plain.conf", rendered("plain.conf.j2")
     if host.portal:
         yield f"{layout.nginx_conf}/greffier-portal.conf", rendered("portal.conf.j2")
         index = environment.get_template("portal.html.j2").render(

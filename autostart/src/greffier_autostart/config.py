@@ -166,6 +166,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
     try:
         document = json.loads(raw)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     try:
@@ -180,9 +181,10 @@ def parse_config(document: object) -> Config:
     top = _Section(document, "", errors)
     listen = _parse_listen(top)
     control = top.file("control") or Path("/")
-    services = tuple(
+    found = [
         _parse_service(hostname, value, errors) for hostname, value in top.take("services", dict).items()
-    )
+    ]
+    services = tuple(entry for entry in found if entry is not None)
     top.done()
     _refuse_repeats(services, errors)
     if errors:
@@ -204,12 +206,14 @@ def _parse_listen(top: _Section) -> tuple[str, int]:
     return address, int(port) if good else 0
 
 
-def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEntry:
+def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEntry | None:
     section = _Section(value, f"services.{hostname}", errors)
     if not _HOST_NAME.match(hostname):
         errors.append(f"services.{hostname}: is not a lower-case host name")
     driver: str = section.take("driver", str)
     section.check("driver", driver in _DRIVERS, f"{driver!r} is not known; known: {', '.join(_DRIVERS)}")
+    if driver not in _DRIVERS:  # what else must be there depends on the driver
+        return None
     quiet = section.texts("quietPaths", DEFAULT_QUIET_PATHS)
     for path in quiet:
         section.check("quietPaths", _is_url_path(path), f"{path!r} must start with / and have no spaces or ?")

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from .config import ConfigError
-from .supervisor import CommandError
 
 MAX_REQUEST_BYTES = 64 * 1024
 REQUEST_SECONDS = 10.0
+
+
+class CommandError(Exception):
+    """A command could not be carried out; the text says why and what to do."""
+
 
 Handler = Callable[[str, str | None], Awaitable[dict[str, Any]]]
 """Carries out a command, given a service's name where it needs one. Raises CommandError or ConfigError."""

@@ -124,7 +124,7 @@ class ChunkedBody:
             self._trailer_size += len(line) + 2
             self.done = not line
             return
-        digits = line.split(b";", 1)[0].rstrip(b" \t") if b";" in line else line
+        digits = line.split(b";", 1)[0]
         if not 1 <= len(digits) <= 15 or digits.strip(b"0123456789abcdefABCDEF"):
             raise BadMessage("a chunk's size in the body is not a hexadecimal number")
         length = int(digits, 16)

@@ -193,7 +193,7 @@ class Machine:
         """Stop now. Raises Busy with requests in flight or waiting."""
         busy = self.in_flight - self._quiet
         if busy or self._held:
-            raise Busy(f"{self.name} has {busy} requests in flight and {self.held} waiting; it stays awake")
+            raise Busy(f"{self.name} stays awake: requests in flight {busy}, waiting {self.held}")
         self._wanted = False
         if self.state is State.FAILED:
             self._failures = 0

@@ -16,10 +16,10 @@ from typing import Any
 import uvloop
 
 from .config import Config, ConfigError, load_config
-from .control import ControlError, ControlServer
+from .control import CommandError, ControlError, ControlServer
 from .machine import State
 from .service import Service
-from .supervisor import MAX_CONNECTIONS, CommandError, Supervisor
+from .supervisor import MAX_CONNECTIONS, Supervisor
 
 BACKLOG = 4096
 
@@ -49,7 +49,7 @@ async def _serve(path: Path, config: Config) -> None:
     def reload_by_signal() -> None:
         try:
             reload()
-        except ConfigError as error:
+        except (ConfigError, CommandError) as error:
             _log("reload refused", error=str(error))
 
     async def command(name: str, service: str | None) -> dict[str, Any]:

@@ -108,6 +108,10 @@ class Service:
             await self._driver.stop()
             self.machine.on_failed(str(error))
             return
+        except Exception as error:  # a mistake of ours must not leave callers waiting
+            await self._driver.stop()
+            self.machine.on_failed(f"internal error: {error!r}")
+            raise
         self.machine.on_ready()
         end = await self._driver.ended()
         self.pool.close()

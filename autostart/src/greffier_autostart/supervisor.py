@@ -8,15 +8,12 @@ from typing import Any
 
 from .client import Client
 from .config import Config, ConfigError, ServiceEntry
+from .control import CommandError
 from .machine import Busy, State
 from .service import Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
-
-
-class CommandError(Exception):
-    """A command could not be carried out; the text says why and what to do."""
 
 
 class Supervisor:
@@ -82,7 +79,10 @@ class Supervisor:
         return self._describe(service)
 
     def reload(self, config: Config) -> dict[str, Any]:
-        """Take over a new configuration. Raises ConfigError if it changes what only a restart can change."""
+        """Take over a new configuration. Raises ConfigError if it changes what only a restart can change, and
+        CommandError while autostart stops."""
+        if self.closing:
+            raise CommandError("autostart is stopping")
         if config.listen != self._config.listen:
             raise ConfigError("listen: cannot change while autostart runs; restart it")
         if config.control != self._config.control:

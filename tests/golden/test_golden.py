@@ -1,0 +1,186 @@
+"""Everything that is rendered, against committed trees; and what the real readers of those files say.
+
+`python -m pytest tests/golden --update` rewrites tests/golden/expected after a change that is meant.
+"""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy import ROOT, catalog, inventory, reference, render, stack
+from deploy.operations import certificates, users
+from deploy.stack import HostStack, Stack
+from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command
+from deploy.targets import LocalTarget, local_layout, system_layout
+from deploy.types import Layout, Tree
+
+HERE = Path(__file__).parent
+EXPECTED = HERE / "expected"
+CASES = {"one-vps": ROOT / "inventory.yml", "two-hosts": HERE / "two-hosts.yml"}
+LONG = "transcriptions-of-the-court-of-appeal." + "a" * 63 + "." + "b" * 63 + "." + "c" * 63 + ".example.org"
+# As Debian ships it, less what needs root: our files have to fit in there.
+DEBIAN_MAIN = """\
+worker_processes auto;
+pid {root}/run/nginx.pid;
+error_log {root}/log/nginx-error.log;
+events {{ worker_connections 768; }}
+http {{
+    sendfile on;
+    tcp_nopush on;
+    types_hash_max_size 2048;
+    default_type application/octet-stream;
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
+    ssl_prefer_server_ciphers on;
+    access_log {root}/log/access.log;
+    gzip on;
+    client_body_temp_path {root}/var/body;
+    proxy_temp_path {root}/var/proxy;
+    fastcgi_temp_path {root}/var/fastcgi;
+    uwsgi_temp_path {root}/var/uwsgi;
+    scgi_temp_path {root}/var/scgi;
+    include {root}/etc/nginx/conf.d/*.conf;
+}}
+"""
+
+
+def fixed_layout(host: inventory.Host) -> Layout:
+    if host.runtime == "compose":
+        return system_layout()
+    ports = {"http": 8080, "https": 8443, "autostart": 8890, "auth": 8891, "service:notes": 8101}
+    layout = local_layout(Path("/srv/demo"), Path("/srv/models"), ports)
+    return replace(layout, nginx_user="demo demo", root="demo", root_group="demo", group="demo", www="demo")
+
+
+def resolved(path: Path) -> Stack:
+    """The stack of an inventory; what changes with every line of a service's code is fixed."""
+    wrote, problems, source = inventory.load(path)
+    kinds = {
+        name: replace(kind, digest="c0de" * 16, lock_digest="10cc" * 16, openapi_text='{"openapi": "3.1.0"}\n')
+        for name, kind in catalog.load().items()
+    }
+    layouts = {name: fixed_layout(host) for name, host in wrote.hosts.items()}
+    return stack.resolve(wrote, source, kinds, layouts, problems)
+
+
+def rights(tree: Tree) -> str:
+    lines = []
+    for path, file in tree.items():
+        after = ", ".join(map(str, file.on_change))
+        lines.append(f"{file.mode:04o} {file.owner}:{file.group} {path}" + (f" -> {after}" if after else ""))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_whole_tree_is_as_committed(case: str, request: pytest.FixtureRequest) -> None:
+    got = {}
+    for host in resolved(CASES[case]).hosts:
+        tree = render.tree(host)
+        got |= {f"{host.name}{path}": file.text for path, file in tree.items()}
+        got[f"{host.name}/rights.txt"] = rights(tree)
+    folder = EXPECTED / case
+    committed = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    if request.config.getoption("--update"):
+        for name in committed.keys() - got.keys():
+            (folder / name).unlink()
+        for name, text in got.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        return
+    assert sorted(got) == sorted(committed)
+    for name, text in got.items():
+        assert text == committed[name], f"{case}/{name} changed; --update takes it as it is now"
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    first, second = (render.tree(resolved(CASES["two-hosts"]).hosts[0]) for _ in range(2))
+    assert first == second
+
+
+def test_the_reference_and_the_schema_are_as_the_models_say(tmp_path: Path) -> None:
+    reference.main(tmp_path)
+    for name in ("inventory.md", "inventory.schema.json"):
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), "run: make docs"
+
+
+def rooted(host: HostStack, root: Path) -> HostStack:
+    """The same host inside a folder, on ports that need no root."""
+    own = local_layout(root, root / "models", {})
+    if host.runtime == "compose":
+        main = root / "etc" / "nginx" / "nginx.conf"
+        layout = replace(own, runtime="compose", nginx_main="", addresses=("127.0.0.1", "127.0.0.2"))
+        main.parent.mkdir(parents=True)
+        main.write_text(DEBIAN_MAIN.format(root=root))
+        return replace(host, layout=layout)
+    return replace(host, layout=own)
+
+
+def nginx_says(host: HostStack, root: Path) -> subprocess.CompletedProcess[str]:
+    """What the real `nginx -t` says of a host's tree, written below `root` with its certificates."""
+    host = rooted(host, root)
+    target = LocalTarget(host.layout, LocalSupervisor(host.layout, {}))
+    for folder in ("run", "log", "var/nginx"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    certificates.install(host, target, {})
+    users.ensure(target, host.layout)
+    for path, file in render.tree(host).items():
+        target.write(path, file.text.encode(), file.mode, file.owner, file.group)
+    command = nginx_command(host.layout)
+    if not host.layout.nginx_main:
+        command = (find_nginx(), "-c", str(root / "etc/nginx/nginx.conf"), "-e", str(root / "log/nginx-error.log"))
+    return subprocess.run((*command, "-t"), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_real_nginx_accepts_it(case: str, tmp_path: Path) -> None:
+    for host in resolved(CASES[case]).hosts:
+        said = nginx_says(host, tmp_path / host.name)
+        assert said.returncode == 0, said.stderr
+        assert "warn" not in said.stderr
+
+
+def test_the_real_nginx_takes_the_longest_host_name(tmp_path: Path) -> None:
+    for number, host in enumerate(resolved(CASES["two-hosts"]).hosts):
+        long = replace(host, services=tuple(replace(s, hostname=LONG) for s in host.services))
+        said = nginx_says(long, tmp_path / str(number))
+        assert said.returncode == 0, said.stderr
+
+
+def test_the_real_nginx_takes_a_host_that_runs_nothing_yet(tmp_path: Path) -> None:
+    for number, host in enumerate(resolved(CASES["two-hosts"]).hosts):
+        said = nginx_says(replace(host, services=(), portal=""), tmp_path / str(number))
+        assert said.returncode == 0, said.stderr
+
+
+def test_a_compose_linter_accepts_every_compose_file(tmp_path: Path) -> None:
+    linter = ROOT / "tests/npm/node_modules/.bin/dclint"
+    assert linter.exists(), "run: make setup-tests"
+    files = []
+    for case, path in CASES.items():
+        for host in resolved(path).hosts:
+            for name, file in render.tree(host).items():
+                if name.endswith("compose.yml"):
+                    files.append(tmp_path / case / name.lstrip("/"))
+                    files[-1].parent.mkdir(parents=True)
+                    files[-1].write_text(file.text)
+    assert len(files) == 2
+    said = subprocess.run([linter, "-q", *files], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_container_can_do_little() -> None:
+    """What the linter does not look for."""
+    for host in resolved(CASES["two-hosts"]).hosts[:1]:
+        text = render.tree(host)["/etc/greffier/services/court/compose.yml"].text
+        service = yaml.safe_load(text)["services"]["court"]
+        assert service["restart"] == "no" and service["read_only"] and service["cap_drop"] == ["ALL"]
+        assert service["user"] == "10001:10001" and service["mem_limit"] == 12 << 30
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert service["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+        assert "HF_TOKEN" not in service["environment"]

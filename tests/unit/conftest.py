@@ -1,0 +1,63 @@
+"""What the unit tests share: an inventory's text made into a stack, and a folder of this machine as a host."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from deploy import catalog, inventory, stack
+from deploy.errors import InventoryError
+from deploy.source import parse
+from deploy.stack import HostStack, Stack
+from deploy.supervisor import LocalSupervisor
+from deploy.targets import LocalTarget, local_layout, system_layout
+
+# No timed assertions: what is slow on a busy machine is not wrong.
+settings.register_profile("kit", deadline=None, max_examples=60)
+settings.load_profile("kit")
+
+ONE = "hosts:\n  vps: {domain: example.org}\nservices:\n  whisper: {kind: faster-whisper}\n"
+
+
+@pytest.fixture(scope="session")
+def resolved() -> Callable[[str], Stack]:
+    """Text -> Stack; raises what the command line would show."""
+    kinds = catalog.load()
+
+    def of(text: str) -> Stack:
+        source = parse(text.encode(), "inventory.yml")
+        wrote, problems = inventory.validate(source)
+        local = local_layout(Path("/srv/demo"), Path("/srv/models"), {})
+        layouts = {n: local if h.runtime == "process" else system_layout() for n, h in wrote.hosts.items()}
+        return stack.resolve(wrote, source, kinds, layouts, problems)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def told(resolved: Callable[[str], Stack]) -> Callable[[str], list[str]]:
+    """Text -> the lines of the error it gets; none where it is right."""
+
+    def of(text: str) -> list[str]:
+        try:
+            resolved(text)
+        except InventoryError as error:
+            assert error.code == 2
+            return error.message.split("\n")
+        return []
+
+    return of
+
+
+@pytest.fixture
+def one(resolved: Callable[[str], Stack], tmp_path: Path) -> HostStack:
+    """A host with one service and the internal authority, inside `tmp_path`."""
+    host = resolved(ONE.replace("example.org", "example.org, tls: {mode: internal}")).hosts[0]
+    return replace(host, layout=local_layout(tmp_path / "host", tmp_path / "models", {}))
+
+
+@pytest.fixture
+def target(one: HostStack) -> LocalTarget:
+    return LocalTarget(one.layout, LocalSupervisor(one.layout, {}))

@@ -1,0 +1,168 @@
+"""Whatever an operator writes is refused, or arrives as exactly that value: it never becomes syntax."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from deploy import ROOT, render
+from deploy.errors import InventoryError
+from deploy.inventory import LABEL
+from deploy.stack import HostStack, Stack
+from deploy.types import File, Reference, Secret, Tree
+
+Resolved = Callable[[str], Stack]
+
+SNIPPETS = [
+    "'; rm -rf /; '", '"', "'", "\\", "\\\\", "\n}", "}", "{", ";", " ", "#", "$(id)", "`id`", "$host", "${HOME}",
+    "$$", "{{ 7*7 }}", "{% raw %}", "{#", "%", "&", "<script>", "|", ">", "*", "~", "!x", "@", ":", ": ", "- ", ",",
+    "\t", "\r\n", "\0", "\x7f", "\x85", "\u2028", "\ufeff", "é", "\U0001f600", "..", "/", "../", "a", "example.org",
+    "https://", "1e3", "0o17", "0x1F", "yes", "null", "012", "1:30", "2030-01-01", "=", "<<", ".5", "1.5e5", "_", "-",
+    "", "command:", "env:", "UTC",
+]  # fmt: skip
+HOSTILE = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=3), max_size=5).map("".join)
+# (path of the key, what makes a value that starts well go on badly)
+PLACES: dict[str, tuple[tuple[str, ...], str]] = {
+    "domain": (("hosts", "v", "domain"), "example.net"),
+    "address": (("hosts", "v", "address"), "host"),
+    "timezone": (("hosts", "v", "timezone"), "Europe/Paris"),
+    "origin": (("hosts", "v", "cors_origins", ""), "https://app.example.net"),
+    "email": (("hosts", "v", "tls", "email"), "a@example.net"),
+    "hostname": (("services", "w", "hostname"), "w.example.net"),
+    "model": (("services", "w", "model"), "somebody/model"),
+    "compute_type": (("services", "w", "compute_type"), "int8"),
+    "variable": (("services", "w", "environment", "A"), "value"),
+    "secret": (("services", "w", "secrets", "B"), "env:B"),
+    "portal": (("portal", "hostname"), "portal.example.net"),
+}
+VALUES = st.dictionaries(
+    st.sampled_from(sorted(PLACES)), st.tuples(HOSTILE, st.sampled_from(["", "begin", "end"])), min_size=1, max_size=3
+)
+
+
+def written(values: dict[str, str]) -> dict[str, Any]:
+    """An inventory with these values in their places."""
+    data: dict[str, Any] = {"hosts": {"v": {"domain": "example.net"}}, "services": {"w": {"kind": "faster-whisper"}}}
+    for name, value in values.items():
+        *path, last = PLACES[name][0]
+        part = data
+        for key in path[:-1]:
+            part = part.setdefault(key, {})
+        if last:
+            part.setdefault(path[-1], {})[last] = value
+        else:
+            part[path[-1]] = [value]
+    return data
+
+
+def trees(host: HostStack) -> tuple[Tree, Tree]:
+    """As rendered for Docker, and for this machine."""
+    return render.tree(host), render.tree(replace(host, runtime="process"))
+
+
+@cache
+def harmless_trees(names: frozenset[str], resolved: Resolved) -> tuple[Tree, Tree]:
+    """The trees of an inventory that has the same keys and nothing odd in them."""
+    (host,) = resolved(yaml.safe_dump(written({name: PLACES[name][1] for name in names}))).hosts
+    return trees(host)
+
+
+TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{};]|[^\s{};]+', re.DOTALL)
+SYNTAX = re.compile(r"[{};]")
+
+
+def skeleton(text: str) -> list[str]:
+    """The structure that nginx reads: directives, blocks, quoted strings; less what the values are."""
+    tokens = [t for t in TOKEN.findall(text) if not t.startswith("#")]
+    found, first = [], True
+    for token in tokens:
+        bare = not SYNTAX.fullmatch(token) and token[0] not in "\"'"
+        found.append(token if first or SYNTAX.fullmatch(token) else "word" if bare else "string")
+        first = bool(SYNTAX.fullmatch(token))
+    return ["string" if token[0] in "\"'" else token for token in found]
+
+
+def nginx(tree: Tree) -> dict[str, list[str]]:
+    return {path: skeleton(file.text) for path, file in tree.items() if path.endswith(".conf")}
+
+
+@settings(max_examples=120)
+@given(VALUES)
+@example({"variable": ("$(id) ${HOME} $$", "")})
+@example({"hostname": ("w.example.net\n", ""), "origin": ("https://a.b$", "")})
+@example({"domain": ("1.2", ""), "model": ("1e3", ""), "compute_type": ("yes", "")})
+def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str, tuple[str, str]]) -> None:
+    values = {
+        name: {"": text, "begin": text + PLACES[name][1], "end": PLACES[name][1] + text}[where]
+        for name, (text, where) in drawn.items()
+    }
+    try:
+        (host,) = resolved(yaml.safe_dump(written(values), allow_unicode=True)).hosts
+    except InventoryError as error:
+        assert error.problems and not any(n == "secret" and v and v in error.message for n, v in values.items())
+        return
+    (service,) = host.services
+    docker, process = trees(host)
+    # Everything rendered for Docker says exactly what was written.
+    project = yaml.safe_load(docker["/etc/greffier/services/w/compose.yml"].text)
+    said = {key: value.replace("$$", "$") for key, value in project["services"]["w"]["environment"].items()}
+    config = json.loads(process["/etc/greffier/autostart/config.json"].text)
+    assert list(config["services"]) == [service.hostname]
+    for environment in (said, config["services"][service.hostname]["process"]["environment"]):
+        assert environment["STT_MODEL"] == values.get("model", service.model)
+        assert environment["STT_COMPUTE_TYPE"] == values.get("compute_type", "int8")
+        assert environment["TZ"] == values.get("timezone", "UTC")
+        assert environment.get("A") == values.get("variable")
+    # nginx reads the same directives as for a harmless inventory.
+    harmless = harmless_trees(frozenset(values), resolved)
+    for tree, other in zip((docker, process), harmless, strict=True):
+        assert nginx(tree) == nginx(other)
+        assert list(tree) == list(other)
+    for name in host.names:
+        assert re.fullmatch(rf"{LABEL}(\.{LABEL})*", name)
+    page = docker["/etc/greffier/portal/index.html"].text
+    assert page.count("<") == harmless[0]["/etc/greffier/portal/index.html"].text.count("<")
+    for tree in (docker, process):
+        for file in tree.values():
+            file.text.encode()
+
+
+@given(st.text(st.characters(min_codepoint=32, exclude_characters="'\\\x7f", exclude_categories=["Cs"]), min_size=1))
+def test_a_secret_fills_its_line_of_the_env_file_and_no_more(value: str) -> None:
+    file = File(("B='", Reference("env", "B"), "'\n"), 0o640, "root", "greffier")
+    assert file.text == "B='<env:B>'\n"
+    content = file.content({reference: Secret(value) for reference in file.references})
+    assert content == f"B='{value}'\n"
+
+
+def test_a_reader_of_yaml_1_2_reads_the_same_strings(resolved: Resolved) -> None:
+    """Docker Compose reads YAML 1.2, where `1e3` and `0o17` are numbers; PyYAML writes 1.1."""
+    numbers = ["1e10", "-0o7", "+1", "1_000", ".inf", "0b1", "1.", "on", "Null", "TRUE", "x y " * 1000, "é " * 1000]
+    wanted = {f"V{number}": text for number, text in enumerate([*SNIPPETS, *numbers])}
+    (host,) = resolved(yaml.safe_dump(written({}))).hosts
+    host = replace(host, services=(replace(host.services[0], environment=tuple(wanted.items())),))
+    document = render.tree(host)["/etc/greffier/services/w/compose.yml"].text
+    script = """
+import yaml from 'yaml'
+let text = ''
+for await (const part of process.stdin) text += part
+console.log(JSON.stringify(yaml.parse(text, {version: '1.2', strict: true}).services.w.environment))
+"""
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        input=document,
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "tests/npm",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout)
+    assert {name: read[name].replace("$$", "$") for name in wanted} == wanted

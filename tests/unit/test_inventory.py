@@ -1,0 +1,191 @@
+"""What bad input gets: everything wrong at once, each with its place and what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import ROOT, inventory
+from deploy.errors import InventoryError, KitError
+from deploy.source import MAX_BYTES, parse, read
+from deploy.stack import RESERVED_NAMES
+
+Told = Callable[[str], list[str]]
+HOST = "hosts:\n  vps: {domain: example.org}\n"
+SERVICE = f"{HOST}services:\n  whisper:\n    kind: faster-whisper\n"
+TWO = SERVICE + "  other:\n    kind: faster-whisper\n"
+
+BAD = {
+    "unknown key": (SERVICE + "    modle: x\n", "6:5", "unknown key 'modle' (did you mean 'model'?)"),
+    "unknown key of a host called as a key is": (
+        "hosts:\n  tls: {runtime: process, domian: a.b}\n", "2:27", "unknown key 'domian' (did you mean 'domain'?)",
+    ),
+    "unknown key in a key": ("hosts:\n  v: {domain: a.b, tls: {mod: internal}}\n", "2:26", "(did you mean 'mode'?)"),
+    "unknown key far from any": (HOST + "portal: {zzz: 1}\n", "3:10", "(known here: enabled, hostname)"),
+    "text for a number": (SERVICE + '    port: "8001"\n', "6:5", "'8001' is not a whole number"),
+    "number for text": (SERVICE + "    environment: {STT_BEAM_SIZE: 5}\n", "6:19", "5 is not text (put it in quotes)"),
+    "text for truth": (SERVICE + '    enabled: "no"\n', "6:5", "'no' is not true or false"),
+    "nothing for a mapping": (HOST + "services:\n", "3:1", "services: nothing is not a mapping of keys to values"),
+    "text for a list": ("hosts:\n  v: {domain: a.b, cors_origins: x}\n", "2:20", "'x' is not a list"),
+    "wrong item of a list": (
+        "hosts:\n  v: {domain: a.b, cors_origins: ['https://good.example', 'https://a/b']}\n", "2:59",
+        "'https://a/b' is not an origin such as https://app.example.org",
+    ),
+    "no such choice": (SERVICE + "    device: tpu\n", "6:5", "'tpu' is not one of 'cpu' or 'cuda'"),
+    "no kind": (HOST + "services:\n  whisper: {}\n", "4:3", "services.whisper.kind is missing"),
+    "no such kind": (HOST + "services:\n  whisper: {kind: siri}\n", "4:13", "there is no kind 'siri' (known: "),
+    "no such host": (SERVICE + "    host: mars\n", "6:5", "there is no host 'mars' (known: vps)"),
+    "which host": (
+        "hosts:\n  a: {domain: a.b}\n  b: {domain: b.b}\nservices:\n  w: {kind: faster-whisper}\n", "5:3",
+        "say on which host (host: a or b)",
+    ),
+    "no domain": ("hosts:\n  vps: {}\n", "2:3", "domain is missing (such as domain: example.org)"),
+    "no host": ("hosts: {}\n", "1:1", "hosts: at least one is needed"),
+    "no hosts": ("services: {}\n", "1:1", "hosts is missing"),
+    "empty file": ("", "1:1", "hosts is missing"),
+    "not a mapping": ("- a\n", "1:1", "a list is not a mapping of keys to values"),
+    "size without a unit": (SERVICE + "    upload_limit: 500\n", "6:5", "500 has no unit: write 500M"),
+    "size in another unit": (SERVICE + "    upload_limit: 5X\n", "6:5", "'X' is no unit of a size: use one of k, m"),
+    "size of nothing": (SERVICE + "    upload_limit: 0M\n", "6:5", "must be more than zero"),
+    "size beyond any disk": (SERVICE + "    upload_limit: 9999T\n", "6:5", "a size is at most 1024T"),
+    "duration without a unit": (SERVICE + "    idle: 900\n", "6:5", "900 has no unit: write 30s"),
+    "duration in words": (SERVICE + "    idle: soon\n", "6:5", "'soon' is not a duration"),
+    "duration of years": (SERVICE + "    idle: 366d\n", "6:5", "a duration is at most 365d"),
+    "two days to start": (SERVICE + "    start_timeout: 2d\n", "6:5", "at most 1d"),
+    "port out of range": (SERVICE + "    port: 65536\n", "6:5", "less than or equal to 65535"),
+    "two services on a port": (TWO, "6:3", "port 8001 is already that of whisper"),
+    "autostart's port": (SERVICE + "    port: 8890\n", "6:5", "port 8890 is already that of autostart"),
+    "the password check's port": (SERVICE + "    port: 8891\n", "6:5", "8891 is already that of the password check"),
+    "nginx's port": (SERVICE + "    port: 443\n", "6:5", "port 443 is already that of nginx"),
+    "two services at a hostname": (
+        TWO + "    port: 8002\n    hostname: Whisper.Example.Org\n", "9:5", "is already that of whisper",
+    ),
+    "the portal's hostname": (SERVICE + "    hostname: portal.example.org\n", "6:5", "is already that of the portal"),
+    "hostname with a path": (SERVICE + "    hostname: a.b/c\n", "6:5", "'a.b/c' is not a host name such as"),
+    "hostname too long": (SERVICE + f"    hostname: {'.'.join(['a' * 60] * 5)}\n", "6:5", "at most 253 characters"),
+    "service name with capitals": (HOST + "services:\n  Whisper: {kind: x}\n", "4:3", "is not a name: small letters"),
+    "variable with a hyphen": (SERVICE + "    environment: {A-B: x}\n", "6:19", "'A-B' is not the name of an env"),
+    "value over two lines": (SERVICE + '    environment: {A: "x\\ny"}\n', "6:19", "a value is one line"),
+    "a variable of the kit's": (SERVICE + "    environment: {STT_PORT: '1'}\n", "6:19", "STT_PORT is set by the kit"),
+    "a variable twice": (
+        SERVICE + "    environment: {A: x}\n    secrets: {A: 'env:A'}\n", "7:15", "A is set twice",
+    ),
+    "Let's Encrypt on this machine": (
+        "hosts:\n  v: {runtime: process, tls: {mode: letsencrypt}}\n", "2:31", "cannot reach a host with `runtime",
+    ),
+    "files without files": ("hosts:\n  v: {domain: a.b, tls: {mode: files}}\n", "2:20", "needs `certificate` and"),
+    "key for another mode": (
+        "hosts:\n  v: {domain: a.b, tls: {certificate: x}}\n", "2:20", "belong to tls mode files, not letsencrypt",
+    ),
+    "a key twice": (SERVICE + "    kind: x\n", "6:5", "'kind' is written twice"),
+    "an alias": ("hosts:\n  a: &x {domain: a.b}\n  b: *x\n", "2:6", "an alias (*name) stands here"),
+    "a tag": (HOST + "portal: {hostname: !vault x}\n", "3:20", "!vault cannot be read as a value"),
+    "not YAML": ("hosts:\n  a: {domain: a.b\n", "3:1", "not valid YAML"),
+    "a control character": ("hosts:\x01", "1:1", "not valid YAML"),
+    "brackets without end": ("[" * 5000, "1:1", "nested too deeply"),
+    "nested": ("a: " + "[" * 50 + "]" * 50, "1:20", "nested too deeply"),
+    "a huge number": (SERVICE + f"    port: 0x{'f' * 9000}\n", "6:11", "a number as large as this"),
+    "half a character": (SERVICE + '    model: "\\ud800"\n', "6:12", "half of a surrogate pair"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place", "sentence"), BAD.values(), ids=BAD)
+def test_bad_input_is_named_with_its_place(told: Told, text: str, place: str, sentence: str) -> None:
+    lines = told(text)
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"inventory.yml:{place}: ") and sentence in lines[0]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_a_path_of_the_portal_or_the_api_is_no_service_name(told: Told, name: str) -> None:
+    (line,) = told(f"{HOST}services:\n  {name}: {{kind: faster-whisper, hostname: a.b}}\n")
+    assert line.startswith("inventory.yml:4:3: ") and f"cannot be called '{name}'" in line
+
+
+def test_everything_is_told_at_once_in_the_order_of_the_file(told: Told) -> None:
+    lines = told("""\
+hosts:
+  vps: {domain: example.org, cors_origins: [bad, 5], request_rate: 0}
+services:
+  docs: {kind: siri}
+  a: {kind: faster-whisper, upload_limit: 5, idle: 7, color: red}
+  b: {kind: faster-whisper, port: 8001}
+  c: {}
+""")
+    places = [line.split(": ")[0].removeprefix("inventory.yml:") for line in lines]
+    assert places == ["2:45", "2:50", "2:54", "4:3", "4:10", "5:29", "5:46", "5:55", "6:29", "7:3"], lines
+
+
+PASTED = "hf_abcDEF123456"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SERVICE + f"    secrets: {{HF_TOKEN: {PASTED}}}\n",
+        SERVICE + f"    secrets: {{HF_TOKEN: 'env:HF TOKEN {PASTED}'}}\n",
+        SERVICE + f"    secrets: {{HF_TOKEN: [{PASTED}]}}\n",
+        SERVICE + f"    secrets: [HF_TOKEN={PASTED}]\n",
+        SERVICE + f"    secrets: {{HF_TOKEN={PASTED}}}\n",
+        SERVICE + f"    secrets: {PASTED}\n",
+        f"hosts:\n  v: {{domain: a.b, tls: {{mode: files, certificate: c, key: {PASTED}}}}}\n",
+        f"hosts:\n  v: {{domain: a.b, tls: {{mode: files, certificate: c, key: [{PASTED}]}}}}\n",
+        SERVICE.replace("whisper:", "whisper: &x") + f"    secret: {PASTED}\n",
+    ],
+)
+def test_a_pasted_secret_is_not_repeated(told: Told, text: str) -> None:
+    lines = told(text)
+    assert lines and not any(PASTED in line for line in lines)
+
+
+def test_a_number_pasted_as_a_secret_is_not_repeated(told: Told) -> None:
+    (line,) = told(SERVICE + "    secrets: {PIN: 271828}\n")
+    assert "271828" not in line and "env:NAME" in line
+
+
+KEYS = [f"hosts: {{v: {{{key}: %s}}}}" for key in inventory.Host.model_fields]
+KEYS += [f"hosts: {{v: {{}}}}\nservices: {{w: {{{key}: %s}}}}" for key in inventory.Service.model_fields]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+VALUES = st.recursive(
+    SCALARS, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=8), x, max_size=3), max_leaves=8
+)
+
+
+@given(st.sampled_from(KEYS), VALUES)
+def test_no_value_of_any_key_ends_in_a_stack_trace(text: str, value: object) -> None:
+    try:
+        inventory.validate(parse((text % json.dumps(value)).encode(), "i"))
+    except InventoryError as error:
+        assert error.problems
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_end_in_a_stack_trace(raw: bytes) -> None:
+    try:
+        inventory.validate(parse(raw, "i"))
+    except InventoryError as error:
+        assert error.problems
+
+
+def test_a_file_that_is_no_text_or_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yml"
+    path.write_bytes(b"hosts: \xff")
+    with pytest.raises(InventoryError, match="not UTF-8 text"):
+        read(path)
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(KitError, match="at most 1048576"):
+        read(path)
+
+
+def test_a_byte_order_mark_is_no_error(told: Told) -> None:
+    assert told("\ufeff" + SERVICE) == []
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "inventory.yml", *sorted((ROOT / "examples").glob("*.yml"))], ids=lambda p: p.name
+)
+def test_the_examples_are_right(told: Told, path: Path) -> None:
+    assert told(path.read_text(encoding="utf-8")) == []

@@ -1,0 +1,105 @@
+"""What an inventory means where it says nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from deploy import quantities, stack
+from deploy.stack import Stack
+
+Resolved = Callable[[str], Stack]
+ONE = "hosts:\n  vps: {domain: example.org}\nservices:\n  whisper: {kind: faster-whisper}\n"
+
+
+def test_the_defaults_of_one_service_on_one_host(resolved: Resolved) -> None:
+    (host,) = resolved(ONE).hosts
+    (service,) = host.services
+    assert service.hostname == "whisper.example.org" and service.port == 8001
+    assert service.model == "Systran/faster-whisper-small"
+    assert (service.device, service.compute_type) == ("cpu", "int8")
+    assert service.upload_limit == quantities.size("500M")
+    assert (service.read_timeout, service.start_timeout, service.idle) == (600, 30, 900)
+    assert service.portal_path == "/whisper"
+    assert host.portal == "portal.example.org" and host.runtime == "compose"
+    assert (host.address, host.user, host.ssh_port, service.timezone) == ("example.org", "root", 22, "UTC")
+    assert (host.layout.autostart_port, host.layout.auth_port) == (8890, 8891)
+    assert (host.layout.http_port, host.layout.https_port) == (80, 443)
+    assert host.tls.mode == "letsencrypt"
+    assert host.base_url(service) == "https://portal.example.org/whisper/v1"
+
+
+def test_on_this_machine_the_portal_is_localhost_and_the_authority_internal(resolved: Resolved) -> None:
+    (host,) = resolved("hosts: {me: {runtime: process}}\nservices: {whisper: {kind: faster-whisper}}\n").hosts
+    assert host.portal == "localhost" and host.services[0].hostname == "whisper.localhost"
+    assert host.tls.mode == "internal"
+    assert host.base_url(host.services[0]) == "https://localhost:8443/whisper/v1"
+
+
+def test_a_gpu_computes_in_float16_and_what_is_written_wins(resolved: Resolved) -> None:
+    text = ONE.replace("faster-whisper}", "faster-whisper, device: cuda%s}")
+    assert resolved(text % "").hosts[0].services[0].compute_type == "float16"
+    assert resolved(text % ", compute_type: int8_float16").hosts[0].services[0].compute_type == "int8_float16"
+
+
+def test_memory_is_what_the_model_needs_unless_it_is_written(resolved: Resolved) -> None:
+    def memory(more: str) -> int:
+        return resolved(ONE.replace("faster-whisper}", f"faster-whisper, {more}}}")).hosts[0].services[0].memory
+
+    known, unknown = memory("model: Systran/faster-whisper-base"), memory("model: somebody/else")
+    assert known < unknown
+    assert memory("memory: 3G") == 3 << 30
+
+
+def test_what_is_not_enabled_is_nowhere_and_holds_no_port(resolved: Resolved) -> None:
+    text = ONE + "  other: {kind: faster-whisper, enabled: false}\n"
+    assert [s.name for s in resolved(text).hosts[0].services] == ["whisper"]
+
+
+def test_a_hostname_is_in_small_letters_as_browsers_send_it(resolved: Resolved) -> None:
+    text = ONE.replace("example.org}", "Example.ORG, cors_origins: ['https://App.Example.org']}")
+    (host,) = resolved(text).hosts
+    assert host.services[0].hostname == "whisper.example.org"
+    assert host.cors_origins == ("https://app.example.org",)
+
+
+def test_one_portal_on_the_first_host_or_none(resolved: Resolved) -> None:
+    text = """\
+hosts: {a: {domain: a.net}, b: {domain: b.net}}
+services: {one: {kind: faster-whisper, host: a}, two: {kind: faster-whisper, host: b}}
+"""
+    first, second = resolved(text).hosts
+    assert (first.portal, second.portal) == ("portal.a.net", "")
+    assert second.base_url(second.services[0]) == "https://two.b.net/v1"
+    assert resolved(text + "portal: {enabled: false}\n").hosts[0].names == ("one.a.net",)
+
+
+def test_the_portal_carries_only_services_of_the_kit(resolved: Resolved) -> None:
+    (host,) = resolved(ONE).hosts
+    manifest = host.services[0].kind.manifest
+    assert manifest.own
+    foreign = manifest.model_copy(update={"own": False})
+    service = replace(host.services[0], kind=replace(host.services[0].kind, manifest=foreign), portal_path="")
+    assert host.base_url(service) == "https://whisper.example.org/v1"
+
+
+@pytest.mark.parametrize(
+    ("domain", "names"),
+    [
+        ("example.org", ["portal.example.org", "whisper.example.org"]),
+        ("speech.example.com", ["portal.speech.example.com", "whisper.speech.example.com"]),
+        ("court.test", ["portal.court.test", "whisper.court.test"]),
+        ("myexample.org", []),
+        ("example.org.fr", []),
+        ("contest", []),
+    ],
+)
+def test_example_domains_are_known(resolved: Resolved, domain: str, names: list[str]) -> None:
+    assert stack.example_domains(resolved(ONE.replace("example.org", domain))) == names
+
+
+def test_every_secret_is_referred_to_once_with_its_place(resolved: Resolved) -> None:
+    text = ONE.replace("faster-whisper}", "faster-whisper, secrets: {A: 'env:X', B: 'env:X', C: 'file:c'}}")
+    references = resolved(text).references
+    assert [str(r) for r in references] == ["env:X", "file:c"]
+    assert references[0].place == "inventory.yml:4:45"

@@ -1,0 +1,8 @@
+# Debian 12 as debootstrap makes it, with the test's own apt source: what stands for debian:bookworm-slim.
+ARG BASE
+FROM ${BASE}
+COPY --from=keys archive.gpg /usr/share/keyrings/greffier-vps.gpg
+COPY debian.sources /etc/apt/sources.list.d/debian.sources
+RUN rm -f /etc/apt/sources.list \
+ && printf 'Apt::Install-Recommends "false";\nAcquire::Languages "none";\n' >/etc/apt/apt.conf.d/90slim
+CMD ["bash"]

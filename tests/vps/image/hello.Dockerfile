@@ -1,0 +1,6 @@
+# Somebody else's image: a page on port 8080.
+ARG PYTHON
+FROM ${PYTHON}
+RUN mkdir /site && echo hello >/site/index.html
+EXPOSE 8080
+CMD ["python3", "-m", "http.server", "--directory", "/site", "8080"]
