@@ -105,6 +105,26 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
 
 
 @app.command()
+def setup(
+    name: Annotated[str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.")],
+    inventory: Inventory = DEFAULT,
+) -> None:
+    """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
+    from deploy import console
+    from deploy.operations import setup, workspace
+
+    space = workspace.opened(inventory)
+    host = setup.find(space.stack.hosts, name)
+    with console.reporter() as report:
+        with report.step(f"Reaching {host.address}"):
+            setup.bootstrap(workspace.way(host))
+        done = setup.run(host, space.target(host), report)
+    for sentence in done:
+        typer.echo(f"{name}: {sentence}.")
+    typer.echo(f"{name} is ready: deploy to it." if done else f"{name} was ready already.")
+
+
+@app.command()
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show what runs, what sleeps, and where it answers."""
     from deploy import console

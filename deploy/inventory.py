@@ -126,10 +126,10 @@ class Host(_Part):
     address: Annotated[str, _pattern(_ADDRESS, "an address or a name from ~/.ssh/config")] | None = Field(
         None, description="Address of the host, or its name in ~/.ssh/config. Default: `domain`."
     )
-    user: Annotated[str, _pattern(_USER, "a user name")] = Field(
-        "root", description="User to log in as; needs sudo when it is not root."
+    user: Annotated[str, _pattern(_USER, "a user name")] | None = Field(
+        None, description="User to log in as; any but root needs sudo. Default: as ~/.ssh/config says, else root."
     )
-    port: Port = Field(22, description="Port of its SSH server.")
+    port: Port | None = Field(None, description="Port of its SSH server. Default: as ~/.ssh/config says, else 22.")
     domain: Hostname | None = Field(
         None,
         description="Services answer at <name>.<domain>. Required, but with `runtime: process`, where it is localhost.",

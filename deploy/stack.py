@@ -16,7 +16,7 @@ RESERVED_NAMES = frozenset(
 )
 """A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
 
-_EXAMPLES = (".example", ".test", ".invalid", "example.com", "example.net", "example.org")
+_EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
 
 
@@ -213,8 +213,8 @@ class _Resolver:
         stack = HostStack(
             name=name,
             address=host.address or domain,
-            user=host.user,
-            ssh_port=host.port,
+            user=host.user or "",
+            ssh_port=host.port or 0,
             domain=domain,
             runtime=host.runtime,
             tls=self._tls(name, host),

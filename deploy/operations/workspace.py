@@ -139,8 +139,12 @@ def _target(host: HostStack) -> Target:
             lambda: local_connection(host.name),
             lambda _: LocalSupervisor(host.layout, units(host)),
         )
-    ssh = Ssh(host.address, host.user, host.ssh_port)
-    return Target(host.name, host.layout, ssh.connect, Systemd)
+    return Target(host.name, host.layout, way(host).connect, Systemd)
+
+
+def way(host: HostStack) -> Ssh:
+    """How a host is reached."""
+    return Ssh(host.address, host.user, host.ssh_port)
 
 
 def control(host: HostStack, *words: str) -> tuple[str, ...]:
