@@ -24,6 +24,7 @@ _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _COMPUTE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
+_URL = re.compile(r"https://[A-Za-z0-9._~:/?=&%-]{1,500}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+|command:[^\x00-\x1f]+)")
 
@@ -110,6 +111,9 @@ class Tls(_Part):
     )
     email: Plain | None = Field(
         None, description="Address that Let's Encrypt writes to when a certificate nears its end."
+    )
+    server: Annotated[str, _pattern(_URL, "an address such as https://acme.example.org/directory")] | None = Field(
+        None, description="Directory of another ACME authority. Default: Let's Encrypt's."
     )
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
     certificate: Plain | None = Field(

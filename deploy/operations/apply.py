@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from deploy import VERSION
 from deploy.errors import HOST, KitError
-from deploy.operations import certificates, components, control, images, models, survey, users, verify
+from deploy.operations import acme, certificates, components, control, images, models, survey, users, verify
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
@@ -30,6 +30,7 @@ def deploy(space: Workspace, host: HostStack, report: Reporter) -> Plan:
         _build(prospect, report)
         _write(prospect, report)
         _run(prospect, report)
+        _certify(prospect, report)
         _prove(prospect, report)
         _record(prospect)
     return prospect.plan
@@ -61,7 +62,7 @@ def _build(prospect: Prospect, report: Reporter) -> None:
 def _write(prospect: Prospect, report: Reporter) -> None:
     """Certificates and files; if nginx refuses the result, what was there before is put back."""
     host, target, tree = prospect.host, prospect.target, prospect.tree
-    if prospect.plan.certificate:
+    if prospect.plan.certificate and certificates.reason(host, target):
         certificates.install(host, target, prospect.secrets)
     users.ensure(target, host.layout)
     layout = host.layout
@@ -95,8 +96,12 @@ def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
 def _run(prospect: Prospect, report: Reporter) -> None:
     host, target, supervisor = prospect.host, prospect.target, prospect.target.supervisor
     changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
+    known = control.states(host, target)
     for service in host.services if host.runtime == "compose" else ():
         if service.name in changed:
+            if service.name in known:
+                with report.step(f"Holding requests to {service.name} while it finishes its own"):
+                    control.ask(host, target, "hold", service.name)
             with report.step(f"Making the container of {service.name}"):
                 images.create(target, host, service)
     for unit in prospect.plan.start:
@@ -107,6 +112,18 @@ def _run(prospect: Prospect, report: Reporter) -> None:
         if effect.verb == "reload" and effect.what not in prospect.plan.start:
             with report.step(f"Reloading {effect.what}"):
                 supervisor.reload(effect.what)
+
+
+def _certify(prospect: Prospect, report: Reporter) -> None:
+    """Ask Let's Encrypt, now that the challenge can be answered. Not getting one ends no deploy."""
+    host, target = prospect.host, prospect.target
+    if host.tls.mode != "letsencrypt" or not acme.reason(host, target):
+        return
+    try:
+        with report.step("Asking for a certificate"):
+            acme.obtain(host, target)
+    except KitError as error:
+        report.warn("\n".join(part for part in (error.output, error.message, error.hint) if part))
 
 
 def _prove(prospect: Prospect, report: Reporter) -> None:

@@ -74,6 +74,8 @@ def reason(host: HostStack, target: Target) -> str:
         subject = x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
     except ValueError:
         return "the one there cannot be read"
+    if host.tls.mode == "letsencrypt" and there.issuer != subject:
+        return ""  # certbot's, which renews it; acme.py tells when another one is to be asked for
     missing = sorted(set(_names(host)) - there.names)
     if missing:
         return f"the one there lacks {', '.join(missing)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy import VERSION, plan, render
 from deploy.errors import INVENTORY, KitError
-from deploy.operations import certificates, components, images, models, secrets, workspace
+from deploy.operations import acme, certificates, components, images, models, secrets, workspace
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
 from deploy.stack import HostStack, ServiceStack, Stack
@@ -54,7 +54,7 @@ def look(space: Workspace, host: HostStack) -> Prospect:
         components.complete(target, built.values()) | images.present(target, pictures),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
-        certificates.reason(host, target),
+        certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
     )
     before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
     return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built, pictures)

@@ -6,7 +6,7 @@ from deploy.stack import HostStack
 from deploy.types import Effect, File
 
 UNIT = "/etc/systemd/system/greffier-autostart.service"
-HOOK = "/etc/letsencrypt/renewal-hooks/deploy/greffier-reload-nginx"
+HOOK = "/etc/greffier/tls/renewed"
 
 _UNIT = """\
 [Unit]
@@ -56,7 +56,10 @@ WantedBy=multi-user.target
 
 _HOOK = """\
 #!/bin/sh
-# certbot calls this after a renewal.
+# certbot calls this with a certificate that it has just got.
+set -e
+install -m 0600 "$RENEWED_LINEAGE/privkey.pem" {tls}/privkey.pem
+install -m 0644 "$RENEWED_LINEAGE/fullchain.pem" {tls}/fullchain.pem
 exec systemctl reload nginx
 """
 
@@ -72,4 +75,4 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     )
     yield UNIT, File((text,), 0o644, "root", "root", (Effect("restart", "autostart"),))
     if host.tls.mode == "letsencrypt":
-        yield HOOK, File((_HOOK,), 0o755, "root", "root")
+        yield HOOK, File((_HOOK.format(tls=f"{layout.etc}/tls/greffier"),), 0o755, "root", "root")
