@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 users = typer.Typer(help="Who may call the services: takes effect at once, without a deploy.", no_args_is_help=True)
 app.add_typer(users, name="users")
+lock = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_args_is_help=True)
+app.add_typer(lock, name="lock")
 
 Inventory = Annotated[
     Path, typer.Option("--inventory", "-i", help="The inventory.", envvar="GREFFIER_INVENTORY", show_default=True)
@@ -175,6 +177,19 @@ def logs(
 
 
 @app.command()
+def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
+    """Stop a service when it has finished its requests, and start it again; new requests wait meanwhile."""
+    from deploy import console
+    from deploy.operations import control, workspace
+
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
+    with console.reporter() as report, report.step(f"Restarting {found.name}"):
+        control.restart(chosen, space.target(chosen), found.name)
+    typer.echo(f"{found.name} is ready.")
+
+
+@app.command()
 def transcribe(
     file: Annotated[Path, typer.Argument(help="Audio or video file.")],
     inventory: Inventory = DEFAULT,
@@ -229,6 +244,26 @@ def demo(
     from deploy.operations import demo
 
     console.demo(demo.default() if inventory is None else inventory)
+
+
+@lock.command("status")
+def lock_status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """Say who holds the lock of a host."""
+    from deploy.operations import workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        typer.echo(f"{chosen.name}: {space.target(chosen).holder() or 'nobody'}")
+
+
+@lock.command("release")
+def lock_release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """End the command that holds the lock of a host; the next deploy finishes its work."""
+    from deploy.operations import workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        typer.echo(f"{chosen.name}: {'released' if space.target(chosen).release_lock() else 'nobody held it'}")
 
 
 @users.command("add")

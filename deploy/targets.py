@@ -171,6 +171,14 @@ class Target:
         head = self.connection.ask("holder", path=f"{self.layout.var}/.lock")[0]
         return "" if head["holder"] is None else describe(head["holder"])
 
+    def release_lock(self) -> bool:
+        """End the agent that holds the lock, and with it the command it runs. Returns whether there was one."""
+        head = self.connection.ask("holder", path=f"{self.layout.var}/.lock")[0]
+        if head["holder"] is None or "pid" not in head["holder"]:
+            return False
+        self.run(("kill", "-TERM", str(head["holder"]["pid"])))
+        return True
+
 
 def describe(holder: Mapping[str, Any]) -> str:
     """The lock's holder, in words."""

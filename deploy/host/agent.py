@@ -62,6 +62,7 @@ class Agent:
     def serve(self) -> int:
         """Until the connection ends."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        signal.signal(signal.SIGTERM, lambda *_: self._abandon())
         inbox: list[tuple[Head, bytes]] = []
         changed = threading.Condition()
 

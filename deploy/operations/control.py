@@ -35,6 +35,13 @@ def wake(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     return ask(host, target, "wake", service)
 
 
+def restart(host: HostStack, target: Target, service: str) -> dict[str, Any]:
+    """Let a service finish what it has, stop it, and start it again; requests that come meanwhile wait."""
+    ask(host, target, "hold", service)
+    ask(host, target, "release", service)
+    return wake(host, target, service)
+
+
 def sleep(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     """Put a service to sleep, unless somebody uses it."""
     return ask(host, target, "sleep", service)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from deploy.stack import HostStack
 from deploy.types import Effect, File
 
-UNIT = "/etc/systemd/system/greffier-autostart.service"
+SERVICE = "greffier-autostart.service"
+UNIT = f"/etc/systemd/system/{SERVICE}"
 HOOK = "/etc/greffier/tls/renewed"
 
 _UNIT = """\
