@@ -166,6 +166,11 @@ class Target:
             with contextlib.suppress(Lost):  # the agent gives it back when the connection ends
                 self.connection.ask("unlock")
 
+    def fetch(self, port: int, name: str, path: str, seconds: float, *, tls: bool = False) -> tuple[int, str]:
+        """(status, text) of a GET to a server of the host by one of its names. Raises KitError."""
+        head, content = self.connection.ask("fetch", port=port, name=name, path=path, seconds=seconds, tls=tls)
+        return head["status"], content.decode(errors="replace")
+
     def holder(self) -> str:
         """Who holds the lock; empty where nobody does."""
         head = self.connection.ask("holder", path=f"{self.layout.var}/.lock")[0]

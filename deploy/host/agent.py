@@ -10,11 +10,14 @@ import contextlib
 import fcntl
 import grp
 import hashlib
+import http.client
 import json
 import os
 import pwd
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -57,6 +60,7 @@ class Agent:
             "lock": self._take_lock,
             "unlock": self._give_lock,
             "holder": self._holder,
+            "fetch": self._fetch,
         }
 
     def serve(self) -> int:
@@ -234,6 +238,25 @@ class Agent:
         for line in stream:
             with _SAYING:
                 self._say({"event": "line", "stream": number}, line)
+
+    def _fetch(self, head: Head, body: bytes) -> Head:
+        """GET from a server of this host, by the name that its clients use."""
+        with contextlib.ExitStack() as undo:
+            plain = undo.enter_context(socket.create_connection(("127.0.0.1", head["port"]), timeout=head["seconds"]))
+            connection = http.client.HTTPConnection(head["name"])
+            if head.get("tls"):
+                # Whether the certificate is trusted is for clients to say; here the question is who answers.
+                context = ssl.create_default_context()
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                connection.sock = undo.enter_context(context.wrap_socket(plain, server_hostname=head["name"]))
+            else:
+                connection.sock = plain
+            connection.request("GET", head["path"], headers={"Host": head["name"]})
+            try:
+                response = connection.getresponse()
+                return {"status": response.status, "content": response.read(TEXT_LIMIT)}
+            except http.client.HTTPException as error:
+                raise Refused({"message": f"{head['name']} gave no answer: {error!r}"}) from None
 
     # The lock. ------------------------------------------------------------------------------------
 

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 
 from deploy import VERSION
 from deploy.errors import HOST, KitError
-from deploy.operations import acme, certificates, components, control, images, models, survey, users, verify
+from deploy.operations import (
+    acme,
+    certificates,
+    components,
+    control,
+    images,
+    models,
+    releases,
+    survey,
+    users,
+    verify,
+    workspace,
+)
+from deploy.operations.releases import Release
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
@@ -137,13 +150,13 @@ def _prove(prospect: Prospect, report: Reporter) -> None:
             continue
         with report.step(f"Proving {service.name}"):
             control.wake(host, target, service.name)
-            verify.answers(host, service)
+            verify.answers(host, target, service)
             if before.get(service.name) not in ("ready", "starting"):
                 control.sleep(host, target, service.name)
         proven[service.name] = release
     prospect.record["proven"] = {s.name: proven[s.name] for s in host.services}
     with report.step("Checking the way in"):
-        verify.guarded(host)
+        verify.guarded(host, target)
 
 
 def _record(prospect: Prospect) -> None:
@@ -161,5 +174,18 @@ def _record(prospect: Prospect) -> None:
     }
     layout = host.layout
     content = (json.dumps(record, indent=1) + "\n").encode()
+    what = [str(step) for step in prospect.plan.steps]
+    releases.save(
+        target,
+        Release(
+            record["release"],
+            prospect.tree,
+            tuple(prospect.images),
+            tuple(prospect.components),
+            tuple(prospect.models),
+            workspace.releases(host),
+        ),
+        {"release": record["release"], "at": record["at"], "by": record["by"], "kit": VERSION, "steps": what},
+    )
     target.write(layout.record, content, 0o600, layout.root, layout.root_group)
     target.remove(*components.unused(target, host))

@@ -1,13 +1,12 @@
-"""Whether what was deployed answers, asked the way that clients ask."""
+"""Whether what was deployed answers, asked on the host by the names that clients use."""
 
 import json
 import ssl
 
-import httpx2
-
 from deploy.errors import HOST, KitError
 from deploy.render import autostart
 from deploy.stack import HostStack, ServiceStack
+from deploy.targets import Target
 from deploy.types import Tree
 
 SECONDS = 10.0
@@ -19,19 +18,12 @@ def release_of(tree: Tree, host: HostStack, service: ServiceStack) -> str:
     return str(config["services"][service.hostname]["release"])
 
 
-def answers(host: HostStack, service: ServiceStack) -> None:
+def answers(host: HostStack, target: Target, service: ServiceStack) -> None:
     """Ask an awake service through autostart. Raises KitError with what it said instead."""
-    url = f"http://127.0.0.1:{host.layout.autostart_port}{service.kind.manifest.probe}"
-    try:
-        response = httpx2.get(url, headers={"Host": service.hostname}, timeout=SECONDS, trust_env=False)
-    except httpx2.HTTPError as error:
-        raise KitError(f"{service.name} was started but does not answer: {error}", code=HOST) from None
-    if response.status_code != 200:
-        raise KitError(
-            f"{service.name} answers {service.kind.manifest.probe} with status {response.status_code}.",
-            output=response.text[:2000],
-            code=HOST,
-        )
+    path = service.kind.manifest.probe
+    status, text = target.fetch(host.layout.autostart_port, service.hostname, path, SECONDS)
+    if status != 200:
+        raise KitError(f"{service.name} answers {path} with status {status}.", output=text[:2000], code=HOST)
 
 
 def trust(host: HostStack) -> ssl.SSLContext:
@@ -42,19 +34,11 @@ def trust(host: HostStack) -> ssl.SSLContext:
     return context
 
 
-def guarded(host: HostStack) -> None:
+def guarded(host: HostStack, target: Target) -> None:
     """Every name must answer over HTTPS, and ask for a password. Raises KitError."""
-    context = trust(host)
-    with httpx2.Client(verify=context, timeout=SECONDS, trust_env=False) as client:
-        for name in host.names:
-            url = f"https://127.0.0.1:{host.layout.https_port}/v1/models"
-            try:
-                response = client.get(url, headers={"Host": name}, extensions={"sni_hostname": name})
-            except httpx2.HTTPError as error:
-                raise KitError(f"https://{name} does not answer: {error}", code=HOST) from None
-            if response.status_code != 401:
-                raise KitError(
-                    f"https://{name} answers a stranger with status {response.status_code}, not 401.",
-                    output=response.text[:2000],
-                    code=HOST,
-                )
+    for name in host.names:
+        status, text = target.fetch(host.layout.https_port, name, "/v1/models", SECONDS, tls=True)
+        if status != 401:
+            raise KitError(
+                f"https://{name} answers a stranger with status {status}, not 401.", output=text[:2000], code=HOST
+            )
