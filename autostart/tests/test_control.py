@@ -68,14 +68,14 @@ def test_only_the_owner_may_use_it_and_nonsense_is_answered(house: House) -> Non
         b"nonsense\n",
         b"[]\n",
         b'{"command": 1}\n',
-        b"x" * 200_000 + b"\n",
+        b"x" * 70_000 + b"\n",
         b"[" * 60_000 + b"\n",
         b'{"command": "wake"}\n',
     ):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(house.control_path))
             sock.sendall(line)
-            assert "error" in json.loads(sock.makefile().read())
+            assert "error" in json.loads(sock.makefile().readline())
 
 
 def test_long_paths_work(empty_house: House) -> None:

@@ -249,6 +249,18 @@ def test_pause_drains_and_resume_serves_those_who_waited() -> None:
     assert waiting.admitted
 
 
+def test_ending_a_pause_before_anything_stopped_serves_those_who_waited() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    machine.enter_quiet()
+    machine.pause()
+    waiting = Request()
+    assert machine.enter(waiting) is Outcome.HELD
+    machine.resume()
+    assert machine.state is State.READY and waiting.admitted
+
+
 def test_closing_refuses_everybody() -> None:
     world, machine = make()
     request = Request()
@@ -371,4 +383,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

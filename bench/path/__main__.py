@@ -18,11 +18,13 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="greffier-bench-") as name, console.reporter() as report:
             folder = Path(name)
-            with fronts.standing(folder) as standing:
-                figures += relay.measure(standing, folder, report)
             with host.deployed(folder / "host", report) as there:
                 figures += transcription.measure(there, folder, report)
                 figures.append(wake.measure(there, report))
+            with fronts.standing(folder / "service", fronts.whisper) as standing:
+                figures += relay.with_service(standing, report)
+            with fronts.standing(folder / "sink", fronts.sink) as standing:
+                figures += relay.with_sink(standing, folder, report)
     except KitError as error:
         console.failed(error)
         return error.code

@@ -1,12 +1,13 @@
-"""The kit's nginx before a sink, three ways that differ in one thing each: what a relay and a password cost."""
+"""The kit's nginx three ways that differ in one thing each: what a relay and a password cost."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from bench.path.host import AUTOSTART, Deployed, inventory
+from bench.path.host import AUTOSTART, SERVICES, Deployed, inventory
 from deploy import ROOT, render
 from deploy.operations import certificates, users, workspace
 from deploy.render import autostart
@@ -16,6 +17,9 @@ from deploy.targets import LocalTarget
 
 SINK = Path(__file__).parent / "sink.py"
 GUARD = "auth_request /_auth;\n"
+
+Process = dict[str, Any]
+"""How autostart's configuration says to run a service."""
 
 
 @dataclass(frozen=True)
@@ -27,26 +31,42 @@ class Fronts:
     open: Deployed
 
 
+def sink(process: Process) -> Process:
+    """A program that does next to nothing, so that it is not what is measured."""
+    port = process["environment"]["STT_PORT"]
+    return process | {"command": [str(AUTOSTART), str(SINK), port], "directory": "/", "environment": {}}
+
+
+def whisper(process: Process) -> Process:
+    """The service itself, from this checkout."""
+    module = process["command"][1:]
+    code = {"PYTHONPATH": f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"}
+    environment = process["environment"] | code
+    return process | {"command": [str(SERVICES), *module], "directory": "/", "environment": environment}
+
+
 @contextmanager
-def standing(folder: Path) -> Iterator[Fronts]:
-    """nginx three times with the same configuration, autostart once and the sink; all end with the block."""
+def standing(folder: Path, service: Callable[[Process], Process]) -> Iterator[Fronts]:
+    """nginx three times with the same configuration, autostart once, the service once; all end with the block."""
     with (
-        _front(folder / "relayed") as relayed,
-        _front(folder / "straight", upstream=relayed.service.port) as straight,
-        _front(folder / "open", upstream=relayed.host.layout.autostart_port, guarded=False) as unguarded,
+        _front(folder / "relayed", service) as relayed,
+        _front(folder / "straight", service, upstream=relayed.service.port) as straight,
+        _front(folder / "open", service, upstream=relayed.host.layout.autostart_port, guarded=False) as unguarded,
     ):
         yield Fronts(relayed, straight, unguarded)
 
 
 @contextmanager
-def _front(folder: Path, upstream: int = 0, guarded: bool = True) -> Iterator[Deployed]:
-    """One nginx. upstream: a port to send requests to; 0 for an autostart of its own, which runs the sink."""
+def _front(
+    folder: Path, service: Callable[[Process], Process], upstream: int = 0, guarded: bool = True
+) -> Iterator[Deployed]:
+    """One nginx. upstream: a port to send requests to; 0 for an autostart of its own, which runs the service."""
     host = workspace.opened(inventory(folder), claim=True).host()
     if upstream:
         host = replace(host, layout=replace(host.layout, autostart_port=upstream))
     supervisor = _supervisor(host)
     target = LocalTarget(host.layout, supervisor)
-    _write(host, target, guarded)
+    _write(host, target, service, guarded)
     certificates.install(host, target, {})
     key = users.add(target, host.layout, "bench")
     names = ("nginx",) if upstream else ("autostart", "nginx")
@@ -59,38 +79,33 @@ def _front(folder: Path, upstream: int = 0, guarded: bool = True) -> Iterator[De
             supervisor.stop(name)
 
 
-def _write(host: HostStack, target: LocalTarget, guarded: bool) -> None:
+def _write(host: HostStack, target: LocalTarget, service: Callable[[Process], Process], guarded: bool) -> None:
     """What the kit renders, but for the one thing in question."""
-    texts = {path: file.text for path, file in render.tree(host).items()}
+    tree = render.tree(host)
+    texts = {path: file.text for path, file in tree.items()}
     config = autostart.path(host)
-    texts[config] = _with_sink(host, texts[config])
+    texts[config] = _with(service, texts[config])
     if not guarded:
         server = f"{host.layout.etc}/nginx/server.conf"
         assert GUARD in texts[server]
         texts[server] = texts[server].replace(GUARD, "")
-    for path, file in render.tree(host).items():
+    for path, file in tree.items():
         target.write(path, texts[path].encode(), file.mode, file.owner, file.group)
     for part in (f"{host.layout.var}/nginx", f"{host.layout.var}/acme", host.layout.run, host.layout.log):
         Path(part).mkdir(parents=True, exist_ok=True)
 
 
-def _with_sink(host: HostStack, config: str) -> str:
+def _with(service: Callable[[Process], Process], config: str) -> str:
     document = json.loads(config)
-    service = host.services[0]
-    document["services"][service.hostname]["process"] |= {
-        "command": [str(AUTOSTART), str(SINK), str(service.port)],
-        "directory": "/",
-        "environment": {},
-    }
+    for entry in document["services"].values():
+        entry["process"] = service(entry["process"])
     return json.dumps(document)
 
 
 def _supervisor(host: HostStack) -> LocalSupervisor:
     """The kit's units; autostart from this checkout."""
     units = workspace.units(host)
-    config = autostart.path(host)
-    command = (str(AUTOSTART), "-m", "greffier_autostart", "serve", "--config", config)
-    units["autostart"] = replace(
-        units["autostart"], command=command, environment={"PYTHONPATH": f"{ROOT}/autostart/src"}
-    )
+    command = (str(AUTOSTART), "-m", "greffier_autostart", "serve", "--config", autostart.path(host))
+    code = {"PYTHONPATH": f"{ROOT}/autostart/src"}
+    units["autostart"] = replace(units["autostart"], command=command, environment=code)
     return LocalSupervisor(host.layout, units)

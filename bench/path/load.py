@@ -1,5 +1,6 @@
 """Load on a front: as many requests as it takes, a fixed rate, one large upload."""
 
+import http.client
 import json
 import re
 import subprocess
@@ -9,11 +10,13 @@ from urllib.parse import urlsplit
 
 from bench.path.host import AUTOSTART, Deployed, environment
 
+PATIENCE = 60.0
+"""Seconds that a service may take to wake."""
 CONNECTIONS = 64
 THREADS = 2
-BURST_SECONDS = 4
+BURST_SECONDS = 3
 RATE = 200
-STEADY_SECONDS = 5
+STEADY_SECONDS = 4
 UPLOAD_BYTES = 500_000_000
 STEADY = Path(__file__).parent / "steady.py"
 
@@ -24,6 +27,20 @@ class Latency:
 
     p50: float
     p99: float
+
+
+def ask(front: Deployed) -> None:
+    """One request, waiting while the service wakes. Raises RuntimeError unless the answer is a success."""
+    url = urlsplit(front.base_url)
+    connection = http.client.HTTPSConnection(str(url.hostname), url.port, timeout=PATIENCE, context=front.trust)
+    try:
+        connection.request("GET", f"{url.path}/models", headers={"Authorization": f"Bearer {front.key.api_key}"})
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RuntimeError(f"{front.base_url}/models answered with status {response.status}: {body[:300]!r}")
 
 
 def requests_per_second(front: Deployed) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlsplit
 
+from bench.path import load
 from bench.path.host import Deployed, environment
 from bench.report import Figure, Goal
 from deploy.operations import control
@@ -43,17 +43,8 @@ def measure(there: Deployed, report: Reporter) -> Figure:
 
 
 def _woken(there: Deployed) -> float:
-    url = urlsplit(there.base_url)
     began = time.monotonic()
-    connection = http.client.HTTPSConnection(str(url.hostname), url.port, timeout=PATIENCE, context=there.trust)
-    try:
-        connection.request("GET", f"{url.path}/models", headers={"Authorization": f"Bearer {there.key.api_key}"})
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise RuntimeError(f"the sleeping service answered with status {response.status}: {body[:300]!r}")
+    load.ask(there)
     return time.monotonic() - began
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from deploy import ROOT
 from deploy import render as rendering
 from deploy.errors import INVENTORY, KitError
-from deploy.inventory import Inventory
+from deploy.inventory import LABEL, Inventory
 from deploy.operations import secrets, workspace
 from deploy.operations.workspace import Workspace
 
 EXAMPLE = ROOT / "inventory.yml"
-DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+DOMAIN = re.compile(rf"(?=.{{1,200}}$){LABEL}(\.{LABEL})+")
+"""A host name that leaves room for the services' own labels, and is not a single word."""
 
 
 def init(path: Path, domain: str) -> None:

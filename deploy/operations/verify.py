@@ -27,10 +27,13 @@ def answers(host: HostStack, target: Target, service: ServiceStack) -> None:
 
 
 def trust(host: HostStack) -> ssl.SSLContext:
-    """TLS as a client of this host needs it: the internal authority is trusted in addition."""
+    """TLS as a client of this host needs it: the internal authority is trusted in addition. Raises KitError."""
     context = ssl.create_default_context()
     if host.tls.mode == "internal":
-        context.load_verify_locations(host.layout.authority)
+        try:
+            context.load_verify_locations(host.layout.authority)
+        except FileNotFoundError:
+            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST) from None
     return context
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -112,7 +113,9 @@ def _string(text: str) -> str:
     return f'"{escaped}"'
 
 
+@cache
 def _environment() -> Environment:
+    # Compiling the templates is nine tenths of a rendering, and several hosts share them.
     environment = Environment(
         loader=FileSystemLoader(ROOT / "nginx"), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
     )

@@ -3,7 +3,9 @@
 `python -m pytest tests/golden --update` rewrites tests/golden/expected after a change that is meant.
 """
 
+import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import yaml
 
 from deploy import ROOT, catalog, inventory, reference, render, stack
 from deploy.operations import certificates, users
+from deploy.render import autostart
 from deploy.stack import HostStack, Stack
 from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command
 from deploy.targets import LocalTarget, local_layout, system_layout
@@ -156,6 +159,22 @@ def test_the_real_nginx_takes_a_host_that_runs_nothing_yet(tmp_path: Path) -> No
     for number, host in enumerate(resolved(CASES["two-hosts"]).hosts):
         said = nginx_says(replace(host, services=(), portal=""), tmp_path / str(number))
         assert said.returncode == 0, said.stderr
+
+
+def test_autostart_accepts_its_configuration(tmp_path: Path) -> None:
+    host = rooted(resolved(CASES["two-hosts"]).hosts[1], tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(render.tree(host)[autostart.path(host)].text)
+    script = "import sys, pathlib; from greffier_autostart.config import load_config as load"
+    script += "; print(load(pathlib.Path(sys.argv[1])).services[0].name)"
+    said = subprocess.run(
+        [sys.executable, "-c", script, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "autostart" / "src")},
+    )
+    assert (said.stdout, said.stderr) == ("notes\n", "")
 
 
 def test_a_compose_linter_accepts_every_compose_file(tmp_path: Path) -> None:

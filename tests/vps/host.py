@@ -86,7 +86,7 @@ class Host:
         return self._docker("inspect", "--format", form, self._container)
 
     def trust(self) -> None:
-        """Write the host's present key into known_hosts, read by way of the engine. Raises VpsError when it has none."""
+        """Write the host's present key, read by way of the engine, into known_hosts. VpsError when it has none."""
         key = self._docker("exec", self._container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
         self.known_hosts.write_text(f"{self.address} {' '.join(key.split()[:2])}\n")
 
@@ -95,7 +95,18 @@ class Host:
 
     def ssh(self, command: str, *, user: str = "root", stdin: str = "", timeout: float = 300) -> str:
         """Run a shell command there; its standard output. Raises VpsError with both outputs if it fails or lasts."""
-        line = ("ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", user, self.name)
+        line = (
+            "ssh",
+            "-F",
+            str(self.ssh_config),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=10",
+            "-l",
+            user,
+            self.name,
+        )
         try:
             done = subprocess.run(
                 [*line, "--", command], input=stdin, capture_output=True, text=True, timeout=timeout, check=False

@@ -148,7 +148,7 @@ class Internet:
         self.engine.docker(
             "network", "create", "--driver", "bridge", "--label", f"{LABEL}={self.number}",
             "--subnet", self._inside(0) + "/24", "--ip-range", self._inside(128) + "/25",
-            # No way out: the hosts have what is here.
+            # No way out, whatever engine it is: the hosts have what is here.
             "--opt", "com.docker.network.bridge.enable_ip_masquerade=false",
             self.name("net"),
         )  # fmt: skip
@@ -157,7 +157,9 @@ class Internet:
         self._serve(
             2, "dns", "/challtestsrv", "-dns01", ":53", "-management", ":8055", "-defaultIPv4", "", "-defaultIPv6", "",
             "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "",
-            options=(f"--publish={self.loopback}:8055:8055", f"--volume={programs}/pebble-challtestsrv:/challtestsrv:ro"),
+            options=(
+                f"--publish={self.loopback}:8055:8055", f"--volume={programs}/pebble-challtestsrv:/challtestsrv:ro",
+            ),
         )  # fmt: skip
         self._serve(
             3, "packages", "python3", "-m", "http.server", "--directory", "/packages", "80",

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def test_compose_builds_from_the_registry_and_the_package_index_and_waits_for_he
         "/srv/app/Dockerfile",
         "FROM python:3.11-slim\nRUN pip install --no-cache-dir httptools\n"
         "RUN apt-get update && apt-get install -y tini\n"
-        'USER 10001\nCMD ["python", "-c", "import httptools, http.server as s; s.test(port=8000)"]\n',
+        "RUN tini --version && python -c 'import httptools'\n"
+        'USER 10001\nCMD ["python", "-m", "http.server", "8000"]\n',
     )
     server.write(
         "/srv/app/compose.yml",
@@ -122,7 +124,7 @@ def get(address: str, domain: str, root: str) -> bytes:
     """GET / over TLS, with the name checked against that root alone."""
     context = ssl.create_default_context(cadata=root)
     connection = http.client.HTTPSConnection(domain, timeout=20, context=context)
-    with http.client.socket.create_connection((address, 443), timeout=20) as plain:
+    with socket.create_connection((address, 443), timeout=20) as plain:
         connection.sock = context.wrap_socket(plain, server_hostname=domain)
         connection.request("GET", "/")
         return connection.getresponse().read()
@@ -154,7 +156,7 @@ def left(internet: Internet, number: int, volumes: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
-VOLUMES = "{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Name}} {{end}}{{end}}"
+VOLUMES = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
 
 
 def test_nothing_is_left_when_it_ends(internet: Internet) -> None:

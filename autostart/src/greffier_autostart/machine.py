@@ -143,11 +143,9 @@ class Machine:
             return Outcome.ADMITTED
         if self._closed:
             return self._closed
-        if self.state is State.DRAINING and not self.pausing and not self._stopping:
-            self._move(State.READY)  # only quiet requests are in flight, and nothing was stopped yet
-            outcome = self.enter(waiter)
-            self._watch_idle()
-            return outcome
+        if self._can_turn_back():
+            self._serve()
+            return self.enter(waiter)
         if self.state is State.FAILED and self.retry_seconds > 0:
             return self._failure()
         if len(self._held) >= self.limits.held:
@@ -221,6 +219,8 @@ class Machine:
         if self.state is State.PAUSED:
             self._move(State.ASLEEP)
             self._start_if_wanted()
+        elif self._can_turn_back() and (self._held or self._wanted):
+            self._serve()
 
     # What became of the effects
 
@@ -229,13 +229,7 @@ class Machine:
             return
         self.last_start_seconds = self._effects.now() - self.since
         self.last_error = None
-        self._move(State.READY)
-        self._watch_idle()
-        waiters = list(self._held)
-        self._held.clear()
-        self.in_flight += len(waiters)  # all at once: one that ends at once must not let the service stop
-        for waiter in waiters:
-            waiter.admit()
+        self._serve()
 
     def on_failed(self, reason: str) -> None:
         """The start did not succeed; nothing runs any more."""
@@ -279,8 +273,24 @@ class Machine:
     def _want(self) -> None:
         if self.state in (State.ASLEEP, State.FAILED):
             self._start()
+        elif self._can_turn_back():
+            self._serve()
         elif self.state in (State.DRAINING, State.PAUSED):
             self._wanted = True
+
+    def _can_turn_back(self) -> bool:
+        """It drains, but nothing was stopped yet and nobody insists on it."""
+        return self.state is State.DRAINING and not self.pausing and not self._stopping
+
+    def _serve(self) -> None:
+        self._wanted = False
+        self._move(State.READY)
+        self._watch_idle()
+        waiters = list(self._held)
+        self._held.clear()
+        self.in_flight += len(waiters)  # all at once: one that ends at once must not let the service stop
+        for waiter in waiters:
+            waiter.admit()
 
     def _start(self) -> None:
         self._wanted = False
