@@ -192,6 +192,7 @@ def describe(holder: Mapping[str, Any]) -> str:
     return f"{holder['by']} (`{holder['why']}`) for {int(holder['age'])} s"
 
 
-def local_connection(name: str) -> Connection:
-    """An agent on this machine."""
-    return Connection((sys.executable, *programs.COMMAND[1:]), name)
+def local_target(name: str, layout: Layout, supervisor: Supervisor) -> Target:
+    """This machine, by an agent in a child process."""
+    command = (sys.executable, *programs.COMMAND[1:])
+    return Target(name, layout, lambda: Connection(command, name), lambda _: supervisor)

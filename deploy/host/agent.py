@@ -315,8 +315,11 @@ def _holder(file: IO[str]) -> Head:
 
 
 def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+    except OSError as error:
+        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -329,9 +332,10 @@ def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> Non
             except LookupError as error:
                 raise Refused({"message": f"{path}: {error}"}) from None
         os.replace(temporary, path)
-    except BaseException:
+    except OSError as error:
+        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _user(uid: int) -> str:

@@ -15,7 +15,7 @@ from deploy.ssh import Ssh
 from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.supervisor import LocalSupervisor, Unit, nginx_command
 from deploy.systemd import Systemd
-from deploy.targets import Target, local_connection
+from deploy.targets import Target, local_target
 from deploy.types import Layout
 
 NGINX = "1"
@@ -133,12 +133,7 @@ def example_domains(workspace: Workspace) -> None:
 
 def _target(host: HostStack) -> Target:
     if host.runtime == "process":
-        return Target(
-            host.name,
-            host.layout,
-            lambda: local_connection(host.name),
-            lambda _: LocalSupervisor(host.layout, units(host)),
-        )
+        return local_target(host.name, host.layout, LocalSupervisor(host.layout, units(host)))
     return Target(host.name, host.layout, way(host).connect, Systemd)
 
 
