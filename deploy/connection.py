@@ -75,13 +75,18 @@ class Connection:
         assert answer is not None
         return answer
 
-    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
-        """(stream, line) of a command as they come; at the end (0, its status)."""
+    def stream(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, bytes]]:
+        """(stream, line with its end) of a command as they come; at the end (0, its status)."""
         for head, content in self._exchange("run", body, {"command": list(command), **about}):
             if head["event"] == "line":
-                yield head["stream"], content.decode(errors="replace").rstrip("\n")
+                yield head["stream"], content
             else:
-                yield 0, str(head["status"])
+                yield 0, str(head["status"]).encode()
+
+    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
+        """The same as text, each line without its end."""
+        for stream, line in self.stream(command, body, **about):
+            yield stream, line.decode(errors="replace").rstrip("\n")
 
     def _exchange(self, op: str, body: bytes, about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
         self._send({"op": op, **about}, body)

@@ -35,6 +35,8 @@ class Survey:
     """Release that each running unit was started from; a unit that is not there does not run."""
     certificate: str
     """Why a certificate must be issued; empty where the one there will do."""
+    unread: bool
+    """A certificate was put in place, and nginx may not have read it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
         if step:
             steps.append(step)
             write.append(path)
-        if step or record.files.get(path) != wanted.digests[path]:
+        if step or record.files.get(path) != wanted.recorded[path]:
             effects |= {e: f"{path.rsplit('/', 1)[1]} changed" for e in file.on_change if e not in effects}
     unwanted = sorted(p for p in record.files if p not in wanted.tree)
     gone = tuple(p for p in unwanted if p in have.files)
@@ -116,7 +118,7 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
     steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
-    if have.certificate:
+    if have.certificate or have.unread:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
     steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]

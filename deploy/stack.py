@@ -1,5 +1,6 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -15,6 +16,9 @@ RESERVED_NAMES = frozenset(
     | {"logout", "metrics", "openapi", "portal", "ready", "realtime", "redoc", "static", "status", "transcribe", "ws"}
 )
 """A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
+
+KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR", "TZ"})
+"""Variables that a runtime sets: the code's place, the spool, the host's `timezone`."""
 
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
@@ -137,6 +141,12 @@ def example_domains(stack: Stack) -> list[str]:
     ]
 
 
+def _is_zone(name: str) -> bool:
+    """Whether the zone is known; where this machine has no list of them, any name passes."""
+    known = zoneinfo.available_timezones()
+    return not known or name in known
+
+
 def reference(text: str, place: str) -> Reference:
     """`env:NAME` as a value; the inventory has checked its form."""
     scheme, _, argument = text.partition(":")
@@ -206,6 +216,8 @@ class _Resolver:
         if not domain:
             self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
             domain = "missing.invalid"
+        if not _is_zone(host.timezone):
+            self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
         first = next(iter(self.inventory.hosts)) == name
         portal = ""
         if self.inventory.portal.enabled and first:
@@ -263,7 +275,7 @@ class _Resolver:
         known = manifest.models.known.get(model)
         if service.device not in manifest.compute_types:
             self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
-        settings = set(manifest.settings.model_dump().values())
+        settings = {*manifest.settings.model_dump().values(), *KITS_OWN}
         for variable in service.environment:
             if variable in settings:
                 self._wrong(

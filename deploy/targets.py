@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,21 +122,22 @@ class Target:
 
     def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str:
         """Standard output of a command. Raises KitError with everything it printed when it fails."""
-        printed: list[tuple[int, str]] = []
+        printed: list[tuple[int, bytes]] = []
         status = 0
-        for stream, line in self.connection.lines(command, content.encode()):
+        for stream, line in self.connection.stream(command, content.encode()):
             if stream:
-                printed.append((stream, line + "\n"))
+                printed.append((stream, line))
             else:
                 status = int(line)
         if check and status:
-            raise KitError(f"`{command[0]}` failed with status {status}.", output="".join(t for _, t in printed))
-        return "".join(text for stream, text in printed if stream == 1)
+            said = b"".join(line for _, line in printed).decode(errors="replace")
+            raise KitError(f"`{command[0]}` failed with status {status}.", output=said)
+        return b"".join(line for stream, line in printed if stream == 1).decode(errors="replace")
 
-    def lines(self, command: Sequence[str], *, content: bytes = b"", **about: Any) -> Iterator[str]:
+    def lines(self, command: Sequence[str], *, content: str = "", **about: Any) -> Iterator[str]:
         """Lines of a command's standard output, as they come. A failing status raises KitError at the end."""
         errors = []
-        for stream, line in self.connection.lines(command, content, **about):
+        for stream, line in self.connection.lines(command, content.encode(), **about):
             if stream == 1:
                 yield line
             elif stream == 2:
@@ -146,12 +148,12 @@ class Target:
 
     def program(self, name: str, content: str, python: str = "") -> Iterator[str]:
         """Lines of one of the kit's own host programs."""
-        return self.lines((), content=content.encode(), program=name, python=python)
+        return self.lines((), content=content, program=name, python=python)
 
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:
         """Hold the host's lock. Raises KitError (status 5) that names the holder."""
-        who = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "why": why}
+        who = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "process": os.getpid(), "why": why}
         try:
             self.connection.ask("lock", path=f"{self.layout.var}/.lock", who=who)
         except Refusal as refusal:
@@ -189,7 +191,7 @@ def describe(holder: Mapping[str, Any]) -> str:
     """The lock's holder, in words."""
     if "by" not in holder:
         return "another Greffier command"
-    return f"{holder['by']} (`{holder['why']}`) for {int(holder['age'])} s"
+    return f"{holder['by']} (process {holder['process']}, `{holder['why']}`) for {int(holder['age'])} s"
 
 
 def local_target(name: str, layout: Layout, supervisor: Supervisor) -> Target:

@@ -222,7 +222,7 @@ class Agent:
                     start_new_session=True,
                     pass_fds=_archive(),
                 )
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
                 raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
         self._running = process
         assert process.stdout and process.stderr

@@ -26,6 +26,7 @@ from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
 from deploy.plan import Plan
+from deploy.render import env
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
 from deploy.types import Reference
@@ -110,11 +111,13 @@ def _run(prospect: Prospect, report: Reporter) -> None:
     host, target, supervisor = prospect.host, prospect.target, prospect.target.supervisor
     changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
     known = control.states(host, target)
-    for service in host.services if host.runtime == "compose" else ():
-        if service.name in changed:
-            if service.name in known:
-                with report.step(f"Holding requests to {service.name} while it finishes its own"):
-                    control.ask(host, target, "hold", service.name)
+    for service in host.services:
+        if service.name not in changed:
+            continue
+        if service.name in known:
+            with report.step(f"Holding new requests to {service.name} while it finishes those it has"):
+                control.ask(host, target, "hold", service.name)
+        if host.runtime == "compose":
             with report.step(f"Making the container of {service.name}"):
                 images.create(target, host, service)
     for unit in prospect.plan.start:
@@ -125,6 +128,9 @@ def _run(prospect: Prospect, report: Reporter) -> None:
         if effect.verb == "reload" and effect.what not in prospect.plan.start:
             with report.step(f"Reloading {effect.what}"):
                 supervisor.reload(effect.what)
+    for name, entry in control.states(host, target).items():
+        if name in changed and entry["state"] == "paused":
+            control.ask(host, target, "release", name)
 
 
 def _certify(prospect: Prospect, report: Reporter) -> None:
@@ -144,8 +150,9 @@ def _prove(prospect: Prospect, report: Reporter) -> None:
     host, target = prospect.host, prospect.target
     before = {name: entry["state"] for name, entry in control.states(host, target).items()}
     proven = dict(prospect.record.get("proven", {}))
+    secret = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
     for service in host.services:
-        release = verify.release_of(prospect.tree, host, service)
+        release = verify.release_of(prospect.tree, host, service) + secret[env.path(host, service)]
         if proven.get(service.name) == release:
             continue
         with report.step(f"Proving {service.name}"):
@@ -170,6 +177,7 @@ def _record(prospect: Prospect) -> None:
         "by": f"{getpass.getuser()}@{socket.gethostname()}",
         "files": {path: {"digest": value} for path, value in digests.items()},
         "salt": salt,
+        "certificate": survey.certificate_digest(target, host),
         "proven": prospect.record["proven"],
     }
     layout = host.layout

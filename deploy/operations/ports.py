@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 TRIES = 200
@@ -16,8 +16,9 @@ def saved(root: Path) -> dict[str, int]:
         return {}
 
 
-def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
+def claim(root: Path, preferred: Mapping[str, int], ours: bool, avoid: Collection[int] = ()) -> list[str]:
     """Choose and keep a port for each purpose. `ours`: our programs run, so saved ports are not tried.
+    `avoid`: ports that another host of the inventory took.
     Returns a sentence for each port that is not the usual one."""
     kept = saved(root)
     chosen: dict[str, int] = {}
@@ -26,7 +27,7 @@ def claim(root: Path, preferred: Mapping[str, int], ours: bool) -> list[str]:
         if before and ours:
             chosen[purpose] = before
         else:
-            chosen[purpose] = _choose(usual, set(chosen.values()) | set(preferred.values()) - {usual})
+            chosen[purpose] = _choose(usual, {*avoid, *chosen.values()} | set(preferred.values()) - {usual})
     if chosen != kept:
         root.mkdir(parents=True, exist_ok=True)
         (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")

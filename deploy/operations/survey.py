@@ -55,9 +55,16 @@ def look(space: Workspace, host: HostStack) -> Prospect:
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
+        # certbot's hook reloads nginx itself.
+        host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
     )
     before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
     return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built, pictures)
+
+
+def certificate_digest(target: Target, host: HostStack) -> str:
+    pem = target.read(certificates.chain_path(host.layout))
+    return digest(pem) if pem else ""
 
 
 def recorded(tree: Tree, resolved: Mapping[Reference, Secret], salt: str) -> dict[str, str]:

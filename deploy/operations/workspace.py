@@ -81,6 +81,7 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
     wrote, problems, source = inventory.load(path)
     kinds = catalog.load()
     moved: list[str] = []
+    taken: set[int] = set()
     layouts: dict[str, Layout] = {}
     for name, host in wrote.hosts.items():
         if host.runtime == "compose":
@@ -88,7 +89,8 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
             continue
         root = root_of(path, name)
         if claim and not problems:
-            moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root))
+            moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root), taken)
+            taken |= set(ports.saved(root).values())
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
     return Workspace(
         path, source, stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)

@@ -18,6 +18,7 @@ TREE = {
 WANTED = Wanted(
     TREE,
     {path: digest(text) for path, text in TEXT.items()},
+    {path: digest("salt" * (path == SECRET) + text) for path, text in TEXT.items()},
     [("/opt/code", "the code")],
     ["a/model"],
     {"nginx": "1", "autostart": "r1"},
@@ -28,8 +29,9 @@ HAVE = Survey(
     frozenset({"a/model"}),
     {"nginx": "1", "autostart": "r1"},
     "",
+    False,
 )
-RECORD = Record(dict(WANTED.digests), "0.1.0", 3)
+RECORD = Record(dict(WANTED.recorded), "0.1.0", 3)
 
 
 def steps(made: Plan) -> list[str]:
@@ -50,7 +52,7 @@ def test_nothing_to_do() -> None:
 
 
 def test_a_bare_host_gets_everything_and_starts_what_does_not_run() -> None:
-    made = plan.make(WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none"), Record({}, "0.1.0", 0))
+    made = plan.make(WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none", False), Record({}, "0.1.0", 0))
     assert made.write == tuple(TREE) and made.start == ("nginx", "autostart")
     assert made.models == ("a/model",) and made.images == ("/opt/code",) and made.certificate
     # What starts anew needs no reload.
