@@ -160,6 +160,14 @@ def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -
     wait_until(lambda: in_flight(awake) == 0, "the tunnel to end")
 
 
+def test_client_that_upgrades_and_sends_all_at_once(awake: House) -> None:
+    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    with awake.connect() as sock:
+        sock.sendall(upgrade + b"all there is")
+        sock.shutdown(socket.SHUT_WR)
+        assert receive(sock, b"").endswith(b"ALL THERE IS")
+
+
 def test_uploads_and_downloads_take_constant_memory(awake: House) -> None:
     def resident() -> int:
         assert awake.process is not None

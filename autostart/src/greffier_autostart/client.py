@@ -157,7 +157,10 @@ class Client(asyncio.Protocol):
     def finished(self, *, keep_alive: bool) -> None:
         self.exchange = None
         if not keep_alive or self._router.closing:
-            self._close()
+            if self._pending:  # closing with bytes unread would make the client's system drop the answer
+                self.linger()
+            else:
+                self._close()
             return
         self.resume_reading()
         self._deadline = self._loop.time() + (HEAD_SECONDS if self._pending else IDLE_SECONDS)

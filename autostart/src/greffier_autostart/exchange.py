@@ -174,8 +174,7 @@ class Exchange:
         if not self.tunnel and not self.request.done:
             self._end()
             return False
-        if self._upstream is not None:
-            self._upstream.write_eof()
+        self._pass_eof()
         return True
 
     def client_lost(self) -> None:
@@ -208,6 +207,7 @@ class Exchange:
             early = self.client.early_bytes()
             if early:
                 self.tunnel_data(early)
+            self._pass_eof()
         elif self.response.done and self.request.done and not self.over:
             self._finish()
 
@@ -255,8 +255,12 @@ class Exchange:
         unsent, self._unsent = self._unsent, []
         self._unsent_size = 0
         self._write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
-        if self.client.eof:
-            upstream.write_eof()
+        self._pass_eof()
+
+    def _pass_eof(self) -> None:
+        # What was sent after a request to upgrade goes before it, once the service has agreed.
+        if self.client.eof and self._upstream is not None and (self.tunnel or not self.head.upgrade):
+            self._upstream.write_eof()
 
     def _write(self, data: bytes) -> None:
         if self._sent is not None:
