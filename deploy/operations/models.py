@@ -133,4 +133,4 @@ def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return (text if "://" in text.split(" ")[0] else text[:1].upper() + text[1:]).rstrip(".") + "."
