@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from rich.table import Table
 
 from deploy.errors import INVENTORY, KitError
 from deploy.operations.demo import SAMPLE, Demonstration
+from deploy.operations.doctor import Finding
+from deploy.operations.housekeeping import Waste
 from deploy.operations.overview import HostOverview
 from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
@@ -182,6 +185,43 @@ def status(hosts: Sequence[HostOverview], *, as_json: bool) -> None:
         for service in host.services:
             if service.error:
                 out.print(f"{service.name}: {escape(service.error)}", style="red")
+
+
+def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(list(entries), indent=2))
+        return
+    rows = [(str(e["release"]), e["at"], e["by"], e["kit"], f"{len(e['steps'])} steps") for e in entries]
+    _table(("release", "at", "by", "kit", "what"), rows)
+
+
+def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
+    """Everything that was looked at. Returns whether something is wrong."""
+    if as_json:
+        print(json.dumps({host: [asdict(finding) for finding in all_] for host, all_ in found.items()}, indent=2))
+    else:
+        for host, all_ in found.items():
+            out.print(f"[bold]{host}[/]")
+            for finding in all_:
+                sign = "[red]✗[/]" if finding.advice else "[green]✓[/]"
+                out.print(f"  {sign} {finding.what}: {escape(finding.found)}")
+                if finding.advice:
+                    out.print(f"      {escape(finding.advice)}")
+    return any(finding.advice for all_ in found.values() for finding in all_)
+
+
+def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
+    if not found.images and not found.folders:
+        out.print(f"{host.name}: there is nothing to prune.")
+        return False
+    out.print(f"{host.name}: this frees about {found.size / 1e6:.0f} MB")
+    for name in (*found.images, *found.folders):
+        out.print(f"  [red]-[/] {escape(name)}")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise KitError("Nothing was removed: there is no terminal to ask on.", "--yes removes without asking.", code=2)
+    return _yes("Remove them?")
 
 
 def users(found: Sequence[User], *, as_json: bool) -> None:

@@ -32,14 +32,23 @@ from deploy.targets import Target, Writing
 from deploy.types import Reference
 
 
-def deploy(space: Workspace, host: HostStack, report: Reporter) -> Plan:
-    """Bring a host to what the inventory says. Returns what was done. Raises KitError."""
-    prospect = survey.look(space, host)
+def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter) -> Plan:
+    """Bring a host back to a kept release, by default to the one before the last. Raises KitError."""
+    target = space.target(host)
+    kept = releases.numbers(target)
+    if number is None and len(kept) < 2:
+        raise KitError("There is no release before this one to go back to.", code=HOST)
+    return deploy(space, host, report, releases.load(target, kept[-2] if number is None else number))
+
+
+def deploy(space: Workspace, host: HostStack, report: Reporter, former: Release | None = None) -> Plan:
+    """Bring a host to what the inventory (or a former release) says. Returns what was done. Raises KitError."""
+    prospect = survey.look(space, host, former)
     if prospect.plan.empty:
         return prospect.plan
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
-        prospect = survey.look(space, host)
+        prospect = survey.look(space, host, former)
         _fetch(space, prospect, report)
         _build(prospect, report)
         _write(prospect, report)
@@ -175,7 +184,9 @@ def _record(prospect: Prospect) -> None:
         "release": prospect.record["release"] + 1,
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "by": f"{getpass.getuser()}@{socket.gethostname()}",
-        "files": {path: {"digest": value} for path, value in digests.items()},
+        "files": {
+            path: {"digest": value, "salted": bool(prospect.tree[path].references)} for path, value in digests.items()
+        },
         "salt": salt,
         "certificate": survey.certificate_digest(target, host),
         "proven": prospect.record["proven"],
@@ -196,4 +207,3 @@ def _record(prospect: Prospect) -> None:
         {"release": record["release"], "at": record["at"], "by": record["by"], "kit": VERSION, "steps": what},
     )
     target.write(layout.record, content, 0o600, layout.root, layout.root_group)
-    target.remove(*components.unused(target, host))

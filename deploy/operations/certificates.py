@@ -58,6 +58,11 @@ def read(pem: bytes) -> Certificate:
     )
 
 
+def of_authority(pem: bytes, authority: bytes) -> bool:
+    """Whether the certificate was issued by the host's own authority."""
+    return read(pem).issuer == x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
+
+
 def reason(host: HostStack, target: Target) -> str:
     """Why a certificate must be issued or put in place; empty where the one there will do."""
     now = dt.datetime.now(dt.UTC)

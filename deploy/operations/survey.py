@@ -9,6 +9,7 @@ from typing import Any
 from deploy import VERSION, plan, render
 from deploy.errors import INVENTORY, KitError
 from deploy.operations import acme, certificates, components, images, models, secrets, workspace
+from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
 from deploy.stack import HostStack, ServiceStack, Stack
@@ -31,23 +32,29 @@ class Prospect:
     images: Mapping[str, ServiceStack]
 
 
-def look(space: Workspace, host: HostStack) -> Prospect:
-    """Survey a host and plan. Raises KitError."""
+def look(space: Workspace, host: HostStack, former: Release | None = None) -> Prospect:
+    """Survey a host and plan for its stack, or for a former release. Raises KitError."""
     target = space.target(host)
-    resolved = secrets.resolve(Stack((host,)).references, space.path.resolve().parent)
+    tree = former.tree if former else render.tree(host)
+    references = {*Stack((host,)).references, *(r for file in tree.values() for r in file.references)}
+    resolved = secrets.resolve(references, space.path.resolve().parent)
     secrets.check_writable(Stack((host,)), resolved)
-    tree = render.tree(host)
     record = read_record(target, host)
     requests = models.wanted(host, space.path)
     built = {component.path: component for component in components.of(host)}
     pictures = images.wanted(host)
+    if former:
+        _require(target, former)
+        built = {path: part for path, part in built.items() if path in former.components}
+        pictures = {image: service for image, service in pictures.items() if image in former.images}
+        requests = {name: request for name, request in requests.items() if name in former.models}
     wanted = Wanted(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
         recorded(tree, resolved, record["salt"]),
         [(part.path, part.label) for part in built.values()] + [(image, f"image {image}") for image in pictures],
         list(requests),
-        workspace.releases(host),
+        former.units if former else workspace.releases(host),
     )
     have = Survey(
         _files(target, tree, record),
@@ -60,6 +67,18 @@ def look(space: Workspace, host: HostStack) -> Prospect:
     )
     before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
     return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built, pictures)
+
+
+def _require(target: Target, former: Release) -> None:
+    """What a former release ran must still be on the host. Raises KitError."""
+    gone = set(former.components) - target.existing(former.components)
+    gone |= set(former.images) - images.present(target, former.images)
+    if gone:
+        raise KitError(
+            f"Release {former.number} ran {', '.join(sorted(gone))}, which is not on the host any more.",
+            "Deploy with the kit and the inventory of that time instead.",
+            code=INVENTORY,
+        )
 
 
 def certificate_digest(target: Target, host: HostStack) -> str:
