@@ -108,9 +108,8 @@ def _fetch_one(
                         done[event["file"]] = event["done"]
                         sizes.setdefault(event["file"], event.get("total") or 0)
                         bar.update(sum(done.values()), sum(sizes.values()))
-                    case "source":
-                        if event.get("message"):
-                            report.say(f"{_sentence(event['message'])} Taking {name} from {event['where']}.")
+                    case "source" if event["source"] == "package":
+                        report.say(f"{_sentence(event['message'])} Taking {name} from {event['where']}.")
                     case "waiting":
                         report.say(event["message"])
                     case "ready" if request["files"] is None:

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 
 from deploy.errors import HOST, KitError
 from deploy.render import autostart
@@ -39,9 +40,19 @@ def trust(host: HostStack) -> ssl.SSLContext:
 
 def guarded(host: HostStack, target: Target) -> None:
     """Every name must answer over HTTPS, and ask for a password. Raises KitError."""
+    until = time.monotonic() + SECONDS
     for name in host.names:
+        while (problem := _unguarded(host, target, name)) is not None:
+            if time.monotonic() > until:
+                raise problem
+            time.sleep(0.1)  # a reload returns before the new workers listen
+
+
+def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
+    try:
         status, text = target.fetch(host.layout.https_port, name, "/v1/models", SECONDS, tls=True)
-        if status != 401:
-            raise KitError(
-                f"https://{name} answers a stranger with status {status}, not 401.", output=text[:2000], code=HOST
-            )
+    except KitError as error:
+        return error
+    if status == 401:
+        return None
+    return KitError(f"https://{name} answers a stranger with status {status}, not 401.", output=text[:2000])
