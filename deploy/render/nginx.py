@@ -33,7 +33,8 @@ class Mount:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One of nginx's own answers. `codes` are the statuses it stands for, `status` the one sent."""
+    """One of nginx's own answers. `codes` are the statuses it stands for, `status` the one sent. `early`: it may come
+    before there is an address, from where nginx finds no way to a named location."""
 
     status: int
     codes: tuple[int, ...]
@@ -42,6 +43,11 @@ class Refusal:
     message: str
     retry: bool
     headers: tuple[tuple[str, str], ...] = ()
+    early: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"/_greffier_{self.status}" if self.early else f"@greffier_{self.status}"
 
     @property
     def body(self) -> str:
@@ -54,8 +60,9 @@ def _refusals() -> Iterator[Refusal]:
     wait = (("Retry-After", "1"),)
     bad = "invalid_request_error"
     yield Refusal(
-        400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.", False, final
-    )
+        400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.",
+        False, final, early=True,
+    )  # fmt: skip
     # nginx adds the password check's own WWW-Authenticate.
     yield Refusal(
         401, (401,), bad, "invalid_api_key",
@@ -74,7 +81,7 @@ def _refusals() -> Iterator[Refusal]:
         "The upload is larger than the $greffier_limit that this service takes (`upload_limit` in the inventory).",
         False, final,
     )  # fmt: skip
-    yield Refusal(414, (414,), bad, "uri_too_long", "The address is too long.", False, final)
+    yield Refusal(414, (414,), bad, "uri_too_long", "The address is too long.", False, final, early=True)
     yield Refusal(421, (421,), bad, "misdirected_request", "No service of this name is here.", False, final)
     yield Refusal(
         429, (429,), "rate_limit_error", "rate_limit_exceeded",

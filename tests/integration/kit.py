@@ -22,7 +22,8 @@ JFK = ROOT / "examples" / "jfk.wav"
 SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 MODEL = "Systran/faster-whisper-base"
 HOST = "here"
-PATIENCE = 120.0
+CURL = ("curl", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header", "@-")
+PATIENCE = 60.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
 
 
@@ -200,7 +201,8 @@ class Kit:
         """OpenAI's own client, which learns whom to trust as its users tell it."""
         key = self.api_key if key is None else key
         with _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
-            return openai.OpenAI(base_url=base or f"{self.origin}/whisper/v1", api_key=key, **more)
+            base = base or f"{self.origin}/whisper/v1"
+            return openai.OpenAI(base_url=base, api_key=key, **({"timeout": PATIENCE} | more))
 
     def transcribed(self, audio: Path = JFK, **more: Any) -> Any:
         with audio.open("rb") as file, self.openai() as client:
@@ -237,8 +239,7 @@ class Kit:
     def curl(self, *words: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Status and body. Headers go by standard input, as a careful user has it: arguments are seen by others."""
         done = subprocess.run(
-            ("curl", "--silent", "--show-error", "--cacert", self.authority, "--noproxy", "*")
-            + ("--write-out", "\n%{http_code}", "--header", "@-", *words),
+            (*CURL, "--cacert", self.authority, *words),
             input="".join(f"{name}: {value}\n" for name, value in (headers or {}).items()),
             capture_output=True,
             text=True,
@@ -256,6 +257,19 @@ class Kit:
         """A bare TLS connection, for what no client does."""
         raw = socket.create_connection(("127.0.0.1", self.ports["https"]), PATIENCE)
         return self.trust().wrap_socket(raw, server_hostname=name)
+
+    def upload(self, audio: bytes) -> tuple[bytes, bytes]:
+        """Head and body of a transcription's request, for a bare connection."""
+        request = httpx2.Request(
+            "POST",
+            f"{self.origin}/whisper/v1/audio/transcriptions",
+            headers=self.bearer() | {"Connection": "close"},
+            files={"file": ("speech.wav", audio)},
+            data={"model": MODEL},
+        )
+        body = request.read()
+        lines = [f"POST {request.url.path} HTTP/1.1", *(f"{k}: {v}" for k, v in request.headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode(), body
 
 
 class _Named(httpx2.BaseTransport):

@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import json
 import shutil
+import socket
 import ssl
 import time
 import urllib.request
@@ -72,6 +73,22 @@ def try_lock(number: int) -> IO[str] | None:
     return file
 
 
+def loopback(number: int, last: int) -> str:
+    return f"127.0.{100 + number}.{last}"
+
+
+def claim() -> tuple[int, IO[str]]:
+    """A number whose addresses are free, with its lock. Raises VpsError when there is none."""
+    for number in NUMBERS:
+        if lock := try_lock(number):
+            # An engine with another cache has other locks.
+            with socket.socket() as probe:
+                if probe.connect_ex((loopback(number, 1), 8055)):
+                    return number, lock
+            lock.close()
+    raise VpsError(f"All {len(NUMBERS)} numbers for test hosts are taken on this machine.")
+
+
 def remove(engine: Engine, number: int) -> None:
     """Remove every container and network of that number, the volumes of the containers, and its folder."""
     chosen = ("--quiet", "--filter", f"label={LABEL}={number}")
@@ -109,7 +126,7 @@ class Internet:
     def __enter__(self) -> Self:
         with timed("internet: up"), ExitStack() as undo:
             sweep(self.engine)
-            self.number, lock = next((number, lock) for number in NUMBERS if (lock := try_lock(number)))
+            self.number, lock = claim()
             undo.callback(lock.close)
             remove(self.engine, self.number)
             undo.callback(remove, self.engine, self.number)
@@ -117,7 +134,7 @@ class Internet:
             (self.folder / "hosts").mkdir(parents=True)
             self.ssh_config = self.folder / "config"
             self.ssh_config.write_text(f"Include {self.folder}/hosts/*\n")
-            self.loopback = f"127.0.{100 + self.number}.1"
+            self.loopback = loopback(self.number, 1)
             self._free = itertools.count(2)
             self._start()
             self._undo = undo.pop_all()
@@ -135,7 +152,7 @@ class Internet:
 
     def address(self) -> str:
         """A loopback address that nothing of this internet uses yet."""
-        return f"127.0.{100 + self.number}.{next(self._free)}"
+        return loopback(self.number, next(self._free))
 
     @property
     def nameserver(self) -> str:
@@ -206,8 +223,11 @@ class Internet:
 
     def _tell(self, verb: str, value: object) -> None:
         request = urllib.request.Request(f"http://{self.loopback}:8055/{verb}", json.dumps(value).encode())
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                pass
+        except OSError as error:
+            raise VpsError(f"the DNS of the test hosts does not answer: {error}") from None
 
     def acme_root(self) -> str:
         """The root certificate (PEM) of what https://acme.test/dir issues; another one at every start."""

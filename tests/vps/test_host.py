@@ -15,7 +15,7 @@ import pytest
 
 from tests.vps.engine import VpsError
 from tests.vps.host import ADMIN_PASSWORD, Host
-from tests.vps.internet import Internet
+from tests.vps.internet import Internet, wait
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,6 +117,8 @@ def test_certbot_gets_a_certificate_that_the_world_outside_can_check(internet: I
         f" ssl_certificate_key /etc/letsencrypt/live/{domain}/privkey.pem; return 200 ok; }}\n",
     )
     server.ssh("nginx -t && systemctl reload nginx")
+    # A reload is answered before the new workers listen.
+    wait("nginx with TLS", lambda: get(server.address, domain, internet.acme_root()))
     assert get(server.address, domain, internet.acme_root()) == b"ok"
 
 

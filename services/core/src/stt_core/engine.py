@@ -36,12 +36,14 @@ class Options:
 
     language: None to detect it.
     temperature: None for 0 with fallback to higher ones where the decoding failed.
+    segments: the times of segments matter. Where they do not, a window may come back as one segment.
     """
 
     language: str | None = None
     prompt: str = ""
     hotwords: str = ""
     temperature: float | None = None
+    segments: bool = True
     word_times: bool = False
 
 
@@ -61,13 +63,16 @@ class Span:
 class Window:
     """At most 30 s of speech: the spans of the file that it holds, joined without the silence between them.
 
-    language: the request's, or the one detected in its first window, or None: to be detected now.
+    request: equal for the windows of one request.
+    language: the request's, or the one detected in its first window. None: to be detected now, in the
+        first window of the request, for all of its windows in this forward.
     again: what the engine left with an earlier result of this window that it wants decoded once more.
     """
 
     samples: Samples
     spans: tuple[Span, ...]
     options: Options
+    request: Hashable = None
     language: str | None = None
     again: Any = None
 

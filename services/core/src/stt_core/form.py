@@ -81,6 +81,8 @@ class TranscriptionForm(BaseModel):
             hotwords=self.hotwords,
             # As OpenAI's API has it: 0 means "0, and higher where that fails".
             temperature=self.temperature or None,
+            segments=self.response_format in ("srt", "vtt")
+            or (self.response_format == "verbose_json" and "segment" in self.granularities),
             word_times=words,
         )
 

@@ -1,14 +1,18 @@
 """One request on its way through the scheduler."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from stt_core.audio import AudioSource
+from stt_core.batch import SMALL
 from stt_core.engine import Options, Samples, Span, Transcript, Window, WindowResult
 
+PATIENCE = 0.3
+"""Seconds that decoding may take to show how long a file is; 100 s of audio take about as long."""
 AHEAD = 8
 """Windows decoded ahead of inference: a full batch, 15 MB, however long the file is."""
 
@@ -24,6 +28,7 @@ class Job:
     waiting: deque[tuple[int, Window]] = field(default_factory=deque)
     results: dict[int, WindowResult] = field(default_factory=dict)
     language: str | None = None
+    submitted: float = field(default_factory=time.monotonic)
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
     over: bool = False  # answered, failed or given up
@@ -39,16 +44,20 @@ class Job:
             self.changed.wait_for(lambda: self.over or len(self.waiting) < AHEAD)
             if self.over:
                 return False
-            self.waiting.append((self.cut, Window(samples, spans, self.options)))
+            self.waiting.append((self.cut, Window(samples, spans, self.options, request=id(self))))
             self.cut += 1
             self.changed.notify_all()
             return True
 
     def offered(self) -> Sequence[tuple[int, Window]]:
-        """The windows that may run now, in order. Until the language is known, only the first."""
-        if self.language is not None:
-            return [(index, replace(window, language=self.language)) for index, window in self.waiting]
-        return [item for item in self.waiting if item[0] == 0]
+        """The windows that may run now, in order."""
+        return [(index, replace(window, language=self.language)) for index, window in self.waiting]
+
+    @property
+    def settled(self) -> bool:
+        """Enough is decoded to say how large its batches should be, or decoding is slow."""
+        enough = self.decoded or len(self.waiting) > SMALL or self.results
+        return bool(enough) or time.monotonic() >= self.submitted + PATIENCE
 
     @property
     def complete(self) -> bool:

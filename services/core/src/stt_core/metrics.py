@@ -29,6 +29,9 @@ class Metrics:
         self.queue_requests = Gauge(
             "stt_queue_requests", "Requests that are transcribed or wait.", registry=registry
         )
+        self.waiting_windows = Gauge(
+            "stt_waiting_windows", "Windows that are decoded and wait for a forward.", registry=registry
+        )
         self.ready = Gauge("stt_ready", "1 when the model is loaded.", registry=registry)
         self.load_seconds = Gauge("stt_model_load_seconds", "Time the model took to load.", registry=registry)
 

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 
 from stt_core.audio import AudioSource
 from stt_core.batch import choose
 from stt_core.engine import Engine, Options, Window, WindowResult
 from stt_core.errors import ApiError, Busy, StartError, Unavailable
-from stt_core.job import Job
+from stt_core.job import PATIENCE, Job
 from stt_core.metrics import Metrics
 from stt_core.timeline import restored
 from stt_core.vad import VoiceDetector
@@ -41,6 +42,12 @@ class Scheduler:
         self._closed = False
         self._detector: VoiceDetector | None = None
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
+
+        metrics.waiting_windows.set_function(self._waiting)
+
+    def _waiting(self) -> float:
+        with self._changed:
+            return sum(len(job.waiting) for job in self._jobs)
 
     @property
     def ready(self) -> bool:
@@ -139,10 +146,13 @@ class Scheduler:
         self.loaded.set_result(None)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._finished() or self._offers())
+                while not (self._closed or self._finished() or self._offers()):
+                    # Whether a job is settled also depends on the time.
+                    self._changed.wait(PATIENCE / 4 if any(job.waiting for job in self._jobs) else None)
                 if self._closed:
                     return
-                job, batch = self._finished(), self._batch()
+                job = self._finished()
+                batch = [] if job else self._batch()
             if job is not None:
                 self._finish(job)
             else:
@@ -167,13 +177,14 @@ class Scheduler:
         return next((job for job in self._jobs if job.complete), None)
 
     def _offers(self) -> bool:
-        return any(job.offered() for job in self._jobs)
+        return any(job.waiting and job.settled for job in self._jobs)
 
     def _batch(self) -> list[Taken]:
         """Take the windows of the next forward off their jobs."""
         jobs = [job for job in self._jobs if not job.complete]
         queues = [list(job.offered()) for job in jobs]
-        chosen = choose(queues, lambda item: self.engine.group(item[1]), self._alone)
+        ending = [job.decoded for job in jobs]
+        chosen = choose(queues, ending, lambda item: self.engine.group(item[1]), self._alone)
         taken = [(jobs[place], index, window) for place, (index, window) in chosen]
         for job, _, _ in taken:
             job.waiting.popleft()
@@ -213,8 +224,7 @@ class Scheduler:
         if result.again is None:
             job.results[index] = result
         else:
-            again = Window(window.samples, window.spans, window.options, result.language, result.again)
-            job.waiting.appendleft((index, again))
+            job.waiting.appendleft((index, replace(window, again=result.again)))
 
     def _finish(self, job: Job) -> None:
         results = [job.results[index] for index in range(job.cut)]

@@ -4,15 +4,21 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from stt_core.engine import Engine
 from stt_core.errors import StartError
 from stt_core.metrics import Metrics
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = logging.getLogger("stt")
 
 EngineFactory = Callable[[Settings], Engine]
 
@@ -40,9 +46,33 @@ def main(make: EngineFactory, title: str, arguments: list[str]) -> None:
 
 def serve(make: EngineFactory, title: str, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
+    with process(make(settings), title, settings) as server:
+        log.info("listening on %s port %s", *server.listener.getsockname()[:2])
+        server.run()
+
+
+class Server:
+    """A listening socket, a scheduler that loads its model, and the web server over both."""
+
+    def __init__(self, listener: socket.socket, scheduler: Scheduler, web: "uvicorn.Server") -> None:
+        self.listener = listener
+        self.scheduler = scheduler
+        self._web = web
+
+    def run(self) -> None:
+        """Until `stop`, or SIGTERM in the main thread; running requests are finished first."""
+        self._web.run(sockets=[self.listener])
+
+    def stop(self) -> None:
+        self._web.should_exit = True
+
+
+@contextmanager
+def process(engine: Engine, title: str, settings: Settings) -> Iterator[Server]:
+    """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     listener = _listener(settings)
     metrics = Metrics()
-    scheduler = Scheduler(make(settings), settings.model, settings.queue, metrics)
+    scheduler = Scheduler(engine, settings.model, settings.queue, metrics)
     scheduler.start()  # the model loads while the web framework is still being imported
 
     import uvicorn
@@ -58,18 +88,13 @@ def serve(make: EngineFactory, title: str, settings: Settings) -> None:
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
     )
-    server = uvicorn.Server(config)
-
-    def stop_on_failure(_: object) -> None:
-        if scheduler.loaded.exception() is not None:
-            server.should_exit = True
-
-    scheduler.loaded.add_done_callback(stop_on_failure)
-    logging.getLogger("stt").info("listening on %s port %s", *listener.getsockname()[:2])
+    server = Server(listener, scheduler, uvicorn.Server(config))
+    scheduler.loaded.add_done_callback(lambda loaded: server.stop() if loaded.exception() else None)
     try:
-        server.run(sockets=[listener])
+        yield server
     finally:
         scheduler.close()
+        listener.close()
     failure = scheduler.loaded.exception() if scheduler.loaded.done() else None
     if isinstance(failure, StartError):
         raise failure

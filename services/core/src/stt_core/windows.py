@@ -18,8 +18,10 @@ SILENCE = SPEECH - 0.15
 PAUSE = SAMPLE_RATE * 160 // 1000
 """A pause this long ends a span."""
 MARGIN = SAMPLE_RATE * 400 // 1000
-"""Kept before and after speech, or half of the pause where that is shorter."""
-LONGEST = LIMIT - 2 * MARGIN - FRAME
+"""Kept before and after speech where a silence is left out."""
+SHORT = SAMPLE_RATE * 2
+"""A pause shorter than this is kept whole: a word spoken softly may be in it."""
+LONGEST = LIMIT - SHORT - FRAME
 
 
 class Segmenter:
@@ -46,7 +48,7 @@ class Segmenter:
             if self._start is None and probability >= SPEECH:
                 yield from self._open()
             if self._start is None:
-                if self._closed is not None and self._at - self._closed.end >= 2 * MARGIN:
+                if self._closed is not None and self._at - self._closed.end >= SHORT:
                     yield self._release(self._closed.end + MARGIN)
             else:
                 yield from self._follow(self._start, probability)
@@ -63,8 +65,9 @@ class Segmenter:
         if self._closed is None:
             self._left = max(0, self._at - MARGIN)
         else:
-            margin = min(MARGIN, (self._at - self._closed.end) // 2)
-            yield self._release(self._closed.end + margin)
+            pause = self._at - self._closed.end
+            margin = pause // 2 if pause < SHORT else MARGIN
+            yield self._release(self._at - margin if pause < SHORT else self._closed.end + margin)
             self._left = self._at - margin
         self._start, self._pause, self._heard = self._at, None, []
 

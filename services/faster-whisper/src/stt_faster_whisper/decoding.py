@@ -14,7 +14,7 @@ LOG_PROBABILITY = -1.0
 NO_SPEECH = 0.6
 
 SHORTEST_REST = 1.0
-"""Seconds that must be left for the rest of a window to be decoded once more."""
+"""Seconds that must be read, and left, for the rest of a window to be decoded once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def slices(tokens: Sequence[int], timestamp_begin: int, duration: float) -> tupl
     text = any(token < timestamp_begin for token in rest)
     start = time(first) if rest and rest[0] >= timestamp_begin else 0.0
     closed = len(rest) > 1 and rest[-1] >= timestamp_begin
-    if found and not closed and duration - start >= SHORTEST_REST:
+    if found and not closed and start >= SHORTEST_REST and duration - start >= SHORTEST_REST:
         return found, start
     if text:
         end = time(len(tokens) - 1) if closed else duration

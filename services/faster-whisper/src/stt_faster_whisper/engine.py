@@ -60,11 +60,11 @@ class FasterWhisper:
         self._loaded = Whisper(folder, self._device, self._compute_type, self._threads)
 
     def group(self, window: Window) -> Hashable:
-        """Contexts of one length share a forward, whatever their languages; a failed window runs alone."""
+        """Prompts of one length share a forward, whatever their languages; a failed window runs alone."""
         if window.again is not None and window.again.tried:
             return id(window.again)
         context = self._whisper.context(window.options.prompt, window.options.hotwords)
-        return len(context), window.options.temperature
+        return len(context), window.options.temperature, window.options.segments
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         states: list[Again] = [window.again or FRESH for window in windows]
@@ -72,7 +72,8 @@ class FasterWhisper:
         languages = self._languages(windows, encoded)
         contexts = [self._whisper.context(one.options.prompt, one.options.hotwords) for one in windows]
         temperature = _temperature(windows[0], states[0])
-        decodings = self._whisper.decode(encoded, languages, contexts, temperature)
+        timestamps = windows[0].options.segments
+        decodings = self._whisper.decode(encoded, languages, contexts, temperature, timestamps)
 
         results: list[WindowResult] = [WindowResult(language) for language in languages]
         heard: list[Heard] = []
@@ -112,12 +113,12 @@ class FasterWhisper:
         )
 
     def _languages(self, windows: Sequence[Window], encoded: Any) -> list[str]:
-        given = [window.language for window in windows]
-        if None not in given:
-            return [language for language in given if language]
-        return [
-            language or found for language, found in zip(given, self._whisper.detect(encoded), strict=True)
-        ]
+        if all(window.language for window in windows):
+            return [window.language or "" for window in windows]
+        heard: dict[Hashable, str] = {}
+        for window, found in zip(windows, self._whisper.detect(encoded), strict=True):
+            heard.setdefault(window.request, found)  # one file, one language: that of its first window
+        return [window.language or heard[window.request] for window in windows]
 
     def _read(self, row: int, language: str, decoding: Decoding, duration: float) -> Heard:
         if decoding.silent:

@@ -85,12 +85,18 @@ class Whisper:
         return [tokenizer.sot_prev, *words, *before] if words or before else []
 
     def decode(
-        self, encoded: Any, languages: Sequence[str], context: Sequence[Sequence[int]], temperature: float
+        self,
+        encoded: Any,
+        languages: Sequence[str],
+        contexts: Sequence[Sequence[int]],
+        temperature: float,
+        timestamps: bool,
     ) -> list[Decoding]:
         """One decoding of each window; the contexts are of one length."""
+        end = [] if timestamps else [self._tokenizer("en").no_timestamps]
         prompts = [
-            [*before, *self._tokenizer(language).sot_sequence]
-            for before, language in zip(context, languages, strict=True)
+            [*context, *self._tokenizer(language).sot_sequence, *end]
+            for context, language in zip(contexts, languages, strict=True)
         ]
         sampling = (
             {

@@ -1,0 +1,113 @@
+"""A running service as the tests see it."""
+
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from openai import OpenAI
+
+from stt_core.engine import Engine
+from stt_core.server import process
+from stt_core.settings import Settings
+
+UPLOAD_LIMIT = 4_000_000
+QUEUE = 4
+DEADLINE = 120.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where it listens, and the model that it was started with."""
+
+    url: str
+    model: str
+
+    def client(self) -> OpenAI:
+        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=DEADLINE)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=DEADLINE)
+
+    def post(self, file: bytes | None, name: str = "audio.wav", **fields: Any) -> httpx.Response:
+        files = None if file is None else {"file": (name, file)}
+        data = {key.replace("__", "[]"): value for key, value in fields.items()}
+        return httpx.post(
+            f"{self.url}/v1/audio/transcriptions",
+            files=files or {"nothing": ("", b"")},
+            data=data,
+            timeout=DEADLINE,
+        )
+
+    def metric(self, name: str) -> float:
+        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def queued(self) -> int:
+        return int(self.get("/status").json()["queue"]["requests"])
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition; says what did not come about."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.01)
+
+
+def required(variable: str) -> Path:
+    """A folder that the environment names."""
+    value = os.environ.get(variable)
+    assert value, f"{variable} is not set: `make test` sets it to a folder that it has filled."
+    return Path(value)
+
+
+@contextmanager
+def in_thread(engine: Engine, model: str) -> Iterator[Service]:
+    """The service around an engine, in this process."""
+    settings = Settings.model_construct(
+        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE, host="127.0.0.1"
+    )
+    with process(engine, "Contract", settings) as server:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", model)
+            until(lambda: service.get("/ready").status_code == 200, "ready")
+            yield service
+        finally:
+            server.stop()
+            thread.join()
+
+
+@contextmanager
+def in_process(
+    command: list[str], environment: Mapping[str, str], model: str, log: Path
+) -> Iterator[tuple[Service, "subprocess.Popen[bytes]"]]:
+    """The service as its own process, as autostart starts it."""
+    variables = {
+        "STT_PORT": "0",
+        "STT_MODEL": model,
+        "STT_MAX_UPLOAD_BYTES": str(UPLOAD_LIMIT),
+        "STT_QUEUE": str(QUEUE),
+    }
+    with log.open("wb") as stream:
+        child = subprocess.Popen(command, env={**os.environ, **variables, **environment}, stderr=stream)
+    try:
+        until(lambda: child.poll() is not None or b"listening on" in log.read_bytes(), "listening")
+        assert child.poll() is None, log.read_text()
+        found = re.search(r"listening on (\S+) port (\d+)", log.read_text())
+        assert found
+        service = Service(f"http://{found[1]}:{found[2]}", model)
+        until(lambda: child.poll() is not None or service.get("/ready").status_code == 200, "ready")
+        yield service, child
+    finally:
+        child.terminate()
+        child.wait(timeout=DEADLINE)

@@ -1,0 +1,25 @@
+"""The contract, passed by the toy engine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toy import Toy
+
+from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.service import Service, in_thread
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with in_thread(Toy(), "toy/model") as running:
+        yield running
+
+
+@pytest.fixture
+def committed(service: Service, tmp_path: Path) -> Path:
+    """A service's description is the core's own: there is no other for the toy."""
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(service.get("/openapi.json").json()))
+    return path

@@ -1,0 +1,139 @@
+"""The pure middle: batches, spans, times, formats."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_core import formats, languages
+from stt_core.audio import SAMPLE_RATE
+from stt_core.batch import FULL, SMALL, choose
+from stt_core.engine import Segment, Span, Transcript, WindowResult, Word
+from stt_core.timeline import restored
+from stt_core.vad import FRAME
+from stt_core.windows import LIMIT, SHORT, SPEECH, Segmenter
+
+queues = st.lists(st.lists(st.sampled_from("ab"), max_size=12), max_size=12)
+
+
+@given(queues, st.data(), st.integers(0, 6))
+def test_a_batch_is_of_one_group_in_order_and_fair(
+    waiting: list[list[str]], data: st.DataObject, alone: int
+) -> None:
+    ending = [data.draw(st.booleans()) for _ in waiting]
+    chosen = choose(waiting, ending, lambda item: item, alone)
+    busy = [index for index, queue in enumerate(waiting) if queue]
+    assert bool(chosen) == bool(busy)
+    if not busy:
+        return
+    group = waiting[busy[0]][0]
+    assert {item for _, item in chosen} == {group}
+    assert len(chosen) <= FULL
+    same = [index for index in busy if waiting[index][0] == group]
+    taken = [sum(index == place for place, _ in chosen) for index in same]
+    # Each takes a prefix of its queue, and nobody a second window before everybody has one.
+    for index, count in zip(same, taken, strict=True):
+        assert all(item == group for item in waiting[index][:count])
+    if len(busy) > 1:
+        assert max(taken) <= 1 or min(taken) >= 1 or len(chosen) == FULL
+
+
+def test_a_lone_request_ramps_unless_it_is_short() -> None:
+    def sizes(length: int, ending: bool) -> list[int]:
+        return [len(choose([["a"] * length], [ending], lambda item: item, alone)) for alone in range(5)]
+
+    assert sizes(20, False) == [1, 2, 4, 8, 8]
+    assert sizes(SMALL, True) == [SMALL] * 5
+
+
+probabilities = st.lists(
+    st.tuples(st.sampled_from([0.01, 0.2, 0.4, 0.9]), st.integers(1, 700)).map(lambda run: [run[0]] * run[1]),
+    max_size=12,
+).map(lambda runs: [value for run in runs for value in run])
+
+
+@given(probabilities, st.integers(1, 50))
+def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int) -> None:
+    segmenter, total = Segmenter(), len(heard) * FRAME
+    spans: list[Span] = []
+    for first in range(0, len(heard), step):
+        keep = segmenter.keep_from
+        found = list(segmenter.push(heard[first : first + step]))
+        assert all(span.start >= keep for span in found)
+        spans += found
+    spans += list(segmenter.end(total))
+    assert all(0 <= span.start < span.end <= total and span.length <= LIMIT for span in spans)
+    assert all(one.end <= two.start for one, two in pairwise(spans))
+    for frame, probability in enumerate(heard):
+        if probability >= SPEECH:
+            assert any(span.start <= frame * FRAME and (frame + 1) * FRAME <= span.end for span in spans)
+
+
+def test_silence_is_no_span_and_a_pause_parts_spans() -> None:
+    segmenter = Segmenter()
+    assert [*segmenter.push([0.1] * 1000), *segmenter.end(1000 * FRAME)] == []
+    segmenter = Segmenter()
+    for pause, parted in ((SHORT // FRAME - 1, False), (SHORT // FRAME + 2, True)):
+        segmenter = Segmenter()
+        heard = [0.9] * 50 + [0.0] * pause + [0.9] * 50
+        one, two = [*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)]
+        assert (one.end < two.start) == parted
+
+
+spans_of_a_file = st.lists(
+    st.tuples(st.integers(0, 5 * SAMPLE_RATE), st.integers(FRAME, 5 * SAMPLE_RATE)), min_size=1, max_size=6
+)
+times = st.floats(0, 31)
+
+
+@given(spans_of_a_file, st.lists(st.tuples(times, times, st.lists(st.tuples(times, times))), max_size=5))
+def test_times_come_back_monotone_and_inside(
+    gaps: list[tuple[int, int]], raw: list[tuple[float, float, list[tuple[float, float]]]]
+) -> None:
+    spans, at = [], 0
+    for gap, length in gaps:
+        spans.append(Span(at + gap, at + gap + length))
+        at += gap + length
+    segments = tuple(
+        Segment(start, end, "x", words=tuple(Word("x", *word, 1.0) for word in words))
+        for start, end, words in raw
+    )
+    found = restored(WindowResult("en", segments), spans).segments
+    ordered = [time for segment in found for time in (segment.start, segment.end)]
+    assert ordered == sorted(ordered)
+    assert all(spans[0].start / SAMPLE_RATE <= time <= spans[-1].end / SAMPLE_RATE for time in ordered)
+    for segment in found:
+        inner = [segment.start, *(t for word in segment.words for t in (word.start, word.end)), segment.end]
+        assert inner == sorted(inner)
+
+
+def test_times_skip_the_silence_that_was_left_out() -> None:
+    spans = [Span(16_000, 32_000), Span(160_000, 176_000)]
+    words = (Word(" one", 0.5, 1.0, 1.0), Word(" two", 1.0, 1.5, 1.0))
+    (segment,) = restored(WindowResult("en", (Segment(0.5, 1.5, " one two", words=words),)), spans).segments
+    assert [(word.start, word.end) for word in segment.words] == [(1.5, 2.0), (10.0, 10.5)]
+    assert (segment.start, segment.end, segment.seek) == (1.5, 10.5, 100)
+    (segment,) = restored(WindowResult("en", (Segment(0.0, 1.0, " one"),)), spans).segments
+    assert (segment.start, segment.end) == (1.0, 2.0)
+
+
+def transcript(*texts: str) -> Transcript:
+    segments = (Segment(3600.0 * hour, 3600.0 * hour + 1.5, text) for hour, text in enumerate(texts))
+    return Transcript("en", 7200.0, tuple(segments))
+
+
+def test_subtitles() -> None:
+    spoken = transcript(" A <b> & c --> d\n", "", " Bye.")
+    assert formats.srt(spoken) == (
+        "1\n00:00:00,000 --> 00:00:01,500\nA <b> & c -> d\n\n2\n02:00:00,000 --> 02:00:01,500\nBye.\n"
+    )
+    assert formats.vtt(spoken) == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt;b&gt; &amp; c --&gt; d\n\n"
+        "02:00:00.000 --> 02:00:01.500\nBye.\n"
+    )
+
+
+@pytest.mark.parametrize(("text", "code"), [("en", "en"), ("French", "fr"), (" DE ", "de"), ("x", None)])
+def test_languages(text: str, code: str | None) -> None:
+    assert languages.code(text) == code

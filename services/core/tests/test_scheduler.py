@@ -1,0 +1,130 @@
+"""Many requests at once, over HTTP, with an engine whose forwards are held by hand."""
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from toy import Toy
+
+from stt_core.audio import AudioSource
+from stt_core.contract import sounds
+from stt_core.contract.service import QUEUE, Service, in_thread, until
+from stt_core.server import process
+from stt_core.settings import Settings
+from stt_core.vad import VoiceDetector
+from stt_core.windows import windows
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def service(toy: Toy) -> Iterator[Service]:
+    with in_thread(toy, "toy/model") as running:
+        try:
+            yield running
+        finally:
+            toy.gate.set()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def test_a_full_queue_is_429_and_nobody_is_lost(service: Service, toy: Toy, pool: ThreadPoolExecutor) -> None:
+    toy.gate.clear()
+    waiting = [pool.submit(service.post, sounds.speech()) for _ in range(QUEUE)]
+    until(lambda: service.queued() == QUEUE, "the queue is full")
+    refused = service.post(sounds.speech())
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.json()["error"]["code"] == "queue_full"
+    toy.gate.set()
+    assert [future.result().status_code for future in waiting] == [200] * QUEUE
+    until(lambda: service.queued() == 0, "every place is free again")
+
+
+def test_windows_of_several_requests_share_a_forward(
+    service: Service, toy: Toy, pool: ThreadPoolExecutor
+) -> None:
+    toy.gate.clear()
+    first = pool.submit(service.post, sounds.speech(), prompt="first")
+    until(lambda: toy.batches, "the first forward runs")
+    others = [pool.submit(service.post, sounds.speech(), prompt=name) for name in ("b", "c")]
+    odd = pool.submit(service.post, sounds.speech(), prompt="odd", temperature=0.5)
+    until(lambda: service.queued() == 4, "all are in")
+    until(lambda: waiting(service) == 3, "all are decoded")
+    toy.gate.set()
+    assert [future.result().status_code for future in (first, *others, odd)] == [200] * 4
+    assert sorted(sorted(map(str, batch)) for batch in toy.batches) == [["b", "c"], ["first"], ["odd"]]
+
+
+def test_a_short_clip_does_not_wait_for_a_long_file(
+    service: Service, toy: Toy, pool: ThreadPoolExecutor
+) -> None:
+    file = sounds.repeated(9)
+    cut = list(windows(AudioSource(io.BytesIO(file)).blocks(), VoiceDetector().stream().probabilities))
+    assert len(cut) > 3
+    toy.gate.clear()
+    long = pool.submit(service.post, file, prompt="long")
+    until(lambda: toy.batches, "the long one runs")
+    short = pool.submit(service.post, sounds.speech(), prompt="short")
+    until(lambda: waiting(service) == len(cut), "the short one is decoded, and the rest of the long one")
+    toy.gate.set()
+    assert short.result().status_code == long.result().status_code == 200
+    assert toy.batches[0] == ["long"]
+    assert "short" in toy.batches[1]
+
+
+def test_a_request_that_fails_takes_no_other_with_it(
+    service: Service, toy: Toy, pool: ThreadPoolExecutor
+) -> None:
+    toy.gate.clear()
+    toy.poison = "bad"
+    first = pool.submit(service.post, sounds.speech(), prompt="first")
+    until(lambda: toy.batches, "the first forward runs")
+    bad = pool.submit(service.post, sounds.speech(), prompt="bad")
+    good = pool.submit(service.post, sounds.speech(), prompt="good")
+    until(lambda: waiting(service) == 2, "both are decoded")
+    toy.gate.set()
+    assert first.result().status_code == good.result().status_code == 200
+    failed = bad.result()
+    assert failed.status_code == 500
+    assert failed.json()["error"]["type"] == "server_error"
+    assert service.post(sounds.speech()).status_code == 200
+
+
+def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
+    go = threading.Event()
+
+    class Slow(Toy):
+        def load(self, model: str) -> None:
+            assert go.wait(60)
+
+    settings = Settings.model_construct(port=0, model="toy/slow")
+    with process(Slow(), "Slow", settings) as server:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/slow")
+            assert service.get("/health").status_code == 200
+            early = [service.get("/ready"), service.post(sounds.speech())]
+            assert [answer.status_code for answer in early] == [503, 503]
+            assert all(int(answer.headers["retry-after"]) >= 1 for answer in early)
+            assert service.get("/status").json()["state"] == "loading"
+            go.set()
+            until(lambda: service.get("/ready").status_code == 200, "ready")
+        finally:
+            go.set()
+            server.stop()
+            thread.join()
+
+
+def waiting(service: Service) -> int:
+    return int(service.metric("stt_waiting_windows"))

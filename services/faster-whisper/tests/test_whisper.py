@@ -1,0 +1,146 @@
+"""What is the engine's own: the words it hears, and how its process starts and ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from whisper_process import COMMAND, MODEL, models
+
+from stt_core.contract import sounds
+from stt_core.contract.service import DEADLINE, Service, in_process, until
+
+JFK = (
+    "And so my fellow Americans, ask not what your country can do for you, "
+    "ask what you can do for your country."
+)
+
+
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+def test_every_word_is_right(service: Service, response_format: str) -> None:
+    answer = service.post(sounds.speech(), response_format=response_format).json()
+    assert answer["text"] == JFK
+
+
+def test_words_are_where_they_are_spoken(service: Service) -> None:
+    quiet = sounds.samples(sounds.silence(20))
+    file = sounds.wav(np.concatenate([quiet, sounds.samples(sounds.speech())]))
+    asked: dict[str, Any] = {"response_format": "verbose_json", "timestamp_granularities__": "word"}
+    alone, later = service.post(sounds.speech(), **asked).json(), service.post(file, **asked).json()
+    assert [word["word"].strip(",.") for word in later["words"]] == JFK.translate({44: "", 46: ""}).split()
+    starts = [
+        after["start"] - before["start"] for before, after in zip(alone["words"], later["words"], strict=True)
+    ]
+    assert starts == pytest.approx([20.0] * len(starts), abs=1)
+
+
+def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) -> None:
+    answer = service.post(
+        sounds.speech(),
+        language="English",
+        prompt="A speech by a president.",
+        hotwords="country",
+        temperature="0.2",
+        response_format="verbose_json",
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert "country" in body["text"]
+    assert {segment["temperature"] for segment in body["segments"]} == {0.2}
+    long = "A speech by a president about his country. " * 200
+    assert service.post(sounds.speech(), prompt=long, hotwords=long, temperature="1").status_code == 200
+
+
+def test_a_text_that_repeats_itself_is_tried_again(service: Service) -> None:
+    part = sounds.samples(sounds.speech())[: 16_000 * 3 // 2]
+    file = sounds.wav(np.concatenate([part] * 6))
+    body = service.post(file, response_format="verbose_json", language="en").json()
+    assert body["text"]
+    assert all(segment["temperature"] <= 1 for segment in body["segments"])
+
+
+def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:
+    answers: list[httpx.Response] = []
+    environment = {"STT_MODELS_DIR": str(models())}
+    with in_process(COMMAND, environment, MODEL, tmp_path / "log") as (service, child):
+        thread = threading.Thread(target=lambda: answers.append(service.post(sounds.speech())))
+        thread.start()
+        until(service.queued, "the request is counted")
+        child.send_signal(signal.SIGTERM)
+        thread.join()
+        assert child.wait(timeout=DEADLINE) == 0
+    assert answers[0].json()["text"] == JFK
+
+
+def other_digest(folder: Path) -> None:
+    record = json.loads((folder / ".greffier.json").read_text())
+    record["files"]["config.json"] |= {"sha256": "0" * 64, "mtime_ns": 1}
+    (folder / ".greffier.json").write_text(json.dumps(record))
+
+
+def no_record(folder: Path) -> None:
+    (folder / ".greffier.json").unlink()
+
+
+def no_weights(folder: Path) -> None:
+    (folder / "model.bin").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "file"),
+    [(other_digest, "config.json"), (no_record, ".greffier.json"), (no_weights, "model.bin")],
+)
+def test_a_model_that_is_not_whole_is_one_sentence(
+    tmp_path: Path, harm: Callable[[Path], None], file: str
+) -> None:
+    name = MODEL.replace("/", "--")
+    shutil.copytree(models() / name, tmp_path / name, copy_function=os.link)
+    harm_copy = tmp_path / name / ".greffier.json"
+    harm_copy.write_bytes(_unlinked(harm_copy))
+    harm(tmp_path / name)
+    status, last = started({"STT_MODELS_DIR": str(tmp_path), "STT_MODEL": MODEL, "STT_PORT": "0"})
+    assert status == 1
+    assert file in last and "cli.py deploy" in last
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"STT_PORT": "http"}, "STT_PORT"),
+        ({"STT_HOST": "203.0.113.1"}, "Cannot listen on 203.0.113.1"),
+        ({"STT_COMPUTE_TYPE": "int3"}, "int3"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(variables: dict[str, str], said: str) -> None:
+    status, last = started({"STT_PORT": "0", "STT_MODELS_DIR": str(models()), "STT_MODEL": MODEL} | variables)
+    assert status == 1
+    assert said in last
+
+
+def started(variables: dict[str, str]) -> tuple[int, str]:
+    """Status and last line of a process that cannot start."""
+    done = subprocess.run(
+        COMMAND,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.strip().splitlines()[-1]
+
+
+def _unlinked(path: Path) -> bytes:
+    """The content of a hard link that is then no longer one: the real model must stay as it is."""
+    content = path.read_bytes()
+    path.unlink()
+    return content
