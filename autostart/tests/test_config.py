@@ -70,7 +70,7 @@ def test_a_good_one() -> None:
         ("extra", 1, "extra: is not a known key"),
         ("services", [], "services: must be an object"),
         ("services|Bad Host", {}, "services.Bad Host: is not a lower-case host name"),
-        ("services|whisper.example.org|driver", "docker", f"{SERVICE}.driver: 'docker' is not known"),
+        ("services|whisper.example.org|driver", "podman", f"{SERVICE}.driver: 'podman' is not known"),
         ("services|whisper.example.org|proxyPort", 0, f"{SERVICE}.proxyPort: must be a port"),
         ("services|whisper.example.org|proxyPort", "8001", f"{SERVICE}.proxyPort: must be a whole number"),
         ("services|whisper.example.org|blocking", 1, f"{SERVICE}.blocking: must be true or false"),
