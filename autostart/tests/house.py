@@ -60,6 +60,7 @@ class House:
         self.services: dict[str, dict[str, Any]] = {}
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
+        self.environment: dict[str, str] = {}
         self.log = folder / "autostart.log"
 
     def add(
@@ -108,7 +109,7 @@ class House:
                 [sys.executable, "-m", "greffier_autostart", "serve", "--config", str(self.config)],
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONPATH": str(HERE.parent / "src")},
+                env={**os.environ, "PYTHONPATH": str(HERE.parent / "src"), **self.environment},
             )
         wait_until(lambda: self.process.poll() is not None or self.events("listening"), "autostart to listen")
         assert self.process.poll() is None, self.log.read_text()

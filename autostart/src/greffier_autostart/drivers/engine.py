@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -83,7 +82,7 @@ class Engine:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._threads = ThreadPoolExecutor(CALLS, "docker")
+        self._turn = asyncio.Semaphore(CALLS)
         self._client: Client | None = None
         self._watchers: dict[str, list[Watcher]] = {}
         self._follower: threading.Thread | None = None
@@ -91,7 +90,6 @@ class Engine:
 
     def close(self) -> None:
         self._closed.set()
-        self._threads.shutdown(wait=False)
 
     # Calls: all raise EngineError
 
@@ -119,9 +117,8 @@ class Engine:
 
     def watch(self, container: str, watcher: Watcher) -> None:
         self._watchers.setdefault(container, []).append(watcher)
-        if self._follower is None:  # a daemon: nobody waits for it at the end
-            self._follower = threading.Thread(target=self._follow, name="docker events", daemon=True)
-            self._follower.start()
+        if self._follower is None:
+            self._follower = _thread(self._follow)
 
     def unwatch(self, container: str, watcher: Watcher) -> None:
         self._watchers[container].remove(watcher)
@@ -131,7 +128,19 @@ class Engine:
     # In threads
 
     async def _call(self, what: Callable[[Client], Result]) -> Result:
-        return await self._loop.run_in_executor(self._threads, self._carry_out, what)
+        answer: asyncio.Future[Result] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                result = self._carry_out(what)
+            except Exception as error:
+                self._tell(_settle, answer, error, None)
+            else:
+                self._tell(_settle, answer, None, result)
+
+        async with self._turn:
+            _thread(run)
+            return await answer
 
     def _carry_out(self, what: Callable[[Client], Result]) -> Result:
         try:
@@ -182,6 +191,22 @@ class Engine:
         )
         for watcher in list(self._watchers.get(str(attributes.get("name", "")), ())):
             watcher(event)
+
+
+def _thread(target: Callable[[], None]) -> threading.Thread:
+    """Begins a daemon, for which nobody waits at the end: a Docker that hangs must not hold autostart up."""
+    thread = threading.Thread(target=target, name="docker", daemon=True)
+    thread.start()
+    return thread
+
+
+def _settle(answer: asyncio.Future[Any], error: Exception | None, result: object) -> None:
+    if answer.done():  # nobody waits any more
+        return
+    if error is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(error)
 
 
 def _connect() -> Client:
