@@ -98,9 +98,11 @@ class House:
         self.services[f"{name}.{DOMAIN}"] = {**entry, **keys}
         return self.services[f"{name}.{DOMAIN}"]
 
+    def document(self) -> dict[str, Any]:
+        return {"listen": "127.0.0.1:0", "control": str(self.control_path), "services": self.services}
+
     def write_config(self) -> None:
-        document = {"listen": "127.0.0.1:0", "control": str(self.control_path), "services": self.services}
-        self.config.write_text(json.dumps(document))
+        self.config.write_text(json.dumps(self.document()))
 
     def start(self) -> None:
         self.write_config()

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import ServiceEntry
 from .base import End, StartError
-from .engine import Engine, EngineError, Event, Facts, Missing
+from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
 
 STOP_TRIES = 5
 STOP_PAUSE_SECONDS = 1.0
@@ -143,7 +143,7 @@ class DockerDriver:
             try:
                 await self._engine.stop(container, self._stop_seconds)
                 return
-            except Missing:
+            except (Missing, Unreachable):  # whatever runs still when Docker is back is adopted
                 return
             except EngineError:
                 continue

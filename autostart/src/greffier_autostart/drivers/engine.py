@@ -46,6 +46,10 @@ class Missing(EngineError):
     """There is no such container."""
 
 
+class Unreachable(EngineError):
+    """Docker does not answer, or not to us."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What Docker knows about a container.
@@ -155,7 +159,7 @@ class Engine:
             raise EngineError(f"Docker says: {text}") from None
         except (DockerException, RequestException, HTTPError, OSError) as error:
             self._client = None  # the next engine at this address may be of another version
-            raise EngineError(_unreachable(error)) from None
+            raise Unreachable(_unreachable(error)) from None
 
     def _follow(self) -> None:
         """Passes on events for ever, and after every gap tells all watchers to look for themselves."""
