@@ -88,6 +88,7 @@ class Request:
     def __init__(self) -> None:
         self.admitted = 0
         self.refusals: list[Refusal] = []
+        self.redirected = 0
 
     def admit(self) -> None:
         self.admitted += 1
@@ -95,10 +96,14 @@ class Request:
     def refuse(self, refusal: Refusal) -> None:
         self.refusals.append(refusal)
 
+    def redirect(self) -> None:
+        self.redirected += 1
+
     @property
     def answered(self) -> bool:
-        assert self.admitted + len(self.refusals) <= 1
-        return bool(self.admitted or self.refusals)
+        answers = self.admitted + len(self.refusals) + self.redirected
+        assert answers <= 1
+        return bool(answers)
 
 
 def make(held: int = 256) -> tuple[World, Machine]:
@@ -274,6 +279,60 @@ def test_closing_refuses_everybody() -> None:
     assert machine.enter(Request()) is Outcome.HELD
 
 
+def test_what_runs_already_is_adopted_and_counts_as_no_start() -> None:
+    world, machine = make()
+    machine.adopt()
+    assert machine.state is State.STARTING
+    request = Request()
+    machine.enter(request)
+    world.pass_time(1)
+    world.ready()
+    assert request.admitted and (machine.starts, machine.last_start_seconds) == (0, None)
+    machine.adopt()
+    assert machine.state is State.READY
+    machine.leave()
+    world.pass_time(IDLE + 1)
+    assert world.stopping
+    machine.adopt()  # started by somebody else in the middle of our stop
+    world.stopped()
+    assert machine.state is State.STARTING
+    world.failed()
+    machine.adopt()  # that somebody does not wait for our backoff
+    world.ready()
+    machine.pause()
+    world.stopped()
+    machine.adopt()
+    assert machine.state is State.PAUSED
+    machine.resume()
+    assert machine.state is State.STARTING
+
+
+def test_pause_that_ends_before_the_stop_serves_on() -> None:
+    world, machine = make()
+    machine.enter(Request())
+    world.ready()
+    machine.pause()
+    waiting = Request()
+    assert machine.enter(waiting) is Outcome.HELD
+    machine.resume()
+    assert machine.state is State.READY and waiting.admitted and not world.stopping
+    machine.leave()
+    machine.leave()
+    world.pass_time(IDLE + 1)
+    assert world.stopping
+
+
+def test_held_requests_are_handed_over() -> None:
+    world, machine = make()
+    requests = [Request(), Request()]
+    for request in requests:
+        machine.enter(request)
+    assert machine.hand_over() == requests and machine.held == 0
+    world.ready()
+    world.pass_time(HOLD)
+    assert not any(request.answered for request in requests)
+
+
 class Life(RuleBasedStateMachine):
     """Any order of events: World's own assertions hold, and every request is answered in the end."""
 
@@ -336,6 +395,21 @@ class Life(RuleBasedStateMachine):
     @rule()
     def wake(self) -> None:
         self.machine.wake()
+
+    @rule()
+    def adopt(self) -> None:
+        starts, before = self.machine.starts, self.machine.state
+        self.machine.adopt()
+        assert self.machine.starts == starts
+        if before in (State.ASLEEP, State.FAILED):
+            assert self.machine.state is State.STARTING
+        else:
+            assert self.machine.state is before
+
+    @rule()
+    def hand_over(self) -> None:
+        for waiter in self.machine.hand_over():
+            waiter.redirect()
 
     @rule()
     def sleep(self) -> None:
