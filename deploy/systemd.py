@@ -1,8 +1,11 @@
 """nginx and autostart as services of a host's systemd."""
 
+import time
+
 from deploy.errors import KitError
 from deploy.targets import Target
 
+START_SECONDS = 15
 UNITS = {"nginx": "nginx.service", "autostart": "greffier-autostart.service"}
 
 
@@ -16,8 +19,16 @@ class Systemd:
         return self._target.run(("systemctl", "is-active", UNITS[unit]), check=False).strip() == "active"
 
     def start(self, unit: str) -> None:
+        """Start or restart, and wait until it serves. Raises KitError with its journal."""
         self._target.run(("systemctl", "daemon-reload"))
         self._do("restart", unit)
+        if unit != "autostart":
+            return
+        until = time.monotonic() + START_SECONDS
+        while not self._target.existing([self._target.layout.control]):
+            if time.monotonic() > until or not self.running(unit):
+                raise KitError(f"{unit} did not start.", output=self._journal(unit))
+            time.sleep(0.05)
 
     def reload(self, unit: str) -> None:
         self._do("reload", unit)
@@ -38,6 +49,7 @@ class Systemd:
         try:
             self._target.run(("systemctl", verb, UNITS[unit]))
         except KitError as error:
-            journal = ("journalctl", "--no-pager", "-n", "50", "-u", UNITS[unit])
-            said = self._target.run(journal, check=False)
-            raise KitError(f"systemd could not {verb} {unit}.", output=error.output + said) from None
+            raise KitError(f"systemd could not {verb} {unit}.", output=error.output + self._journal(unit)) from None
+
+    def _journal(self, unit: str) -> str:
+        return self._target.run(("journalctl", "--no-pager", "-n", "50", "-u", UNITS[unit]), check=False)

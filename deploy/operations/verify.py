@@ -27,14 +27,14 @@ def answers(host: HostStack, target: Target, service: ServiceStack) -> None:
         raise KitError(f"{service.name} answers {path} with status {status}.", output=text[:2000], code=HOST)
 
 
-def trust(host: HostStack) -> ssl.SSLContext:
+def trust(host: HostStack, target: Target) -> ssl.SSLContext:
     """TLS as a client of this host needs it: the internal authority is trusted in addition. Raises KitError."""
     context = ssl.create_default_context()
     if host.tls.mode == "internal":
-        try:
-            context.load_verify_locations(host.layout.authority)
-        except FileNotFoundError:
-            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST) from None
+        authority = target.read(host.layout.authority)
+        if authority is None:
+            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
+        context.load_verify_locations(cadata=authority.decode())
     return context
 
 
