@@ -123,17 +123,45 @@ class LocalSupervisor:
     def stop(self, unit: str) -> None:
         """End it politely, then firmly; returns when it is gone."""
         pid = self.pid(unit)
-        if not pid:
-            return
         # nginx ends at once on TERM; what a deploy must not cut is in autostart, which drains.
-        os.kill(pid, signal.SIGTERM)
+        ending = [pid] if pid else self._orphans(unit)
+        for each in ending:
+            os.kill(each, signal.SIGTERM)
         until = time.monotonic() + STOP_SECONDS
-        while self.running(unit):
-            if time.monotonic() > until:
-                os.kill(pid, signal.SIGKILL)
-            _reap(pid)
+        while left := [each for each in ending if _alive(each)]:
+            for each in left:
+                if time.monotonic() > until:
+                    os.kill(each, signal.SIGKILL)
+                _reap(each)
             time.sleep(0.02)
-        self._pid_file(unit).unlink(missing_ok=True)
+        if ending:
+            self._pid_file(unit).unlink(missing_ok=True)
+
+    def _orphans(self, unit: str) -> list[int]:
+        """Workers of a daemon whose main process was killed: they hold its ports, and go on serving. They are known
+        by their program and by the log that they write to."""
+        if not self.units[unit].daemonizes:
+            return []
+        program = os.path.realpath(self.units[unit].command[0])
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "exe") != program:
+                    continue
+                open_files = {os.readlink(link) for link in (process / "fd").iterdir()}
+            except OSError:  # of another user, or gone
+                continue
+            if any(path.startswith(f"{self.layout.log}/{unit}") for path in open_files):
+                found.append(int(process.name))
+        return found
+
+
+def _alive(pid: int) -> bool:
+    """A zombie, which has no command line any more, is not."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def _reap(pid: int) -> None:

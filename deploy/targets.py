@@ -116,9 +116,9 @@ class Target:
     def folders(self, paths: Sequence[str]) -> None:
         self.connection.ask("folders", folders=[{"path": path} for path in paths])
 
-    def remove(self, *paths: str) -> None:
-        """Remove files, and folders with all that is in them."""
-        self.connection.ask("remove", paths=list(paths))
+    def remove(self, *paths: str, below: str = "") -> None:
+        """Remove files, and folders with all that is in them; and the folders below `below` that this leaves empty."""
+        self.connection.ask("remove", paths=list(paths), below=below)
 
     def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str:
         """Standard output of a command. Raises KitError with everything it printed when it fails."""

@@ -199,6 +199,11 @@ class Agent:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+            for parent in path.parents:
+                if not head["below"] or Path(head["below"]) not in parent.parents:
+                    break
+                with contextlib.suppress(OSError):  # something else is in it
+                    parent.rmdir()
 
     # Commands. ------------------------------------------------------------------------------------
 

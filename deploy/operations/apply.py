@@ -1,5 +1,6 @@
 """Plan -> host. Nothing goes live before nginx -t passes, and the record is written last."""
 
+import contextlib
 import datetime as dt
 import getpass
 import json
@@ -52,9 +53,10 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, former: Release 
         _fetch(space, prospect, report)
         _build(prospect, report)
         _write(prospect, report)
+        awake = _awake(prospect)
         _run(prospect, report)
         _certify(prospect, report)
-        _prove(prospect, report)
+        _prove(prospect, awake, report)
         _record(prospect)
     return prospect.plan
 
@@ -93,7 +95,7 @@ def _write(prospect: Prospect, report: Reporter) -> None:
     before = _kept(target, (*prospect.plan.write, *prospect.plan.remove))
     wanted = ((path, tree[path]) for path in prospect.plan.write)
     target.write_all([Writing(p, f.content(prospect.secrets).encode(), f.mode, f.owner, f.group) for p, f in wanted])
-    target.remove(*prospect.plan.remove)
+    target.remove(*prospect.plan.remove, below=layout.etc)
     try:
         target.supervisor.check()
     except KitError as error:
@@ -154,10 +156,18 @@ def _certify(prospect: Prospect, report: Reporter) -> None:
         report.warn("\n".join(part for part in (error.output, error.message, error.hint) if part))
 
 
-def _prove(prospect: Prospect, report: Reporter) -> None:
-    """Start each changed service once, ask it something, and let it sleep again if it slept."""
+def _awake(prospect: Prospect) -> frozenset[str]:
+    """Services that are awake, or nearly; none where autostart does not answer and is about to be started anew."""
+    try:
+        states = control.states(prospect.host, prospect.target)
+    except KitError:
+        return frozenset()
+    return frozenset(name for name, entry in states.items() if entry["state"] in ("starting", "ready"))
+
+
+def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
+    """Start each changed service once, ask it something, and let it sleep again if it slept before."""
     host, target = prospect.host, prospect.target
-    before = {name: entry["state"] for name, entry in control.states(host, target).items()}
     proven = dict(prospect.record.get("proven", {}))
     secret = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
     for service in host.services:
@@ -167,8 +177,9 @@ def _prove(prospect: Prospect, report: Reporter) -> None:
         with report.step(f"Proving {service.name}"):
             control.wake(host, target, service.name)
             verify.answers(host, target, service)
-            if before.get(service.name) not in ("ready", "starting"):
-                control.sleep(host, target, service.name)
+            if service.name not in awake:
+                with contextlib.suppress(KitError):  # somebody has begun to use it: it sleeps when they are done
+                    control.sleep(host, target, service.name)
         proven[service.name] = release
     prospect.record["proven"] = {s.name: proven[s.name] for s in host.services}
     with report.step("Checking the way in"):

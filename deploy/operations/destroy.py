@@ -1,5 +1,7 @@
 """Stop what runs and remove what is ours: what a record names, and nothing else."""
 
+from pathlib import PurePath
+
 from deploy.operations import images, models, survey, users
 from deploy.operations.workspace import Workspace
 from deploy.render import compose, units
@@ -33,7 +35,8 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
         if volumes:
             target.remove(*_models(host))
         if host.runtime == "process":
-            target.remove(layout.etc.rpartition("/")[0])
+            root = PurePath(layout.etc).parent
+            target.remove(str(root), below=str(root.parent.parent))
             return
         _containers(target, host)
         target.run(("systemctl", "disable", units.SERVICE), check=False)

@@ -21,13 +21,15 @@ def claim(root: Path, preferred: Mapping[str, int], ours: bool, avoid: Collectio
     `avoid`: ports that another host of the inventory took.
     Returns a sentence for each port that is not the usual one."""
     kept = saved(root)
+    promised = _promised(root)
     chosen: dict[str, int] = {}
     for purpose, usual in preferred.items():
         before = kept.get(purpose)
         if before and ours:
             chosen[purpose] = before
         else:
-            chosen[purpose] = _choose(usual, {*avoid, *chosen.values()} | set(preferred.values()) - {usual})
+            others = set(preferred.values()) - {usual}
+            chosen[purpose] = _choose(usual, {*avoid, *promised, *chosen.values(), *others})
     if chosen != kept:
         root.mkdir(parents=True, exist_ok=True)
         (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")
@@ -36,6 +38,23 @@ def claim(root: Path, preferred: Mapping[str, int], ours: bool, avoid: Collectio
         for purpose, usual in preferred.items()
         if chosen[purpose] != usual
     ]
+
+
+def _promised(root: Path) -> set[int]:
+    """Ports of services of other deployments that run: nobody listens there while such a service sleeps."""
+    found: set[int] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text(errors="replace").split("\0")
+            if "greffier_autostart" not in words:
+                continue
+            config = Path(words[words.index("--config") + 1])
+            if not config.is_relative_to(root):
+                services = json.loads(config.read_text())["services"].values()
+                found |= {int(service["proxyPort"]) for service in services}
+        except (OSError, ValueError, LookupError, AttributeError, TypeError):  # gone, of another user, or no such file
+            continue
+    return found
 
 
 def _choose(usual: int, taken: set[int]) -> int:

@@ -75,6 +75,7 @@ class Kit:
         self.environment = {**os.environ, "TMPDIR": str(self.spool), **environment}
         self.path = folder / "inventory.yml"
         self.write(content)
+        self.told = ""
         self.api_key = ""
         self.password = ""
 
@@ -305,7 +306,7 @@ def deployed(folder: Path, content: Mapping[str, Any], **environment: str) -> It
     """A kit that is deployed, with one user, and destroyed in the end."""
     kit = Kit(folder, content, **environment)
     try:
-        kit.cli("deploy")
+        kit.told = kit.cli("deploy").stderr
         kit.user()
         yield kit
     finally:

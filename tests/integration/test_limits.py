@@ -102,12 +102,6 @@ def test_a_head_that_is_too_large(tight: Kit) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "bad_request"
 
 
-@pytest.mark.parametrize(("path", "status"), [("/%zz", 400), ("/../..", 400), (f"/{'x' * 40_000}", 414)])
-def test_an_address_that_is_none(tight: Kit, path: str, status: int) -> None:
-    told, text = tight.curl("--http1.1", "--path-as-is", tight.origin + path)
-    assert told == status and '"invalid_request_error"' in text
-
-
 def test_plain_http_leads_to_https(tight: Kit) -> None:
     port = tight.ports["http"]
     status, _ = tight.curl("--output", "/dev/null", f"http://localhost:{port}/whisper/docs?a=b")

@@ -46,20 +46,15 @@ def test_cores_are_those_of_the_container(
     assert cores.available(tmp_path) == (expected or len(os.sched_getaffinity(0)))
 
 
-def test_settings_by_their_own_and_by_known_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WHISPER__MODEL", "a/b")
-    monkeypatch.setenv("UVICORN_PORT", "9000")
-    monkeypatch.setenv("STT_PORT", "9001")
-    monkeypatch.setenv("STT_HOST", "")
-    found = settings.from_environment()
+def test_settings_by_their_own_and_by_known_names() -> None:
+    variables = {"WHISPER__MODEL": "a/b", "UVICORN_PORT": "9000", "STT_PORT": "9001", "STT_HOST": ""}
+    found = settings.from_environment(variables)
     assert (found.model, found.port, found.host) == ("a/b", 9001, "127.0.0.1")
 
 
-def test_a_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STT_DEVICE", "tpu")
-    monkeypatch.setenv("STT_QUEUE", "0")
-    with pytest.raises(StartError, match=r"STT_DEVICE='tpu'.*STT_QUEUE='0'"):
-        settings.from_environment()
+def test_a_wrong_setting_names_its_variable() -> None:
+    with pytest.raises(StartError, match=r"WHISPER__INFERENCE_DEVICE='tpu'.*STT_QUEUE='0'"):
+        settings.from_environment({"WHISPER__INFERENCE_DEVICE": "tpu", "STT_QUEUE": "0"})
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
         def load(self, model: str) -> None:
             assert go.wait(60)
 
-    settings = Settings.model_construct(port=0, model="toy/slow")
+    settings = Settings(port=0, model="toy/slow")
     with process(Slow(), "Slow", settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()

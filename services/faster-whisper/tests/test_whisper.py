@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
 
+from stt_core import cores
+from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.service import DEADLINE, Service, in_process, until
+from stt_core.engine import Options, Span, Window
+from stt_faster_whisper import decoding
+from stt_faster_whisper.engine import FasterWhisper
 
 JFK = (
     "And so my fellow Americans, ask not what your country can do for you, "
@@ -56,15 +62,25 @@ def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) ->
     assert "country" in body["text"]
     assert {segment["temperature"] for segment in body["segments"]} == {0.2}
     long = "A speech by a president about his country. " * 200
-    assert service.post(sounds.speech(), prompt=long, hotwords=long, temperature="1").status_code == 200
+    assert service.post(sounds.speech(), prompt=long, hotwords=long).status_code == 200
 
 
-def test_a_text_that_repeats_itself_is_tried_again(service: Service) -> None:
-    part = sounds.samples(sounds.speech())[: 16_000 * 3 // 2]
-    file = sounds.wav(np.concatenate([part] * 6))
-    body = service.post(file, response_format="verbose_json", language="en").json()
-    assert body["text"]
-    assert all(segment["temperature"] <= 1 for segment in body["segments"])
+def test_a_failed_window_is_tried_at_every_temperature_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "COMPRESSION_RATIO", 0.0)  # every text counts as a loop
+    engine = FasterWhisper(models(), "cpu", "int8", cores.available())
+    engine.load(MODEL)
+    part = sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE].astype(np.float32) / np.float32(32768)
+    window = Window(part, (Span(0, len(part)),), Options(language="en", word_times=True), language="en")
+    first, second = engine.run([window, window])
+    tried = 1
+    while first.again is not None:
+        assert len(first.again.tried) == tried
+        again, other = replace(window, again=first.again), replace(window, again=second.again)
+        assert len({engine.group(one) for one in (window, again, other)}) == 3
+        (first,) = engine.run([again])
+        tried += 1
+    assert tried == len(decoding.TEMPERATURES)
+    assert next(word.text for segment in first.segments for word in segment.words) == " And"
 
 
 def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:

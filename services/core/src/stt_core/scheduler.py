@@ -6,33 +6,34 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 
 from stt_core.audio import AudioSource
 from stt_core.batch import choose
 from stt_core.engine import Engine, Options, Window, WindowResult
-from stt_core.errors import ApiError, Busy, StartError, Unavailable
-from stt_core.job import PATIENCE, Job
+from stt_core.errors import ApiError, Busy, Unavailable
+from stt_core.job import Job
+from stt_core.loading import Loading
 from stt_core.metrics import Metrics
 from stt_core.timeline import restored
-from stt_core.vad import VoiceDetector
 from stt_core.windows import windows
 
 log = logging.getLogger("stt")
+
+LOOK = 0.1
+"""Seconds between looks at what no notification tells of."""
 
 Taken = tuple[Job, int, Window]
 
 
 class Scheduler:
-    """Loads the engine, then runs what is submitted. `loaded` resolves when the model is there."""
+    """Runs what is submitted, once the engine is loaded. `queue`: requests that may be in it at once."""
 
-    def __init__(self, engine: Engine, model: str, queue: int, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, loading: Loading, queue: int, metrics: Metrics) -> None:
         self.engine = engine
-        self.model = model
         self.limit = queue
-        self.loaded: Future[None] = Future()
+        self._loading = loading
         self._metrics = metrics
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
@@ -40,7 +41,6 @@ class Scheduler:
         self._alone = 0
         self._pace = 5.0  # seconds that a request took lately
         self._closed = False
-        self._detector: VoiceDetector | None = None
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
         metrics.waiting_windows.set_function(self._waiting)
@@ -51,7 +51,7 @@ class Scheduler:
 
     @property
     def ready(self) -> bool:
-        return self.loaded.done() and self.loaded.exception() is None
+        return self._loading.ready
 
     @property
     def admitted(self) -> int:
@@ -68,14 +68,13 @@ class Scheduler:
             for job in list(self._jobs):
                 self._end(job, Unavailable("The service is stopping.", retry_after=5))
             self._changed.notify_all()
-        if self._worker.ident is not None:
-            self._worker.join()
+        self._worker.join()
 
     @contextmanager
     def admission(self) -> Iterator[None]:
         """A place in the queue, taken before the upload is read. Raises Busy, or Unavailable."""
         if not self.ready or self._closed:
-            raise Unavailable(f"The model {self.model} is not loaded yet.", retry_after=1)
+            raise Unavailable("The model is not loaded yet.", retry_after=1)
         with self._changed:
             if self._admitted >= self.limit:
                 raise Busy(
@@ -120,8 +119,7 @@ class Scheduler:
 
     def _feed(self, job: Job) -> None:
         try:
-            assert self._detector is not None
-            stream = self._detector.stream()
+            stream = self._loading.done.result().stream()
             for samples, spans in windows(job.source.blocks(), stream.probabilities):
                 if not job.put(samples, spans):
                     break
@@ -138,17 +136,21 @@ class Scheduler:
     # The engine's thread
 
     def _work(self) -> None:
-        try:
-            self._load()
-        except BaseException as error:
-            self.loaded.set_exception(error)
+        while not self._loading.done.done():
+            try:
+                self._loading.done.exception(timeout=LOOK)
+            except TimeoutError:
+                if self._closed:
+                    return
+        if self._loading.failure is not None:
             return
-        self.loaded.set_result(None)
+        self._metrics.load_seconds.set(self._loading.seconds)
+        self._metrics.ready.set(1)
         while True:
             with self._changed:
                 while not (self._closed or self._finished() or self._offers()):
                     # Whether a job is settled also depends on the time.
-                    self._changed.wait(PATIENCE / 4 if any(job.waiting for job in self._jobs) else None)
+                    self._changed.wait(LOOK if any(job.waiting for job in self._jobs) else None)
                 if self._closed:
                     return
                 job = self._finished()
@@ -157,21 +159,6 @@ class Scheduler:
                 self._finish(job)
             else:
                 self._forward(batch)
-
-    def _load(self) -> None:
-        started = time.monotonic()
-        detector = threading.Thread(target=self._load_detector, name="vad", daemon=True)
-        detector.start()
-        self.engine.load(self.model)
-        detector.join()
-        if self._detector is None:
-            raise StartError("The voice activity model cannot be loaded.")
-        self._metrics.load_seconds.set(time.monotonic() - started)
-        self._metrics.ready.set(1)
-        log.info("model %s loaded in %.2f s", self.model, time.monotonic() - started)
-
-    def _load_detector(self) -> None:
-        self._detector = VoiceDetector()
 
     def _finished(self) -> Job | None:
         return next((job for job in self._jobs if job.complete), None)

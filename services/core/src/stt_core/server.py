@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from stt_core.engine import Engine
 from stt_core.errors import StartError
-from stt_core.metrics import Metrics
-from stt_core.scheduler import Scheduler
+from stt_core.loading import Loading
 from stt_core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from stt_core.engine import Engine
+
 log = logging.getLogger("stt")
 
-EngineFactory = Callable[[Settings], Engine]
+EngineFactory = Callable[[Settings], "Engine"]
 
 
 def main(make: EngineFactory, title: str, arguments: list[str]) -> None:
@@ -52,11 +52,10 @@ def serve(make: EngineFactory, title: str, settings: Settings) -> None:
 
 
 class Server:
-    """A listening socket, a scheduler that loads its model, and the web server over both."""
+    """A listening socket, a model being loaded, and the web server over both."""
 
-    def __init__(self, listener: socket.socket, scheduler: Scheduler, web: "uvicorn.Server") -> None:
+    def __init__(self, listener: socket.socket, web: "uvicorn.Server") -> None:
         self.listener = listener
-        self.scheduler = scheduler
         self._web = web
 
     def run(self) -> None:
@@ -68,17 +67,21 @@ class Server:
 
 
 @contextmanager
-def process(engine: Engine, title: str, settings: Settings) -> Iterator[Server]:
+def process(engine: "Engine", title: str, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     listener = _listener(settings)
-    metrics = Metrics()
-    scheduler = Scheduler(engine, settings.model, settings.queue, metrics)
-    scheduler.start()  # the model loads while the web framework is still being imported
+    loading = Loading(engine, settings.model)
+    loading.start()  # while the web framework is still being imported
 
     import uvicorn
 
     from stt_core.api import create
+    from stt_core.metrics import Metrics
+    from stt_core.scheduler import Scheduler
 
+    metrics = Metrics()
+    scheduler = Scheduler(engine, loading, settings.queue, metrics)
+    scheduler.start()
     config = uvicorn.Config(
         create(settings, scheduler, metrics, title),
         log_config=None,
@@ -88,18 +91,19 @@ def process(engine: Engine, title: str, settings: Settings) -> Iterator[Server]:
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
     )
-    server = Server(listener, scheduler, uvicorn.Server(config))
-    scheduler.loaded.add_done_callback(lambda loaded: server.stop() if loaded.exception() else None)
+    server = Server(listener, uvicorn.Server(config))
+    loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
     try:
         yield server
     finally:
         scheduler.close()
         listener.close()
-    failure = scheduler.loaded.exception() if scheduler.loaded.done() else None
-    if isinstance(failure, StartError):
-        raise failure
-    if failure is not None:
-        raise StartError(f"The model {settings.model} cannot be loaded: {failure}") from failure
+    if isinstance(loading.failure, StartError):
+        raise loading.failure
+    if loading.failure is not None:
+        raise StartError(
+            f"The model {settings.model} cannot be loaded: {loading.failure}"
+        ) from loading.failure
 
 
 def openapi(make: EngineFactory, title: str) -> str:
@@ -107,11 +111,13 @@ def openapi(make: EngineFactory, title: str) -> str:
     import json
 
     from stt_core.api import create, document
+    from stt_core.metrics import Metrics
+    from stt_core.scheduler import Scheduler
 
-    settings = Settings.model_construct()
-    metrics = Metrics()
-    app = create(settings, Scheduler(make(settings), settings.model, settings.queue, metrics), metrics, title)
-    return json.dumps(document(app), indent=2, ensure_ascii=False)
+    settings, metrics = Settings(), Metrics()
+    engine = make(settings)
+    scheduler = Scheduler(engine, Loading(engine, settings.model), settings.queue, metrics)
+    return json.dumps(document(create(settings, scheduler, metrics, title)), indent=2, ensure_ascii=False)
 
 
 def _listener(settings: Settings) -> socket.socket:

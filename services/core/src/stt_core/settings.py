@@ -1,42 +1,81 @@
-"""Settings, from environment variables."""
+"""Settings, from environment variables. Plain Python: what loads the model first must be quick to import."""
 
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import AliasChoices, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Any
 
 from stt_core.errors import StartError
 
+DEVICES = ("cpu", "cuda", "auto")
 
-class Settings(BaseSettings):
-    """STT_NAME, or the name that is known from other Whisper servers; an empty variable counts as unset."""
 
-    model_config = SettingsConfigDict(env_prefix="STT_", env_ignore_empty=True, extra="ignore")
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """STT_NAME in capitals, or a name in KNOWN; an empty variable counts as unset.
 
-    host: str = Field("127.0.0.1", validation_alias=AliasChoices("STT_HOST", "UVICORN_HOST"))
-    port: int = Field(8001, ge=0, le=65535, validation_alias=AliasChoices("STT_PORT", "UVICORN_PORT"))
-    model: str = Field(
-        "Systran/faster-whisper-small", validation_alias=AliasChoices("STT_MODEL", "WHISPER__MODEL")
-    )
+    queue: requests that are transcribed or wait; one more gets 429.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8001
+    model: str = "Systran/faster-whisper-small"
     models_dir: Path = Path("/models")
-    device: Literal["cpu", "cuda", "auto"] = Field(
-        "cpu", validation_alias=AliasChoices("STT_DEVICE", "WHISPER__INFERENCE_DEVICE")
-    )
+    device: str = "cpu"
     compute_type: str = "int8"
-    max_upload_bytes: int = Field(500_000_000, gt=0)
-    queue: int = Field(16, gt=0, le=1000)
-    """Requests that are transcribed or wait; one more gets 429."""
+    max_upload_bytes: int = 500_000_000
+    queue: int = 16
 
 
-def from_environment() -> Settings:
-    """Raises StartError naming the variables that are wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        parts = []
-        for item in error.errors():
-            name = str(item["loc"][0])
-            variable = name if name.isupper() else f"STT_{name.upper()}"
-            parts.append(f"{variable}={item['input']!r}: {item['msg']}")
-        raise StartError("Wrong settings: " + "; ".join(parts) + ".") from None
+KNOWN = {
+    "host": "UVICORN_HOST",
+    "port": "UVICORN_PORT",
+    "model": "WHISPER__MODEL",
+    "device": "WHISPER__INFERENCE_DEVICE",
+}
+"""Names from other Whisper servers."""
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises StartError naming every variable that is wrong."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field, parse in _PARSERS.items():
+        for variable in (f"STT_{field.upper()}", KNOWN.get(field, "")):
+            if text := environment.get(variable, "").strip():
+                try:
+                    values[field] = parse(text)
+                except ValueError as error:
+                    wrong.append(f"{variable}={text!r}: {error}")
+                break
+    if wrong:
+        raise StartError("Wrong settings: " + "; ".join(wrong) + ".")
+    return Settings(**values)
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _device(text: str) -> str:
+    if text not in DEVICES:
+        raise ValueError(f"must be one of {', '.join(DEVICES)}")
+    return text
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "host": str,
+    "port": _number(0, 65535),
+    "model": str,
+    "models_dir": Path,
+    "device": _device,
+    "compute_type": str,
+    "max_upload_bytes": _number(1, 2**40),
+    "queue": _number(1, 1000),
+}

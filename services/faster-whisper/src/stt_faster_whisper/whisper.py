@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import numpy as np
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import WhisperModel, get_suppressed_tokens
 from numpy.typing import NDArray
 
 from stt_core.engine import Samples, Word
@@ -30,8 +33,6 @@ class Whisper:
 
     def __init__(self, folder: Path, device: str, compute_type: str, threads: int) -> None:
         """Raises StartError."""
-        from faster_whisper.transcribe import WhisperModel, get_suppressed_tokens  # slow to import
-
         try:
             self._library: Any = WhisperModel(
                 str(folder),
@@ -50,8 +51,6 @@ class Whisper:
 
     def encode(self, windows: Sequence[Samples]) -> Any:
         """One encoder pass over windows of at most 30 s."""
-        import ctranslate2
-
         features = np.zeros((len(windows), self._library.model.n_mels, WINDOW_FRAMES), np.float32)
         for row, samples in enumerate(windows):
             mel = self._library.feature_extractor(samples)[:, :-1][:, :WINDOW_FRAMES]
@@ -60,8 +59,6 @@ class Whisper:
 
     def rows(self, encoded: Any, rows: Sequence[int]) -> Any:
         """The encodings of some windows of a batch, copied."""
-        import ctranslate2
-
         if list(rows) == list(range(encoded.shape[0])):
             return encoded
         values: NDArray[Any] = np.asarray(
@@ -158,8 +155,6 @@ class Whisper:
         ]
 
     def _tokenizer(self, language: str) -> Any:
-        from faster_whisper.tokenizer import Tokenizer
-
         if language not in self._tokenizers:
             multilingual = self._library.model.is_multilingual
             self._tokenizers[language] = Tokenizer(

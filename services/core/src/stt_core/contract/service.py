@@ -72,9 +72,7 @@ def required(variable: str) -> Path:
 @contextmanager
 def in_thread(engine: Engine, model: str) -> Iterator[Service]:
     """The service around an engine, in this process."""
-    settings = Settings.model_construct(
-        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE, host="127.0.0.1"
-    )
+    settings = Settings(port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE)
     with process(engine, "Contract", settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -48,9 +48,15 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
 
 
 def repeated(times: int) -> bytes:
-    """The speech over and over, two seconds of silence between."""
+    """The speech over and over, two seconds of silence between; Whisper takes it for a loop."""
     pause = np.zeros(2 * RATE, np.int16)
     return wav(np.concatenate([np.concatenate([samples(speech()), pause]) for _ in range(times)]))
+
+
+def parted() -> bytes:
+    """The speech, ten seconds of silence, and its last four seconds once more: 25 s."""
+    values = samples(speech())
+    return wav(np.concatenate([values, np.zeros(10 * RATE, np.int16), values[-4 * RATE :]]))
 
 
 def silence(seconds: float) -> bytes:

@@ -1,0 +1,56 @@
+"""The model on its way into memory, while the rest of the service is still being imported."""
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from stt_core.vad import VoiceDetector
+
+if TYPE_CHECKING:
+    from stt_core.engine import Engine
+
+log = logging.getLogger("stt")
+
+
+class Loading:
+    """`done` resolves to the voice detector when the engine has its model; or it holds the failure."""
+
+    def __init__(self, engine: "Engine", model: str) -> None:
+        self.done: Future[VoiceDetector] = Future()
+        self.seconds = 0.0
+        self._engine = engine
+        self._model = model
+
+    def start(self) -> None:
+        threading.Thread(target=self._load, name="load", daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        return self.done.done() and self.failure is None
+
+    @property
+    def failure(self) -> BaseException | None:
+        return self.done.exception() if self.done.done() else None
+
+    def _load(self) -> None:
+        started = time.monotonic()
+        detector: Future[VoiceDetector] = Future()
+        threading.Thread(target=_into, args=(detector,), name="load-vad", daemon=True).start()
+        try:
+            self._engine.load(self._model)
+            found = detector.result()
+        except BaseException as error:
+            self.done.set_exception(error)
+            return
+        self.seconds = time.monotonic() - started
+        log.info("model %s loaded in %.2f s", self._model, self.seconds)
+        self.done.set_result(found)
+
+
+def _into(future: "Future[VoiceDetector]") -> None:
+    try:
+        future.set_result(VoiceDetector())
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,0 +1,215 @@
+"""What a deploy does to a machine that serves already, and what it does after mishaps."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.kit import JFK, Kit, deployed, inventory, processes, service, until
+
+STANDARD = inventory()
+
+
+def limited(queue: int) -> dict[str, Any]:
+    """The standard, but for one value that the service itself tells."""
+    return inventory({"whisper": service(environment={"STT_QUEUE": str(queue)})})
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    with deployed(tmp_path_factory.mktemp("own"), STANDARD) as kit:
+        yield kit
+
+
+@pytest.fixture
+def site(own: Kit) -> Kit:
+    """A deployment of the standard inventory, whatever the test before did to it."""
+    own.write(STANDARD)
+    own.cli("deploy")
+    return own
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_deploy_has_nothing_to_do(site: Kit) -> None:
+    before, state = _contents(site.root / "etc"), site.state()
+    assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+    assert site.cli("plan").stdout.strip() == "here: nothing to do."
+    assert json.loads(site.cli("plan", "--json").stdout) == {"here": []}
+    assert _contents(site.root / "etc") == before
+    assert site.state()["starts"] == state["starts"]
+
+
+def test_a_changed_value_changes_its_file_and_its_service_only(site: Kit) -> None:
+    site.awake()
+    pid = site.state()["pid"]
+    units = {unit: (site.root / "run" / f"{unit}.pid").read_text() for unit in ("nginx", "autostart")}
+    before = _contents(site.root / "etc")
+    config = site.root / "etc" / "autostart" / "config.json"
+
+    site.write(limited(3))
+    steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
+    assert [(step["verb"], step["what"]) for step in steps] == [("change", str(config)), ("restart", "autostart")]
+    assert '"STT_QUEUE": "3"' in steps[0]["diff"]
+    assert "STT_QUEUE" in site.cli("plan", status=4).stdout
+    assert _contents(site.root / "etc") == before and site.state()["pid"] == pid
+
+    site.cli("deploy")
+    after = _contents(site.root / "etc")
+    assert {path for path in after if after[path] != before.get(path)} == {config} and set(after) == set(before)
+    assert site.state()["state"] == "ready" and site.state()["pid"] != pid  # it was awake, and is again
+    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 3
+    assert {unit: (site.root / "run" / f"{unit}.pid").read_text() for unit in units} == units
+
+
+def test_a_deploy_drops_no_request(site: Kit) -> None:
+    site.awake()
+    answers: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            answers.append(site.post(JFK.read_bytes()).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        until(lambda: answers, "a first answer")
+        site.write(limited(4))
+        site.cli("deploy")
+        count = len(answers)
+        until(lambda: len(answers) > count, "one more answer")
+    finally:
+        ended.set()
+        asking.join()
+    assert set(answers) == {200}
+    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 4
+
+
+@contextmanager
+def _stopped_deploy(kit: Kit) -> Iterator[subprocess.Popen[bytes]]:
+    """A deploy that holds the lock and does not get on."""
+    lock = kit.root / "var" / ".lock"
+    process = subprocess.Popen(
+        kit.command("deploy"),
+        env={**kit.environment, "GREFFIER_INVENTORY": str(kit.path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: f'"pid": {process.pid}' in lock.read_text(), "it holds the lock")
+        process.send_signal(signal.SIGSTOP)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+        process.wait()
+
+
+def test_two_deploys_at_once(site: Kit) -> None:
+    site.write(limited(5))
+    with _stopped_deploy(site) as first:
+        told = site.cli("deploy", status=5).stderr
+        assert f"process {first.pid}" in told and "`deploy`" in told
+        assert f"process {first.pid}" in site.cli("users", "add", "late", status=5).stderr
+        assert site.cli("status").stdout  # looking needs no lock
+    assert first.returncode == 0
+    assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+
+
+def test_a_deploy_that_was_killed_is_made_up_for(site: Kit) -> None:
+    site.asleep()
+    site.write(limited(6))
+    with _stopped_deploy(site) as first:
+        first.kill()
+    assert first.returncode == -signal.SIGKILL
+    site.cli("deploy")
+    site.awake()
+    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 6
+    assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+
+
+def test_a_configuration_that_nginx_refuses_is_taken_back(site: Kit) -> None:
+    mine = site.root / "etc" / "nginx" / "conf.d" / "greffier-mine.conf"
+    mine.write_text("this_is_no_directive on;\n")
+    before = _contents(site.root / "etc")
+    try:
+        site.write(inventory({"whisper": service(upload_limit="7M")}))
+        told = site.cli("deploy", status=3).stderr
+        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "former" in told
+        assert _contents(site.root / "etc") == before
+        assert site.http().get("/whisper/v1/models").status_code == 200
+        site.cli("plan", status=4)
+    finally:
+        mine.unlink()
+    site.cli("deploy")
+    limit = site.post(b"x" * 8_000_000)
+    assert limit.status_code == 413 and "7M" in limit.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("units", [("autostart",), ("nginx",), ("nginx", "autostart")], ids="+".join)
+def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> None:
+    site.awake()
+    ports, whisper = site.ports, site.state()["pid"]
+    for unit in units:
+        os.kill(int((site.root / "run" / f"{unit}.pid").read_text()), signal.SIGKILL)
+    if "autostart" in units:
+        until(lambda: whisper not in processes(site.root), "its service ends with autostart")
+        assert "autostart does not run" in site.cli("status").stdout
+    if units == ("autostart",):
+        answer = site.http().get("/whisper/v1/models")
+        assert answer.status_code == 502 and answer.json()["error"]["code"] == "bad_gateway"
+        assert "autostart does not run" in site.cli("wake", "whisper", status=3).stderr
+    steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
+    assert {step["what"] for step in steps if step["verb"] == "restart"} >= set(units)
+    site.cli("deploy")
+    assert site.http().get("/whisper/v1/models").status_code == 200
+    assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+    assert site.ports["service:whisper"] == ports["service:whisper"]
+
+
+def test_a_service_that_is_taken_out_leaves_nothing(site: Kit) -> None:
+    site.awake()
+    pid = site.state()["pid"]
+    site.write(inventory({"whisper": service(enabled=False)}))
+    steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
+    assert any(step["verb"] == "remove" and "greffier-service-whisper.conf" in step["what"] for step in steps)
+    site.cli("deploy")
+    assert not list(site.root.glob("etc/**/*whisper*"))
+    assert not list(site.root.glob("opt/*/faster-whisper-*"))
+    assert site.ask("status")["services"] == []
+    until(lambda: pid not in processes(site.root), "its process ends")
+    answer = site.http().get("/whisper/v1/models")
+    assert answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
+    assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+
+
+def test_destroy_asks_first(site: Kit) -> None:
+    told = site.cli("destroy", status=2)
+    assert "--yes" in told.stderr and "anna" in told.stdout
+    assert site.http().get("/whisper/health").status_code == 200
+
+
+def test_two_hosts_side_by_side_take_different_ports(kit: Kit, tight: Kit, site: Kit) -> None:
+    ports = [kit.ports, tight.ports, site.ports]
+    taken = [port for each in ports for port in each.values()]
+    assert len(taken) == len(set(taken))
+    usual = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891, "service:whisper": 8001}
+    for each in (kit, tight, site):
+        for purpose, port in usual.items():
+            if each.ports[purpose] != port:
+                name = purpose.removeprefix("service:")
+                sentence = f"Port {port} ({name}) is held by another program: taking {each.ports[purpose]}."
+                assert sentence in each.told
+    with kit.openai() as one, tight.openai() as other:
+        assert one.models.list().data and other.models.list().data
