@@ -1,5 +1,6 @@
 """What a deploy does to a machine that serves already, and what it does after mishaps."""
 
+import itertools
 import json
 import os
 import signal
@@ -8,30 +9,34 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.kit import JFK, Kit, deployed, inventory, processes, service, until
 
-STANDARD = inventory()
+QUEUES = itertools.count(100)
 
 
-def limited(queue: int) -> dict[str, Any]:
-    """The standard, but for one value that the service itself tells."""
-    return inventory({"whisper": service(environment={"STT_QUEUE": str(queue)})})
+def changed(kit: Kit) -> int:
+    """Change one value of the inventory, which the service itself tells: how many requests may wait."""
+    queue = next(QUEUES)
+    kit.write(inventory({"whisper": service(environment={"STT_QUEUE": str(queue)})}))
+    return queue
+
+
+def told(kit: Kit) -> int:
+    return int(kit.http().get("/whisper/status").json()["queue"]["limit"])
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    with deployed(tmp_path_factory.mktemp("own"), STANDARD) as kit:
+    with deployed(tmp_path_factory.mktemp("own"), inventory()) as kit:
         yield kit
 
 
 @pytest.fixture
 def site(own: Kit) -> Kit:
-    """A deployment of the standard inventory, whatever the test before did to it."""
-    own.write(STANDARD)
+    """A deployment with nothing to do, whatever the test before did to it."""
     own.cli("deploy")
     return own
 
@@ -56,10 +61,10 @@ def test_a_changed_value_changes_its_file_and_its_service_only(site: Kit) -> Non
     before = _contents(site.root / "etc")
     config = site.root / "etc" / "autostart" / "config.json"
 
-    site.write(limited(3))
+    queue = changed(site)
     steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
     assert [(step["verb"], step["what"]) for step in steps] == [("change", str(config)), ("restart", "autostart")]
-    assert '"STT_QUEUE": "3"' in steps[0]["diff"]
+    assert f'"STT_QUEUE": "{queue}"' in steps[0]["diff"]
     assert "STT_QUEUE" in site.cli("plan", status=4).stdout
     assert _contents(site.root / "etc") == before and site.state()["pid"] == pid
 
@@ -67,7 +72,7 @@ def test_a_changed_value_changes_its_file_and_its_service_only(site: Kit) -> Non
     after = _contents(site.root / "etc")
     assert {path for path in after if after[path] != before.get(path)} == {config} and set(after) == set(before)
     assert site.state()["state"] == "ready" and site.state()["pid"] != pid  # it was awake, and is again
-    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 3
+    assert told(site) == queue
     assert {unit: (site.root / "run" / f"{unit}.pid").read_text() for unit in units} == units
 
 
@@ -84,7 +89,7 @@ def test_a_deploy_drops_no_request(site: Kit) -> None:
     asking.start()
     try:
         until(lambda: answers, "a first answer")
-        site.write(limited(4))
+        queue = changed(site)
         site.cli("deploy")
         count = len(answers)
         until(lambda: len(answers) > count, "one more answer")
@@ -92,7 +97,7 @@ def test_a_deploy_drops_no_request(site: Kit) -> None:
         ended.set()
         asking.join()
     assert set(answers) == {200}
-    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 4
+    assert told(site) == queue
 
 
 @contextmanager
@@ -117,7 +122,7 @@ def _stopped_deploy(kit: Kit) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_two_deploys_at_once(site: Kit) -> None:
-    site.write(limited(5))
+    changed(site)
     with _stopped_deploy(site) as first:
         told = site.cli("deploy", status=5).stderr
         assert f"process {first.pid}" in told and "`deploy`" in told
@@ -129,13 +134,13 @@ def test_two_deploys_at_once(site: Kit) -> None:
 
 def test_a_deploy_that_was_killed_is_made_up_for(site: Kit) -> None:
     site.asleep()
-    site.write(limited(6))
+    queue = changed(site)
     with _stopped_deploy(site) as first:
         first.kill()
     assert first.returncode == -signal.SIGKILL
     site.cli("deploy")
     site.awake()
-    assert site.http().get("/whisper/status").json()["queue"]["limit"] == 6
+    assert told(site) == queue
     assert site.cli("deploy").stdout.strip() == "here: nothing to do."
 
 
@@ -181,6 +186,7 @@ def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> No
 def test_a_service_that_is_taken_out_leaves_nothing(site: Kit) -> None:
     site.awake()
     pid = site.state()["pid"]
+    there = site.path.read_text()
     site.write(inventory({"whisper": service(enabled=False)}))
     steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
     assert any(step["verb"] == "remove" and "greffier-service-whisper.conf" in step["what"] for step in steps)
@@ -192,6 +198,7 @@ def test_a_service_that_is_taken_out_leaves_nothing(site: Kit) -> None:
     answer = site.http().get("/whisper/v1/models")
     assert answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
     assert site.cli("deploy").stdout.strip() == "here: nothing to do."
+    site.path.write_text(there)
 
 
 def test_destroy_asks_first(site: Kit) -> None:
@@ -200,16 +207,14 @@ def test_destroy_asks_first(site: Kit) -> None:
     assert site.http().get("/whisper/health").status_code == 200
 
 
-def test_two_hosts_side_by_side_take_different_ports(kit: Kit, tight: Kit, site: Kit) -> None:
-    ports = [kit.ports, tight.ports, site.ports]
-    taken = [port for each in ports for port in each.values()]
-    assert len(taken) == len(set(taken))
+def test_two_hosts_side_by_side_take_different_ports(kit: Kit, tight: Kit) -> None:
+    ports = [*kit.ports.values(), *tight.ports.values()]
+    assert len(ports) == len(set(ports))
     usual = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891, "service:whisper": 8001}
-    for each in (kit, tight, site):
+    for each in (kit, tight):
         for purpose, port in usual.items():
-            if each.ports[purpose] != port:
-                name = purpose.removeprefix("service:")
-                sentence = f"Port {port} ({name}) is held by another program: taking {each.ports[purpose]}."
-                assert sentence in each.told
-    with kit.openai() as one, tight.openai() as other:
-        assert one.models.list().data and other.models.list().data
+            other, name = each.ports[purpose], purpose.removeprefix("service:")
+            sentence = f"Port {port} ({name}) is held by another program: taking {other}."
+            assert (sentence in each.told) == (other != port), each.told
+    with kit.openai() as one, tight.openai() as two:
+        assert one.models.list().data and two.models.list().data

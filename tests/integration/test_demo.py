@@ -1,0 +1,100 @@
+"""`cli.py demo`: the main job, as a newcomer sees it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.integration.kit import PATIENCE, ROOT, SAID, Kit, inventory, processes, until
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    """The kit's own example, in a folder of its own; nothing runs yet."""
+    kit = Kit(tmp_path_factory.mktemp("demo"), inventory())
+    shutil.copy(ROOT / "examples" / "demo.yml", kit.path)
+    return kit
+
+
+def _occupied(port: int) -> socket.socket:
+    """Something that holds a port; perhaps another program does already."""
+    other = socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):
+        other.bind(("127.0.0.1", port))
+        other.listen()
+    return other
+
+
+def _root(kit: Kit) -> Path:
+    return kit.folder / ".greffier"
+
+
+def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
+    with _occupied(8443):
+        done = demo.cli("demo", "--inventory", str(demo.path))
+    assert "Port 8443 (https) is held by another program: taking" in done.stderr
+    assert "whisper is asleep; a request will wake it." in done.stderr
+    assert SAID in done.stdout and "to wake" in done.stdout and "to transcribe" in done.stdout
+    port = re.search(r"https://localhost:(\d+)/whisper/docs", done.stdout)
+    assert port and port[1] != "8443"
+    assert not processes(_root(demo))
+
+
+@contextmanager
+def _on_a_terminal(demo: Kit) -> Iterator[pexpect.spawn]:
+    """The demonstration on a wide terminal, until it waits for Ctrl-C."""
+    program, *words = demo.command("demo", "--inventory", str(demo.path))
+    child = pexpect.spawn(
+        program,
+        words,
+        env={**demo.environment, "TERM": "xterm"},
+        dimensions=(100, 400),
+        timeout=PATIENCE,
+        encoding="utf-8",
+    )
+    try:
+        child.expect("Serving until Ctrl-C")
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def _as_pasted(command: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    done = subprocess.run(
+        ("bash", "-c", command), env=clean, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_on_a_terminal_it_stays_until_ctrl_c_and_its_ways_in_work(demo: Kit) -> None:
+    with _on_a_terminal(demo) as child:
+        said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before).replace("\r\n", "\n")
+        assert SAID in said
+        assert SAID in _as_pasted(said.split("With curl\n")[1].split("\n\n")[0])
+        assert SAID in _as_pasted(said.split("With the OpenAI client\n")[1].split("\n'\n")[0] + "\n'")
+        page = re.search(r"(https://localhost:\d+/whisper/docs)\n +user +(\S+)\n +password +(\S+)", said)
+        assert page
+        authority = next(_root(demo).glob("*/etc/tls/ca.pem"))
+        assert "swagger-ui" in _as_pasted(f"curl -sS --cacert {authority} -u {page[2]}:{page[3]} {page[1]}")
+        child.sendintr()
+        child.expect("nothing of it runs any more")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    assert not processes(_root(demo))
+
+
+def test_a_closed_terminal_ends_it(demo: Kit) -> None:
+    with _on_a_terminal(demo) as child:
+        child.ptyproc.fileobj.close()  # pexpect's own close would go on to kill it
+        until(lambda: not processes(_root(demo)), "nothing of it runs any more")
+        child.wait()
