@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 from typing import Any
 
@@ -25,8 +25,8 @@ class _Run:
 
     facts: Facts
     ended: asyncio.Future[Facts | None]
-    told_to_end: bool = field(default=False)  # by a signal: ours, or from `docker stop`
-    out_of_memory: bool = field(default=False)
+    told_to_end: bool = False  # by a signal: ours, or from `docker stop`
+    out_of_memory: bool = False
 
 
 class DockerDriver:
@@ -69,13 +69,13 @@ class DockerDriver:
         if facts is None:
             return End("its container was removed or started anew", clean=True)
         said = await self.last_words()
-        if run.out_of_memory or facts.out_of_memory:
-            limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
-            return End(_joined(f"it was killed for want of memory{limit}", said), clean=False)
         if facts.message:
             return End(facts.message, clean=False)
         if run.told_to_end:
             return End("its container was stopped by somebody else", clean=True)
+        if facts.exit_code and (run.out_of_memory or facts.out_of_memory):
+            limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
+            return End(_joined(f"it was killed for want of memory{limit}", said), clean=False)
         if facts.exit_code == 0:
             return End(said or "it ended by itself", clean=True)
         return End(f"{said or 'it ended'} (exit status {facts.exit_code})", clean=False)
