@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands import lock, upkeep, users
-from deploy.commands.options import DEFAULT, HostName, Inventory, Json, Service
+from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
     name="greffier",
@@ -80,19 +80,24 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 
 @app.command()
-def deploy(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Bring the hosts to what the inventory says."""
-    from deploy import console
-    from deploy.operations import apply, workspace
+def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force = False) -> None:
+    """Bring the hosts to what the inventory says, all at once; one that fails does not stop the others."""
+    from deploy import console, progress
+    from deploy.operations import apply, fleet, workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
-        for chosen in workspace.chosen(space, host):
-            done = apply.deploy(space, chosen, report)
-            console.deployed(chosen, done)
+        consent = console.consent(force=force)
+        outcomes = fleet.each(
+            space,
+            workspace.chosen(space, host),
+            lambda chosen, named: apply.deploy(space, chosen, named, consent),
+            report,
+        )
+    console.outcomes(outcomes)
 
 
 @app.command()
@@ -108,12 +113,12 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
 @app.command()
 def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Start a sleeping service and wait until it is ready."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import control, workspace
 
     space = workspace.opened(inventory)
     chosen, found = workspace.service(space, service)
-    with console.reporter() as report, report.step(f"Waking {found.name}"):
+    with progress.reporter() as report, report.step(f"Waking {found.name}"):
         control.wake(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is ready.")
 
@@ -121,12 +126,12 @@ def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
 @app.command()
 def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Put a service to sleep, unless it has a request in flight."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import control, workspace
 
     space = workspace.opened(inventory)
     chosen, found = workspace.service(space, service)
-    with console.reporter() as report, report.step(f"Putting {found.name} to sleep"):
+    with progress.reporter() as report, report.step(f"Putting {found.name} to sleep"):
         control.sleep(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is asleep.")
 
@@ -148,12 +153,12 @@ def logs(
 @app.command()
 def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Stop a service when it has finished its requests, and start it again; new requests wait meanwhile."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import control, workspace
 
     space = workspace.opened(inventory)
     chosen, found = workspace.service(space, service)
-    with console.reporter() as report, report.step(f"Restarting {found.name}"):
+    with progress.reporter() as report, report.step(f"Restarting {found.name}"):
         control.restart(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is ready.")
 
@@ -174,11 +179,11 @@ def transcribe(
     ] = None,
 ) -> None:
     """Transcribe a file. The API key is taken from GREFFIER_API_KEY, or asked for."""
-    from deploy import console
+    from deploy import console, progress
     from deploy.operations import transcribe, workspace
 
     space = workspace.opened(inventory)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         text = transcribe.run(space, file, service, response_format, language, console.api_key(), report)
     console.write(text, output)
 

@@ -67,6 +67,11 @@ class Connection:
         self._source.close()
         self._errors.close()
 
+    def abort(self) -> None:
+        """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost."""
+        self._closed.set()
+        self._process.terminate()
+
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
         """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""
         answer: tuple[dict[str, Any], bytes] | None = None

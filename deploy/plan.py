@@ -9,6 +9,7 @@ from deploy.types import Effect, Tree
 
 Verb = Literal["create", "change", "remove", "restart"]
 SIGNS: Mapping[Verb, str] = {"create": "+", "change": "~", "remove": "-", "restart": ">"}
+BY_HAND = "; it was changed on the host since the last deploy"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Have:
     owner: str
     group: str
     text: str | None
+    ours: bool = True
+    """Its content is what an apply wrote, or nobody has recorded any."""
+    keys: tuple[str, ...] = ()
+    """Of a file with secrets: the settings whose values are others than wanted."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class Plan:
     remove: tuple[str, ...]
     effects: tuple[Effect, ...]
     start: tuple[str, ...]
+    drifted: tuple[str, ...]
+    """Of `write` and `remove`: what somebody changed on the host."""
     steps: tuple[Step, ...]
 
     @property
@@ -113,7 +120,8 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
             effects |= {e: f"{path.rsplit('/', 1)[1]} changed" for e in file.on_change if e not in effects}
     unwanted = sorted(p for p in record.files if p not in wanted.tree)
     gone = tuple(p for p in unwanted if p in have.files)
-    steps += [Step("remove", path, "no longer wanted") for path in gone]
+    drifted = tuple(p for p in (*write, *gone) if p in have.files and not have.files[p].ours)
+    steps += [Step("remove", p, "no longer wanted" + BY_HAND * (p in drifted)) for p in gone]
     if any("/nginx/" in path for path in unwanted):
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
@@ -122,7 +130,7 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
     steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
-    return Plan(models, images, have.certificate, tuple(write), gone, due, start, tuple(steps))
+    return Plan(models, images, have.certificate, tuple(write), gone, due, start, drifted, tuple(steps))
 
 
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
@@ -130,9 +138,10 @@ def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
     if there is None:
         return Step("create", path, "not there")
     if there.digest != wanted.digests[path]:
+        by_hand = "" if there.ours else BY_HAND
         if there.text is None:
-            return Step("change", path, "its settings or secrets changed")
-        return Step("change", path, "its content changed", "".join(_diff(there.text, file.text)))
+            return Step("change", path, (", ".join(there.keys) or "its settings or secrets") + " changed" + by_hand)
+        return Step("change", path, "its content changed" + by_hand, "".join(_diff(there.text, file.text)))
     rights = (there.mode, there.owner, there.group)
     if rights != (file.mode, file.owner, file.group):
         return Step(

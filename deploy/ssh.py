@@ -30,9 +30,17 @@ class Ssh:
     def _user(self) -> str:
         if self.user:
             return self.user
+        configured = self._configured("user")
+        return configured if configured and configured != getpass.getuser() else "root"
+
+    def hostname(self) -> str:
+        """The address as other programs know it: what ~/.ssh/config says of the name."""
+        return self._configured("hostname") or self.address
+
+    def _configured(self, key: str) -> str:
         done = subprocess.run(("ssh", "-G", "--", self.address), capture_output=True, text=True, check=False)
-        configured = [line[5:] for line in done.stdout.splitlines() if line.startswith("user ")]
-        return configured[0] if configured and configured[0] != getpass.getuser() else "root"
+        found = [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith(f"{key} ")]
+        return found[0] if found else ""
 
     def plain(self, words: Sequence[str]) -> None:
         """Run a command without an agent, which needs Python. Raises KitError."""

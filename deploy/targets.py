@@ -26,6 +26,8 @@ class FileState:
     owner: str
     group: str
     text: str | None
+    salted: str = ""
+    """SHA-256 with the survey's salt before the content, where there was one."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,18 @@ class Target:
             self.connection.close()
             del self.__dict__["connection"]
 
-    def states(self, paths: Sequence[str], texts: Sequence[str] = ()) -> dict[str, FileState]:
+    def abort(self) -> None:
+        """End the connection at once, whatever is under way: the agent ends the step and gives the lock back."""
+        if "connection" in self.__dict__:
+            self.connection.abort()
+
+    def states(self, paths: Sequence[str], texts: Sequence[str] = (), salt: str = "") -> dict[str, FileState]:
         """State of each path that is there, in one round trip."""
-        found = self.connection.ask("survey", paths=list(paths), texts=list(texts))[0]["files"]
+        found = self.connection.ask("survey", paths=list(paths), texts=list(texts), salt=salt)[0]["files"]
         return {
-            path: FileState(entry["digest"], entry["mode"], entry["owner"], entry["group"], entry.get("text"))
+            path: FileState(
+                entry["digest"], entry["mode"], entry["owner"], entry["group"], entry.get("text"), entry["salted"]
+            )
             for path, entry in found.items()
         }
 
@@ -120,11 +129,16 @@ class Target:
         """Remove files, and folders with all that is in them; and the folders below `below` that this leaves empty."""
         self.connection.ask("remove", paths=list(paths), below=below)
 
-    def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str:
-        """Standard output of a command. Raises KitError with everything it printed when it fails."""
+    def afterwards(self, name: str, command: Sequence[str]) -> None:
+        """Have the host run a command if this connection is lost; an empty one takes that back."""
+        self.connection.ask("afterwards", name=name, command=list(command))
+
+    def run(self, command: Sequence[str], *, content: str = "", check: bool = True, whole: bool = False) -> str:
+        """Standard output of a command. Raises KitError with everything it printed when it fails. With `whole` it
+        may finish where the connection is lost."""
         printed: list[tuple[int, bytes]] = []
         status = 0
-        for stream, line in self.connection.stream(command, content.encode()):
+        for stream, line in self.connection.stream(command, content.encode(), whole=whole):
             if stream:
                 printed.append((stream, line))
             else:
@@ -164,6 +178,9 @@ class Target:
             ) from None
         try:
             yield
+        except KeyboardInterrupt:
+            self.abort()
+            raise
         finally:
             with contextlib.suppress(Lost):  # the agent gives it back when the connection ends
                 self.connection.ask("unlock")

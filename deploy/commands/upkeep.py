@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.options import DEFAULT, HostName, Inventory, Json, Yes
+from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Yes
 
 app = typer.Typer()
 
@@ -16,12 +16,12 @@ def setup(
     inventory: Inventory = DEFAULT,
 ) -> None:
     """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import setup, workspace
 
     space = workspace.opened(inventory)
     host = setup.find(space.stack.hosts, name)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         with report.step(f"Reaching {host.address}"):
             setup.bootstrap(workspace.way(host))
         done = setup.run(host, space.target(host), report)
@@ -35,15 +35,16 @@ def rollback(
     number: Annotated[int | None, typer.Argument(help="Release to go back to. Default: the one before.")] = None,
     inventory: Inventory = DEFAULT,
     host: HostName = None,
+    force: Force = False,
 ) -> None:
     """Bring a host back to an earlier release; the last five are kept."""
-    from deploy import console
+    from deploy import console, progress
     from deploy.operations import apply, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    with console.reporter() as report:
-        done = apply.rollback(space, chosen, number, report)
+    with progress.reporter() as report:
+        done = apply.rollback(space, chosen, number, report, console.consent(force=force))
     console.deployed(chosen, done)
 
 
@@ -90,11 +91,11 @@ def backup(
     host: HostName = None,
 ) -> None:
     """Save settings, users, certificates and data of a host (no models) into one archive."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         housekeeping.backup(space, space.host(host), out, report)
     typer.echo(f"Wrote {out}. It holds secrets: keep it safe.")
 
@@ -106,11 +107,11 @@ def restore(
     host: HostName = None,
 ) -> None:
     """Put a backup back onto a host that was set up; then deploy to it."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         housekeeping.restore(space, space.host(host), archive, report)
     typer.echo("Restored. `deploy` does what is left: models, images, containers.")
 

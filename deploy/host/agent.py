@@ -2,8 +2,9 @@
 
 Frames come in on standard input, one operation at a time; their answers go out on standard output. While the
 lock is held the laptop must be heard of every HEARTBEAT seconds. When it is not, or the connection ends, the
-running command's process group is ended and the lock is given back: so no two applies ever overlap, and a laptop
-that died does not hold a host.
+running command's process group is ended (a short one that must be whole has time to finish), what the laptop asked
+for in this case is done, and the lock is given back: so no two applies ever overlap, and a laptop that died does not
+hold a host.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from deploy.host import frames
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
+WHOLE = 15.0  # seconds that a command which must be whole has to finish; with the rest, within the heartbeat
 TEXT_LIMIT = 1 << 20  # bytes of a file that a survey carries
 
 Head = dict[str, Any]
@@ -49,6 +51,8 @@ class Agent:
         self._heard = time.monotonic()
         self._lock: IO[str] | None = None
         self._running: subprocess.Popen[bytes] | None = None
+        self._whole = False
+        self._afterwards: dict[str, list[str]] = {}
         self._operations: dict[str, Callable[[Head, bytes], Head | None]] = {
             "hello": self._hello,
             "survey": self._survey,
@@ -60,6 +64,7 @@ class Agent:
             "lock": self._take_lock,
             "unlock": self._give_lock,
             "holder": self._holder,
+            "afterwards": self._promise,
             "fetch": self._fetch,
         }
 
@@ -116,15 +121,33 @@ class Agent:
                 self._abandon()
 
     def _abandon(self) -> None:
-        """End the running command, then this process: the kernel gives the lock back with it."""
+        """End the running command, do what was promised, and end this process: the kernel gives the lock back."""
         process = self._running
+        if process is not None and self._whole:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(WHOLE)
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(KILL_AFTER)
                 os.killpg(process.pid, signal.SIGKILL)
+        for command in self._afterwards.values():
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=KILL_AFTER,
+                )
         os._exit(1)
+
+    def _promise(self, head: Head, body: bytes) -> None:
+        """A command to run if the laptop is lost; none takes the promise back."""
+        self._afterwards.pop(head["name"], None)
+        if head["command"]:
+            self._afterwards[head["name"]] = head["command"]
 
     # Files. ---------------------------------------------------------------------------------------
 
@@ -166,6 +189,8 @@ class Agent:
             if not head.get("sizes"):
                 content = path.read_bytes()
                 entry["digest"] = hashlib.sha256(content).hexdigest()
+                if "salt" in head:
+                    entry["salted"] = hashlib.sha256(head["salt"].encode() + content).hexdigest()
                 if name in texts and len(content) <= TEXT_LIMIT:
                     entry["text"] = content.decode(errors="replace")
             found[name] = entry
@@ -229,7 +254,7 @@ class Agent:
                 )
             except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
                 raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
-        self._running = process
+        self._whole, self._running = bool(head.get("whole")), process
         assert process.stdout and process.stderr
         errors = threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)
         errors.start()

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +46,15 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
         report.say(sentence)
     target = space.target(host)
     try:
-        apply.deploy(space, host, report)
+        apply.deploy(space, host, report, _overwrite)
         yield space, host
     finally:
         for unit in ("nginx", "autostart"):
             target.supervisor.stop(unit)
+
+
+def _overwrite(host: HostStack, paths: Sequence[str]) -> None:
+    """The example is the kit's alone: whatever somebody changed there is kept beside."""
 
 
 def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:

@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from deploy.operations import images, models, survey, users
+from deploy.operations import acme, images, models, survey, users
 from deploy.operations.workspace import Workspace
 from deploy.render import compose, units
 from deploy.stack import HostStack
@@ -38,11 +38,14 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
             root = PurePath(layout.etc).parent
             target.remove(str(root), below=str(root.parent.parent))
             return
-        _containers(target, host)
+        _containers(target, host, volumes=volumes)
         target.run(("systemctl", "disable", units.SERVICE), check=False)
-        target.remove(*record["files"], units.UNIT)
+        ours = {*record["files"], *record["pending"], units.UNIT}
+        target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
         target.run(("systemctl", "daemon-reload"))
         target.run(("systemctl", "reload", "nginx"), check=False)
+        if acme.issued(target):
+            target.run(("certbot", "delete", "--non-interactive", "--cert-name", acme.LINEAGE), check=False)
         if volumes:
             target.remove(layout.var)
         else:
@@ -51,10 +54,10 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
         target.run(("userdel", "greffier"), check=False)
 
 
-def _containers(target: Target, host: HostStack) -> None:
+def _containers(target: Target, host: HostStack, *, volumes: bool) -> None:
     listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
     wanted = {compose.container(service) for service in host.services}
-    images.remove(target, sorted(wanted | set(listed.split())))
+    images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
     tags = target.run(
         ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")
     )

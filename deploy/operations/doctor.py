@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deploy.errors import KitError
 from deploy.operations import certificates, models, secrets, users
-from deploy.operations.workspace import Workspace
+from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
 from deploy.render.compose import container
 from deploy.stack import HostStack
@@ -63,7 +63,7 @@ def _clock(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
 def _names(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     if host.runtime == "process":
         return
-    own = set(target.run(("hostname", "--all-ip-addresses"), check=False).split()) | _resolve(host.address)
+    own = set(target.run(("hostname", "--all-ip-addresses"), check=False).split()) | _resolve(way(host).hostname())
     for name in host.names:
         there = _resolve(name)
         if not there:
@@ -95,7 +95,7 @@ def _ports(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
         if port in wanted and wanted[port] not in holder:
             yield Finding("port", f"{port} is held by {holder or 'another program'}", "Stop it: nginx needs this port.")
     try:
-        with socket.create_connection((host.address, host.layout.https_port), timeout=5):
+        with socket.create_connection((way(host).hostname(), host.layout.https_port), timeout=5):
             yield Finding("port", f"{host.layout.https_port} is reached from here")
     except OSError as error:
         advice = "Open it in the host's firewall, and in your provider's."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import components, releases, survey
+from deploy.operations import components, releases
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
@@ -114,12 +114,3 @@ def _saved(host: HostStack, target: Target) -> Iterator[str]:
 def _excluded(host: HostStack) -> Iterator[str]:
     for path in (host.layout.models, f"{host.layout.var}/nginx", f"{host.layout.var}/.lock"):
         yield f"--exclude={path.lstrip('/')}"
-
-
-def drift(space: Workspace, host: HostStack) -> list[str]:
-    """Files of ours that were changed on the host since the last deploy."""
-    target = space.target(host)
-    record = survey.read_record(target, host)
-    states = target.states(list(record["files"]))
-    plain = {p: e["digest"] for p, e in record["files"].items() if not e["salted"]}
-    return sorted(p for p, d in plain.items() if p not in states or states[p].digest != d)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from deploy.errors import KitError
 from deploy.operations.report import Bar
-from deploy.render import compose
 from deploy.stack import HostStack, ServiceStack
 from deploy.targets import Target
 
@@ -59,13 +58,14 @@ def context(service: ServiceStack) -> bytes:
     return archive.getvalue()
 
 
-def create(target: Target, host: HostStack, service: ServiceStack) -> None:
-    """Make the container anew from its compose file, without starting it: that is autostart's to do."""
-    project = ("docker", "compose", "--project-directory", compose.folder(host, service))
-    target.run((*project, "up", "--no-start", "--force-recreate", "--remove-orphans"))
+def create(target: Target, folder: str) -> None:
+    """Make the container of a compose file anew, without starting it: that is autostart's to do."""
+    project = ("docker", "compose", "--project-directory", folder)
+    target.run((*project, "up", "--no-start", "--force-recreate", "--remove-orphans"), whole=True)
 
 
-def remove(target: Target, names: Iterable[str]) -> None:
-    """Remove containers, and the networks and volumes of their projects."""
+def remove(target: Target, names: Iterable[str], *, volumes: bool = False) -> None:
+    """Remove containers and the networks of their projects; data only with `volumes`."""
     for name in names:
-        target.run(("docker", "compose", "--project-name", name, "down", "--volumes", "--remove-orphans"), check=False)
+        command = ("docker", "compose", "--project-name", name, "down", "--remove-orphans")
+        target.run((*command, *(("--volumes",) if volumes else ())), check=False)

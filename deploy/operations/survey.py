@@ -12,6 +12,7 @@ from deploy.operations import acme, certificates, components, images, models, se
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
+from deploy.render import autostart, env
 from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.targets import Target
 from deploy.types import Reference, Secret, Tree, digest
@@ -31,13 +32,27 @@ class Prospect:
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
 
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """autostart's entry of each service of the tree, by name, with its `hostname`: a former release may have
+        others than the inventory."""
+        entries = json.loads(self.tree[autostart.path(self.host)].text)["services"]
+        return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
 
-def look(space: Workspace, host: HostStack, former: Release | None = None) -> Prospect:
-    """Survey a host and plan for its stack, or for a former release. Raises KitError."""
+
+def look(
+    space: Workspace,
+    host: HostStack,
+    former: Release | None = None,
+    known: Mapping[Reference, Secret] | None = None,
+) -> Prospect:
+    """Survey a host and plan for its stack, or for a former release. `known` secrets are not resolved anew.
+    Raises KitError."""
     target = space.target(host)
     tree = former.tree if former else render.tree(host)
     references = {*Stack((host,)).references, *(r for file in tree.values() for r in file.references)}
-    resolved = secrets.resolve(references, space.path.resolve().parent)
+    resolved = dict(known or {})
+    resolved |= secrets.resolve(references - resolved.keys(), space.path.resolve().parent)
     secrets.check_writable(Stack((host,)), resolved)
     record = read_record(target, host)
     requests = models.wanted(host, space.path)
@@ -57,7 +72,7 @@ def look(space: Workspace, host: HostStack, former: Release | None = None) -> Pr
         former.units if former else workspace.releases(host),
     )
     have = Survey(
-        _files(target, tree, record),
+        _files(target, tree, record, resolved),
         components.complete(target, built.values()) | images.present(target, pictures),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
@@ -65,8 +80,10 @@ def look(space: Workspace, host: HostStack, former: Release | None = None) -> Pr
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
     )
-    before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
-    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built, pictures)
+    # What an apply that was cut off was about to write owes its effects, whatever the file is now.
+    before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
+    left = Record(before, record["kit"], record["release"])
+    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, left), requests, built, pictures)
 
 
 def _require(target: Target, former: Release) -> None:
@@ -91,21 +108,31 @@ def recorded(tree: Tree, resolved: Mapping[Reference, Secret], salt: str) -> dic
     return {path: digest((salt if file.references else "") + file.content(resolved)) for path, file in tree.items()}
 
 
-def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
-    # An .env that shall have no secret any more may still hold one.
-    shown = [path for path, file in tree.items() if not file.references and not path.endswith("/.env")]
-    states = target.states(sorted({*tree, *record["files"]}), shown)
-    return {path: Have(s.digest, s.mode, s.owner, s.group, s.text) for path, s in states.items()}
+def _files(
+    target: Target, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
+) -> dict[str, Have]:
+    paths = sorted({*tree, *record["files"], *record["pending"]})
+    found = {}
+    for path, state in target.states(paths, list(tree), record["salt"]).items():
+        known = [entries[path] for entries in (record["files"], record["pending"]) if path in entries]
+        ours = not known or any((state.salted if e["salted"] else state.digest) == e["digest"] for e in known)
+        text, keys = state.text, tuple[str, ...]()
+        # An .env that shall have no secret any more may still hold one.
+        if path in tree and (tree[path].references or path.endswith("/.env")):
+            text, keys = None, env.changed(text or "", tree[path].content(resolved))
+        found[path] = Have(state.digest, state.mode, state.owner, state.group, text, ours, keys)
+    return found
 
 
 def read_record(target: Target, host: HostStack) -> dict[str, Any]:
     """What the last apply left. An older kit than the one that wrote it is refused."""
     raw = target.read(host.layout.record)
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}, "salt": tokens.token_hex(16)}
+        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "salt": tokens.token_hex(16)}
     try:
         record: dict[str, Any] = json.loads(raw)
         record.setdefault("salt", tokens.token_hex(16))
+        record.setdefault("pending", {})
         newer = _version(record["kit"]) > _version(VERSION)
     except (ValueError, KeyError):
         raise KitError(

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import ssl
 import subprocess
 import sys
@@ -75,16 +74,18 @@ class Laptop:
     def write(self, content: Mapping[str, Any]) -> None:
         self.path.write_text(json.dumps(content, indent=2) + "\n")
 
+    def command(self, *words: str) -> tuple[str, ...]:
+        return (sys.executable, str(ROOT / "cli.py"), *words)
+
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """A command that goes on beside the test, in a process group of its own."""
+        """A command that goes on beside the test."""
         return subprocess.Popen(
-            (sys.executable, str(ROOT / "cli.py"), *words),
+            self.command(*words),
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
         )
 
     def cli(self, *words: str, status: int = 0, **environment: str) -> str:
@@ -112,15 +113,6 @@ class Laptop:
     def state(self, name: str = "whisper") -> dict[str, Any]:
         """What `status` says of a service."""
         return next(s for h in self.data("status") for s in h["services"] if s["name"] == name)
-
-
-def dead(process: "subprocess.Popen[str]") -> None:
-    """Kill a command as a crash of the laptop would: it and its ssh, with no time for a word."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
 
 
 class Client:
