@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +132,51 @@ def test_a_lock_ends_with_its_process(one: HostStack, target: Target) -> None:
     holder.communicate()
     with target.lock("deploy"):
         pass
+
+
+PROMISING = """
+import sys
+from pathlib import Path
+from deploy.supervisor import LocalSupervisor
+from deploy.layouts import local_layout
+from deploy.targets import local_target
+root = Path(sys.argv[1])
+layout = local_layout(root, Path("/nowhere"), {})
+target = local_target("here", layout, LocalSupervisor(layout, {}))
+with target.lock("deploy"):
+    target.afterwards("kept", ("touch", str(root / "kept")))
+    target.afterwards("taken back", ("touch", str(root / "taken-back")))
+    target.afterwards("taken back", ())
+    wait = f"touch {root}/begun; until [ -e {root}/go ]; do sleep 0.02; done; touch {root}/whole"
+    target.run(("sh", "-c", wait), whole=True)
+"""
+
+
+def test_what_a_lost_laptop_asked_for_is_done_before_the_lock_is_given_back(one: HostStack, target: Target) -> None:
+    root = Path(one.layout.etc).parent
+    root.mkdir(parents=True, exist_ok=True)
+    lost = subprocess.Popen([sys.executable, "-c", PROMISING, str(root)], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    until(lambda: (root / "begun").exists())
+    lost.kill()
+    lost.wait()
+    (root / "go").touch()
+
+    def given_back() -> bool:
+        try:
+            with target.lock("deploy"):
+                return True
+        except KitError:
+            return False
+
+    until(given_back)
+    assert (root / "whole").exists() and (root / "kept").exists() and not (root / "taken-back").exists()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def alpha(internet: Internet) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
-def _office(tmp_path_factory: pytest.TempPathFactory, internet: Internet, alpha: Host) -> tuple[Laptop, Client]:
+def office(tmp_path_factory: pytest.TempPathFactory, internet: Internet, alpha: Host) -> tuple[Laptop, Client]:
     laptop = Laptop(tmp_path_factory.mktemp("office"), internet, inventory({"alpha": host("alpha")}))
     laptop.cli("setup", "alpha")
     laptop.cli("deploy")
@@ -35,15 +35,15 @@ def _office(tmp_path_factory: pytest.TempPathFactory, internet: Internet, alpha:
 
 
 @pytest.fixture
-def laptop(_office: tuple[Laptop, Client]) -> Laptop:
+def laptop(office: tuple[Laptop, Client]) -> Laptop:
     """The laptop that alpha is deployed from: by the standard inventory, whatever the test before did to it."""
-    laptop, _ = _office
+    laptop, _ = office
     laptop.write(inventory({"alpha": host("alpha")}))
     laptop.cli("deploy")
     return laptop
 
 
 @pytest.fixture
-def client(_office: tuple[Laptop, Client], laptop: Laptop) -> Client:
+def client(office: tuple[Laptop, Client], laptop: Laptop) -> Client:
     """Somebody who may use what runs on alpha."""
-    return _office[1]
+    return office[1]

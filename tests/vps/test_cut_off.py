@@ -15,6 +15,17 @@ from tests.vps.laptop import SAID, Client, Laptop, host, inventory, service, unt
 QUEUES = count(20)
 
 
+@pytest.fixture
+def laptop(office: tuple[Laptop, Client]) -> Laptop:
+    """As the test before left it: each begins with a change of its own."""
+    return office[0]
+
+
+@pytest.fixture
+def client(office: tuple[Laptop, Client]) -> Client:
+    return office[1]
+
+
 def change(laptop: Laptop) -> str:
     """Write an inventory that is another one every time. Returns what the new container's environment has."""
     value = next(QUEUES)
@@ -65,9 +76,9 @@ def test_the_steps_are_those_that_a_change_has(laptop: Laptop) -> None:
     assert [line.removesuffix(" ...") for line in told.splitlines() if line.endswith(" ...")] == list(STEPS)
 
 
-@pytest.mark.parametrize("line", [f"{step}{end}" for step in STEPS for end in (" ...", "")])
+@pytest.mark.parametrize("line", [*(f"{step} ..." for step in STEPS), STEPS[-1]])
 def test_killed_at_any_step(laptop: Laptop, client: Client, alpha: Host, line: str) -> None:
-    """At the beginning of each step and at its end."""
+    """At the beginning of each step, and before the record is written."""
     before, wanted = environment(alpha), change(laptop)
     with deploying(laptop, line) as process:
         process.kill()
