@@ -23,12 +23,12 @@ SAID = "And so my fellow Americans, ask not what your country can do for you, as
 MODEL = "Systran/faster-whisper-base"
 HOST = "here"
 CURL = ("curl", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header", "@-")
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
 
 
 def service(**more: Any) -> dict[str, Any]:
-    return {"kind": "faster-whisper", "model": MODEL, **more}
+    return {"kind": "faster-whisper", "model": MODEL, "start_timeout": "5m", **more}
 
 
 def inventory(services: Mapping[str, Any] | None = None, **host: Any) -> dict[str, Any]:
@@ -142,8 +142,12 @@ class Kit:
         path = self.root / "log" / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def requests(self, *parts: str) -> list[str]:
-        """Lines of nginx's access log that have all of these parts."""
+    def logged(self, *parts: str) -> list[str]:
+        """Lines of nginx's access log that have all of these parts, from requests that are over by now."""
+        mark = f"mark-{time.monotonic_ns()}"
+        with self.http() as client:
+            client.get("/whisper/health", headers={"User-Agent": mark})
+        until(lambda: mark in self.log("nginx-access"), "a later request is in the log")
         return [line for line in self.log("nginx-access").splitlines() if all(part in line for part in parts)]
 
     def ask(self, command: str, name: str | None = None) -> dict[str, Any]:
