@@ -1,12 +1,15 @@
 """An operator's laptop: one inventory, the kit's commands, the system's ssh; and clients that call from outside."""
 
+import io
 import json
 import os
 import shlex
+import signal
 import ssl
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +89,8 @@ class Laptop:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell starts what runs in its background deaf to Ctrl-C, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def cli(self, *words: str, status: int = 0, **environment: str) -> str:
@@ -113,6 +118,15 @@ class Laptop:
     def state(self, name: str = "whisper") -> dict[str, Any]:
         """What `status` says of a service."""
         return next(s for h in self.data("status") for s in h["services"] if s["name"] == name)
+
+
+def beginning(seconds: float) -> bytes:
+    """The first seconds of the sentence, as a WAV file."""
+    with wave.open(str(JFK)) as whole, io.BytesIO() as file:
+        with wave.open(file, "wb") as part:
+            part.setparams(whole.getparams())
+            part.writeframes(whole.readframes(int(seconds * whole.getframerate())))
+        return file.getvalue()
 
 
 class Client:
@@ -147,10 +161,11 @@ class Client:
         with self.http() as http:
             yield openai.OpenAI(base_url=f"https://{self.name}/v1", api_key=self.key, http_client=http, max_retries=0)
 
-    def transcript(self) -> str:
-        """A sentence of real speech, by OpenAI's client."""
-        with self.openai() as client, JFK.open("rb") as audio:
-            return client.audio.transcriptions.create(model=MODEL, file=audio).text.strip()
+    def transcript(self, audio: bytes | None = None) -> str:
+        """A sentence of real speech, or the given one, by OpenAI's client."""
+        with self.openai() as client:
+            file = ("speech.wav", audio or JFK.read_bytes())
+            return client.audio.transcriptions.create(model=MODEL, file=file).text.strip()
 
 
 class _At(httpx2.BaseTransport):

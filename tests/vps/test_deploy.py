@@ -144,9 +144,8 @@ def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alp
     assert before[0] != after[0] and before[1] == after[1]
     assert second in alpha.ssh("docker inspect --format '{{.Config.Env}}' greffier-whisper")
     kept = alpha.ssh("cat /var/lib/greffier/.applied.json /var/lib/greffier/releases/* /var/lib/greffier/audit.jsonl")
-    logs = alpha.ssh(
-        "journalctl --no-pager; docker logs greffier-whisper 2>&1; cat /var/log/nginx/* /var/log/greffier/*"
-    )
+    files = "find /var/log/nginx /var/log/greffier -type f -exec cat {} +"
+    logs = alpha.ssh(f"journalctl --no-pager; docker logs greffier-whisper 2>&1; {files}")
     for text in (seen, out, err, plan, kept, logs):
         assert first not in text and second not in text
     # What is no longer wanted goes, container and all.

@@ -56,9 +56,9 @@ def test_a_host_that_is_not_reached(laptop: Laptop, alpha: Host, tmp_path: Path)
             assert sentence in laptop.cli(verb, status=3)
 
 
-def test_several_hosts_and_one_that_is_away(laptop: Laptop, client: Client, beta: Host) -> None:
+def test_several_hosts_and_one_that_is_away(laptop: Laptop, client: Client, alpha: Host) -> None:
     with laptop.ssh_config.open("a") as config:
-        config.write(f"Host gone\n HostName {beta.address}\n Port 1\n")
+        config.write(f"Host gone\n HostName {alpha.address}\n Port 1\n")
     hosts = {"alpha": host("alpha"), "gone": host("gone")}
     services = {"whisper": service(host="alpha", idle="12m"), "far": service(host="gone")}
     laptop.write(inventory(hosts, services))
