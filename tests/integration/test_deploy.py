@@ -112,7 +112,7 @@ def _stopped_deploy(kit: Kit) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: f'"pid": {process.pid}' in lock.read_text(), "it holds the lock")
+        until(lambda: f'"process": {process.pid}' in lock.read_text(), "it holds the lock")
         process.send_signal(signal.SIGSTOP)
         yield process
     finally:
@@ -138,6 +138,7 @@ def test_a_deploy_that_was_killed_is_made_up_for(site: Kit) -> None:
     with _stopped_deploy(site) as first:
         first.kill()
     assert first.returncode == -signal.SIGKILL
+    until(lambda: "nobody" in site.cli("lock", "status").stdout, "the lock is given back")
     site.cli("deploy")
     site.awake()
     assert told(site) == queue
