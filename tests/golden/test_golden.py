@@ -137,7 +137,8 @@ def nginx_says(host: HostStack, root: Path) -> subprocess.CompletedProcess[str]:
     certificates.install(host, target, {})
     users.ensure(target, host.layout)
     for path, file in render.tree(host).items():
-        target.write(path, file.text.encode(), file.mode, file.owner, file.group)
+        if path.startswith(f"{root}/"):  # systemd's unit lies elsewhere, and is none of nginx's
+            target.write(path, file.text.encode(), file.mode, file.owner, file.group)
     command = nginx_command(host.layout)
     if not host.layout.nginx_main:
         command = (find_nginx(), "-c", str(root / "etc/nginx/nginx.conf"), "-e", str(root / "log/nginx-error.log"))
