@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
 
-.PHONY: help setup demo setup-tests test check bench lock docs clean
+.PHONY: help setup demo setup-tests test test-vps check bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ check: setup-tests ## lint, types, import contracts
 test: setup-tests ## set up all that is needed and run check and every test
 	@scripts/check
 	@scripts/test
+
+test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
+	@scripts/test-vps
 
 bench: setup-tests ## measure: make bench NAME=path
 	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path"; exit 2; }

@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from deploy.commands import lock, upkeep, users
+from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Service
+
 app = typer.Typer(
     name="greffier",
     help="Speech to text on your own machine, deployed from one inventory.yml.",
@@ -17,18 +20,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-users = typer.Typer(help="Who may call the services: takes effect at once, without a deploy.", no_args_is_help=True)
-app.add_typer(users, name="users")
-
-Inventory = Annotated[
-    Path, typer.Option("--inventory", "-i", help="The inventory.", envvar="GREFFIER_INVENTORY", show_default=True)
-]
-HostName = Annotated[str | None, typer.Option("--host", help="Host to act on, where there are several.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Service = Annotated[str, typer.Argument(help="Name of the service in the inventory.")]
-User = Annotated[str, typer.Argument(help="User name: letters, digits and ._@-")]
-DEFAULT = Path("inventory.yml")
 
 
 @app.command()
@@ -89,19 +80,24 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 
 @app.command()
-def deploy(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Bring the hosts to what the inventory says."""
-    from deploy import console
-    from deploy.operations import apply, workspace
+def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force = False) -> None:
+    """Bring the hosts to what the inventory says, all at once; one that fails does not stop the others."""
+    from deploy import console, progress
+    from deploy.operations import apply, fleet, workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
-        for chosen in workspace.chosen(space, host):
-            done = apply.deploy(space, chosen, report)
-            console.deployed(chosen, done)
+        consent = console.consent(force=force)
+        outcomes = fleet.each(
+            space,
+            workspace.chosen(space, host),
+            lambda chosen, named: apply.deploy(space, chosen, named, consent),
+            report,
+        )
+    console.outcomes(outcomes)
 
 
 @app.command()
@@ -111,30 +107,32 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy.operations import overview, workspace
 
     space = workspace.opened(inventory)
-    console.status([overview.of(chosen) for chosen in workspace.chosen(space, host)], as_json=as_json)
+    console.status([overview.of(space, chosen) for chosen in workspace.chosen(space, host)], as_json=as_json)
 
 
 @app.command()
 def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Start a sleeping service and wait until it is ready."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import control, workspace
 
-    chosen, found = workspace.service(workspace.opened(inventory), service)
-    with console.reporter() as report, report.step(f"Waking {found.name}"):
-        control.wake(chosen, workspace.target(chosen), found.name)
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
+    with progress.reporter() as report, report.step(f"Waking {found.name}"):
+        control.wake(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is ready.")
 
 
 @app.command()
 def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Put a service to sleep, unless it has a request in flight."""
-    from deploy import console
+    from deploy import progress
     from deploy.operations import control, workspace
 
-    chosen, found = workspace.service(workspace.opened(inventory), service)
-    with console.reporter() as report, report.step(f"Putting {found.name} to sleep"):
-        control.sleep(chosen, workspace.target(chosen), found.name)
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
+    with progress.reporter() as report, report.step(f"Putting {found.name} to sleep"):
+        control.sleep(chosen, space.target(chosen), found.name)
     typer.echo(f"{found.name} is asleep.")
 
 
@@ -153,6 +151,19 @@ def logs(
 
 
 @app.command()
+def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
+    """Stop a service when it has finished its requests, and start it again; new requests wait meanwhile."""
+    from deploy import progress
+    from deploy.operations import control, workspace
+
+    space = workspace.opened(inventory)
+    chosen, found = workspace.service(space, service)
+    with progress.reporter() as report, report.step(f"Restarting {found.name}"):
+        control.restart(chosen, space.target(chosen), found.name)
+    typer.echo(f"{found.name} is ready.")
+
+
+@app.command()
 def transcribe(
     file: Annotated[Path, typer.Argument(help="Audio or video file.")],
     inventory: Inventory = DEFAULT,
@@ -168,32 +179,13 @@ def transcribe(
     ] = None,
 ) -> None:
     """Transcribe a file. The API key is taken from GREFFIER_API_KEY, or asked for."""
-    from deploy import console
+    from deploy import console, progress
     from deploy.operations import transcribe, workspace
 
     space = workspace.opened(inventory)
-    with console.reporter() as report:
+    with progress.reporter() as report:
         text = transcribe.run(space, file, service, response_format, language, console.api_key(), report)
     console.write(text, output)
-
-
-@app.command()
-def destroy(
-    inventory: Inventory = DEFAULT,
-    host: HostName = None,
-    yes: Yes = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models too.")] = False,
-) -> None:
-    """Stop everything and remove what Greffier put on a host, users and certificates included."""
-    from deploy import console
-    from deploy.operations import destroy, workspace
-
-    space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
-        doomed = destroy.doomed(chosen, volumes=volumes)
-        if console.confirm_removal(chosen, doomed, yes=yes):
-            destroy.run(chosen, volumes=volumes)
-            typer.echo(f"{chosen.name}: removed.")
 
 
 @app.command()
@@ -209,66 +201,9 @@ def demo(
     console.demo(demo.default() if inventory is None else inventory)
 
 
-@users.command("add")
-def users_add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Make a user; the password and the API key are generated and shown once."""
-    from deploy import console
-    from deploy.operations import users, workspace
-
-    chosen = workspace.opened(inventory).host(host)
-    console.key(chosen, users.add(workspace.target(chosen), chosen.layout, name), as_json=as_json)
-
-
-@users.command("rotate")
-def users_rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Give a user a new password; the old one ends at once."""
-    from deploy import console
-    from deploy.operations import users, workspace
-
-    chosen = workspace.opened(inventory).host(host)
-    console.key(chosen, users.rotate(workspace.target(chosen), chosen.layout, name), as_json=as_json)
-
-
-@users.command("list")
-def users_list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """List the users."""
-    from deploy import console
-    from deploy.operations import users, workspace
-
-    chosen = workspace.opened(inventory).host(host)
-    console.users(users.listed(workspace.target(chosen), chosen.layout), as_json=as_json)
-
-
-@users.command("remove")
-def users_remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Take a user away; the password ends at once."""
-    from deploy.operations import users, workspace
-
-    chosen = workspace.opened(inventory).host(host)
-    users.remove(workspace.target(chosen), chosen.layout, name)
-    typer.echo(f"{name} is removed.")
-
-
-@users.command("import")
-def users_import(
-    file: Annotated[Path, typer.Argument(help="An htpasswd file.", exists=True, dir_okay=False)],
-    inventory: Inventory = DEFAULT,
-    host: HostName = None,
-    rotate: Annotated[
-        bool, typer.Option("--rotate", help="Give new passwords to users with slow or weak hashes.")
-    ] = False,
-) -> None:
-    """Take over the users of another htpasswd file, with their passwords."""
-    from deploy import console
-    from deploy.operations import users, workspace
-
-    chosen = workspace.opened(inventory).host(host)
-    target = workspace.target(chosen)
-    taken, refused = users.take(target, chosen.layout, file.read_text(errors="replace"))
-    if console.imported(taken, refused, rotate=rotate):
-        for user in taken:
-            if user.advice:
-                console.key(chosen, users.rotate(target, chosen.layout, user.name))
+app.registered_commands += upkeep.app.registered_commands
+app.add_typer(users.app, name="users")
+app.add_typer(lock.app, name="lock")
 
 
 def main() -> None:

@@ -110,7 +110,35 @@ class Kind:
         return self.folder / "requirements.lock"
 
 
+@dataclass(frozen=True)
+class Autostart:
+    """The proxy: digests of its code and of its lock, and where they lie below a host's `opt`."""
+
+    folder: Path
+    digest: str
+    lock_digest: str
+
+    @property
+    def release(self) -> str:
+        return self.digest[:16]
+
+    def code(self, opt: str) -> str:
+        return f"{opt}/images/autostart-{self.release}"
+
+    def environment(self, opt: str) -> str:
+        return f"{opt}/environments/autostart-{self.lock_digest[:16]}"
+
+    def python(self, opt: str) -> str:
+        return f"{self.environment(opt)}/bin/python"
+
+
 Catalog = Mapping[str, Kind]
+
+
+def autostart(folder: Path = ROOT / "autostart") -> Autostart:
+    """The proxy as this kit has it."""
+    lock = (folder / "requirements.lock").read_bytes()
+    return Autostart(folder, source_digest(folder), hashlib.sha256(lock).hexdigest())
 
 
 def load(folder: Path = ROOT / "services") -> dict[str, Kind]:

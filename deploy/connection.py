@@ -1,5 +1,7 @@
 """One connection to an agent: over SSH to a host, or to a child process on this machine."""
 
+import contextlib
+import signal
 import subprocess
 import tempfile
 import threading
@@ -31,8 +33,8 @@ class Connection:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # Ctrl-C is for us: the agent ends when we do.
-            start_new_session=True,
+            # Ctrl-C is for us, and the agent ends when we do; ssh keeps the terminal, to ask for a passphrase.
+            preexec_fn=_ignore_interrupt,
         )
         assert self._process.stdin and self._process.stdout
         self._sink, self._source = self._process.stdin, self._process.stdout
@@ -58,14 +60,17 @@ class Connection:
     def close(self) -> None:
         """End the connection; the agent ends with it."""
         self._closed.set()
-        try:
+        with contextlib.suppress(OSError):
             self._sink.close()
-        except OSError:
-            pass
         self._process.terminate()
         self._process.wait()
         self._source.close()
         self._errors.close()
+
+    def abort(self) -> None:
+        """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost."""
+        self._closed.set()
+        self._process.terminate()
 
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
         """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""
@@ -75,13 +80,18 @@ class Connection:
         assert answer is not None
         return answer
 
-    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
-        """(stream, line) of a command as they come; at the end (0, its status)."""
+    def stream(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, bytes]]:
+        """(stream, line with its end) of a command as they come; at the end (0, its status)."""
         for head, content in self._exchange("run", body, {"command": list(command), **about}):
             if head["event"] == "line":
-                yield head["stream"], content.decode(errors="replace").rstrip("\n")
+                yield head["stream"], content
             else:
-                yield 0, str(head["status"])
+                yield 0, str(head["status"]).encode()
+
+    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
+        """The same as text, each line without its end."""
+        for stream, line in self.stream(command, body, **about):
+            yield stream, line.decode(errors="replace").rstrip("\n")
 
     def _exchange(self, op: str, body: bytes, about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
         self._send({"op": op, **about}, body)
@@ -115,6 +125,10 @@ class Connection:
         self._errors.seek(0)
         said = self._errors.read().strip()
         return Lost(f"The connection to {self.name} ended.", code=HOST, output=said)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Refusal(KitError):

@@ -7,29 +7,32 @@ import shlex
 import signal
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 
-from deploy.errors import INVENTORY, KitError
+from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations.demo import SAMPLE, Demonstration
+from deploy.operations.doctor import Finding
+from deploy.operations.fleet import Outcome
+from deploy.operations.housekeeping import Waste
 from deploy.operations.overview import HostOverview
 from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
 from deploy.plan import SIGNS, Plan
+from deploy.progress import err, reporter
 from deploy.stack import HostStack
 from deploy.types import Secret
 
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
 
 
@@ -41,81 +44,6 @@ def failed(error: KitError) -> None:
         err.print(f"[bold red]Error:[/] {escape(line)}")
     if error.hint:
         err.print(escape(error.hint))
-
-
-class _PlainBar:
-    """In a pipe: a line at the start of a step, and then one every ten seconds."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self._next = time.monotonic() + 10
-
-    def update(self, done: int, total: int, text: str = "") -> None:
-        if total and time.monotonic() >= self._next:
-            self._next = time.monotonic() + 10
-            print(f"  {self.title}: {done * 100 // total} %", file=sys.stderr, flush=True)
-
-
-class _PlainReporter:
-    def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    warn = say
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[_PlainBar]:
-        began = time.monotonic()
-        yield _PlainBar(title)
-        print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-
-
-class _RichBar:
-    def __init__(self, progress: Progress, task: Any) -> None:
-        self._progress, self._task = progress, task
-
-    def update(self, done: int, total: int, text: str = "") -> None:
-        size = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= 1_000_000 else ""
-        shown = " ".join(part for part in (size, text[:60]) if part)
-        self._progress.update(self._task, completed=done, total=total or None, detail=escape(shown))
-
-
-class _RichReporter:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def say(self, text: str) -> None:
-        self._progress.console.print(escape(text))
-
-    def warn(self, text: str) -> None:
-        self._progress.console.print(escape(text), style="yellow")
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[_RichBar]:
-        began = time.monotonic()
-        task = self._progress.add_task(escape(title), total=None, detail="")
-        try:
-            yield _RichBar(self._progress, task)
-        finally:
-            self._progress.remove_task(task)
-        took = time.monotonic() - began
-        self._progress.console.print(f"[green]✓[/] {escape(title)} [dim]{took:.1f} s[/]")
-
-
-@contextmanager
-def reporter() -> Iterator[_PlainReporter | _RichReporter]:
-    """Live progress on a terminal, lines elsewhere; both on standard error."""
-    if not err.is_terminal:
-        yield _PlainReporter()
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("[dim]{task.fields[detail]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, transient=True) as progress:
-        yield _RichReporter(progress)
 
 
 def plans(space: Workspace, found: Mapping[str, Plan], *, as_json: bool) -> None:
@@ -157,6 +85,42 @@ def deployed(host: HostStack, plan: Plan) -> None:
         out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
 
 
+def outcomes(done: Sequence[Outcome]) -> None:
+    """What became of each host. Raises KitError where one failed, after a line on each."""
+    failures = [outcome for outcome in done if outcome.error]
+    for outcome in done:
+        if outcome.plan:
+            deployed(outcome.host, outcome.plan)
+        elif outcome.error and len(done) > 1:
+            err.print(f"[bold]{outcome.host.name}[/]")
+            failed(outcome.error)
+    if failures and len(done) == 1 and failures[0].error:
+        raise failures[0].error
+    if failures:
+        names = ", ".join(outcome.host.name for outcome in failures)
+        raise KitError(f"{len(failures)} of {len(done)} hosts failed: {names}. The others are done.", code=HOST)
+
+
+def consent(*, force: bool) -> Callable[[HostStack, Sequence[str]], None]:
+    """Whether files that were changed on a host may be overwritten: by option, or by asking."""
+    asking = threading.Lock()
+
+    def ask(host: HostStack, paths: Sequence[str]) -> None:
+        if force:
+            return
+        listed = "\n".join(f"  {path}" for path in paths)
+        told = f"{host.name}: these files were changed on the host since the last deploy:\n{listed}"
+        if sys.stdin.isatty():
+            with asking:
+                err.print(escape(told))
+                if _yes("Overwrite them, and keep what is there now beside as .bak?"):
+                    return
+        hint = "`plan` shows how. `deploy --force` overwrites them and keeps each beside as .bak."
+        raise KitError(f"{told}\nNothing was done.", hint, code=HOST)
+
+    return ask
+
+
 def status(hosts: Sequence[HostOverview], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([host.data() for host in hosts], indent=2))
@@ -182,6 +146,43 @@ def status(hosts: Sequence[HostOverview], *, as_json: bool) -> None:
         for service in host.services:
             if service.error:
                 out.print(f"{service.name}: {escape(service.error)}", style="red")
+
+
+def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(list(entries), indent=2))
+        return
+    rows = [(str(e["release"]), e["at"], e["by"], e["kit"], f"{len(e['steps'])} steps") for e in entries]
+    _table(("release", "at", "by", "kit", "what"), rows)
+
+
+def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
+    """Everything that was looked at. Returns whether something is wrong."""
+    if as_json:
+        print(json.dumps({host: [asdict(finding) for finding in all_] for host, all_ in found.items()}, indent=2))
+    else:
+        for host, all_ in found.items():
+            out.print(f"[bold]{host}[/]")
+            for finding in all_:
+                sign = "[red]✗[/]" if finding.advice else "[green]✓[/]"
+                out.print(f"  {sign} {finding.what}: {escape(finding.found)}")
+                if finding.advice:
+                    out.print(f"      {escape(finding.advice)}")
+    return any(finding.advice for all_ in found.values() for finding in all_)
+
+
+def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
+    if not found.images and not found.folders:
+        out.print(f"{host.name}: there is nothing to prune.")
+        return False
+    out.print(f"{host.name}: this frees about {found.size / 1e6:.0f} MB")
+    for name in (*found.images, *found.folders):
+        out.print(f"  [red]-[/] {escape(name)}")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise KitError("Nothing was removed: there is no terminal to ask on.", "--yes removes without asking.", code=2)
+    return _yes("Remove them?")
 
 
 def users(found: Sequence[User], *, as_json: bool) -> None:

@@ -24,6 +24,7 @@ _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _COMPUTE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
+_URL = re.compile(r"https://[A-Za-z0-9._~:/?=&%-]{1,500}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+|command:[^\x00-\x1f]+)")
 
@@ -111,6 +112,9 @@ class Tls(_Part):
     email: Plain | None = Field(
         None, description="Address that Let's Encrypt writes to when a certificate nears its end."
     )
+    server: Annotated[str, _pattern(_URL, "an address such as https://acme.example.org/directory")] | None = Field(
+        None, description="Directory of another ACME authority. Default: Let's Encrypt's."
+    )
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
     certificate: Plain | None = Field(
         None, description="For `files`: path on this laptop of the certificate chain (PEM)."
@@ -126,10 +130,10 @@ class Host(_Part):
     address: Annotated[str, _pattern(_ADDRESS, "an address or a name from ~/.ssh/config")] | None = Field(
         None, description="Address of the host, or its name in ~/.ssh/config. Default: `domain`."
     )
-    user: Annotated[str, _pattern(_USER, "a user name")] = Field(
-        "root", description="User to log in as; needs sudo when it is not root."
+    user: Annotated[str, _pattern(_USER, "a user name")] | None = Field(
+        None, description="User to log in as; any but root needs sudo. Default: as ~/.ssh/config says, else root."
     )
-    port: Port = Field(22, description="Port of its SSH server.")
+    port: Port | None = Field(None, description="Port of its SSH server. Default: as ~/.ssh/config says, else 22.")
     domain: Hostname | None = Field(
         None,
         description="Services answer at <name>.<domain>. Required, but with `runtime: process`, where it is localhost.",

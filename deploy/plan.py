@@ -9,6 +9,7 @@ from deploy.types import Effect, Tree
 
 Verb = Literal["create", "change", "remove", "restart"]
 SIGNS: Mapping[Verb, str] = {"create": "+", "change": "~", "remove": "-", "restart": ">"}
+BY_HAND = "; it was changed on the host since the last deploy"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Have:
     owner: str
     group: str
     text: str | None
+    ours: bool = True
+    """Its content is what an apply wrote, or nobody has recorded any."""
+    keys: tuple[str, ...] = ()
+    """Of a file with secrets: the settings whose values are others than wanted."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Survey:
     """Release that each running unit was started from; a unit that is not there does not run."""
     certificate: str
     """Why a certificate must be issued; empty where the one there will do."""
+    unread: bool
+    """A certificate was put in place, and nginx may not have read it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Wanted:
     tree: Tree
     digests: Mapping[str, str]
     """SHA-256 of each file with its secrets filled in."""
+    recorded: Mapping[str, str]
+    """The same as the record keeps it: salted where the file has secrets."""
     images: Sequence[tuple[str, str]]
     """(path, what it is), in the order they are built."""
     models: Sequence[str]
@@ -83,6 +92,8 @@ class Plan:
     remove: tuple[str, ...]
     effects: tuple[Effect, ...]
     start: tuple[str, ...]
+    drifted: tuple[str, ...]
+    """Of `write` and `remove`: what somebody changed on the host."""
     steps: tuple[Step, ...]
 
     @property
@@ -105,20 +116,21 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
         if step:
             steps.append(step)
             write.append(path)
-        if step or record.files.get(path) != wanted.digests[path]:
+        if step or record.files.get(path) != wanted.recorded[path]:
             effects |= {e: f"{path.rsplit('/', 1)[1]} changed" for e in file.on_change if e not in effects}
     unwanted = sorted(p for p in record.files if p not in wanted.tree)
     gone = tuple(p for p in unwanted if p in have.files)
-    steps += [Step("remove", path, "no longer wanted") for path in gone]
+    drifted = tuple(p for p in (*write, *gone) if p in have.files and not have.files[p].ours)
+    steps += [Step("remove", p, "no longer wanted" + BY_HAND * (p in drifted)) for p in gone]
     if any("/nginx/" in path for path in unwanted):
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
     steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
-    if have.certificate:
+    if have.certificate or have.unread:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
     steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
-    return Plan(models, images, have.certificate, tuple(write), gone, due, start, tuple(steps))
+    return Plan(models, images, have.certificate, tuple(write), gone, due, start, drifted, tuple(steps))
 
 
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
@@ -126,9 +138,10 @@ def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
     if there is None:
         return Step("create", path, "not there")
     if there.digest != wanted.digests[path]:
+        by_hand = "" if there.ours else BY_HAND
         if there.text is None:
-            return Step("change", path, "its settings or secrets changed")
-        return Step("change", path, "its content changed", "".join(_diff(there.text, file.text)))
+            return Step("change", path, (", ".join(there.keys) or "its settings or secrets") + " changed" + by_hand)
+        return Step("change", path, "its content changed" + by_hand, "".join(_diff(there.text, file.text)))
     rights = (there.mode, there.owner, there.group)
     if rights != (file.mode, file.owner, file.group):
         return Step(

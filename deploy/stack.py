@@ -1,10 +1,11 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from deploy.catalog import Catalog, Kind
+from deploy.catalog import Autostart, Catalog, Kind
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service
 from deploy.source import Key, Source
@@ -16,7 +17,10 @@ RESERVED_NAMES = frozenset(
 )
 """A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
 
-_EXAMPLES = (".example", ".test", ".invalid", "example.com", "example.net", "example.org")
+KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR", "TZ"})
+"""Variables that a runtime sets: the code's place, the spool, the host's `timezone`."""
+
+_EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
 
 
@@ -54,6 +58,7 @@ class TlsStack:
 
     mode: str
     email: str
+    server: str
     staging: bool
     certificate: str
     key: Reference | None
@@ -76,6 +81,7 @@ class HostStack:
     """Host name of the portal, empty where there is none on this host."""
     services: tuple[ServiceStack, ...]
     layout: Layout
+    autostart: Autostart
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,11 +119,12 @@ def resolve(
     source: Source,
     catalog: Catalog,
     layouts: Mapping[str, Layout],
+    autostart: Autostart,
     problems: Sequence[Problem] = (),
 ) -> Stack:
     """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
     `problems` that were found before included."""
-    resolver = _Resolver(inventory, source, catalog, layouts)
+    resolver = _Resolver(inventory, source, catalog, layouts, autostart)
     stack = resolver.stack()
     if problems or resolver.problems:
         raise InventoryError([*problems, *resolver.problems])
@@ -134,6 +141,12 @@ def example_domains(stack: Stack) -> list[str]:
     ]
 
 
+def _is_zone(name: str) -> bool:
+    """Whether the zone is known; where this machine has no list of them, any name passes."""
+    known = zoneinfo.available_timezones()
+    return not known or name in known
+
+
 def reference(text: str, place: str) -> Reference:
     """`env:NAME` as a value; the inventory has checked its form."""
     scheme, _, argument = text.partition(":")
@@ -142,11 +155,19 @@ def reference(text: str, place: str) -> Reference:
 
 
 class _Resolver:
-    def __init__(self, inventory: Inventory, source: Source, catalog: Catalog, layouts: Mapping[str, Layout]) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        source: Source,
+        catalog: Catalog,
+        layouts: Mapping[str, Layout],
+        autostart: Autostart,
+    ) -> None:
         self.inventory = inventory
         self.source = source
         self.catalog = catalog
         self.layouts = layouts
+        self.autostart = autostart
         self.problems: list[Problem] = []
 
     def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
@@ -195,6 +216,8 @@ class _Resolver:
         if not domain:
             self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
             domain = "missing.invalid"
+        if not _is_zone(host.timezone):
+            self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
         first = next(iter(self.inventory.hosts)) == name
         portal = ""
         if self.inventory.portal.enabled and first:
@@ -203,8 +226,8 @@ class _Resolver:
         stack = HostStack(
             name=name,
             address=host.address or domain,
-            user=host.user,
-            ssh_port=host.port,
+            user=host.user or "",
+            ssh_port=host.port or 0,
             domain=domain,
             runtime=host.runtime,
             tls=self._tls(name, host),
@@ -213,6 +236,7 @@ class _Resolver:
             portal=portal,
             services=tuple(self._service(n, s, name, host, domain, portal) for n, s in services),
             layout=self.layouts[name],
+            autostart=self.autostart,
         )
         self._ports(stack)
         return stack
@@ -235,7 +259,7 @@ class _Resolver:
             self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
         key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
         certificate = self._beside(tls.certificate) if tls.certificate else ""
-        return TlsStack(mode, tls.email or "", tls.staging, certificate, key)
+        return TlsStack(mode, tls.email or "", tls.server or "", tls.staging, certificate, key)
 
     def _beside(self, path: str) -> str:
         """A path of the inventory: relative to its folder, as those of secrets are."""
@@ -251,7 +275,7 @@ class _Resolver:
         known = manifest.models.known.get(model)
         if service.device not in manifest.compute_types:
             self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
-        settings = set(manifest.settings.model_dump().values())
+        settings = {*manifest.settings.model_dump().values(), *KITS_OWN}
         for variable in service.environment:
             if variable in settings:
                 self._wrong(

@@ -71,6 +71,12 @@ class LocalSupervisor:
         except OSError:
             return ""
 
+    def check(self) -> None:
+        """Raise KitError with nginx's words where it refuses its configuration."""
+        done = subprocess.run((*nginx_command(self.layout), "-t"), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise KitError("nginx refuses its configuration.", output=done.stderr)
+
     def start(self, unit: str) -> None:
         """Start and wait until it serves. Raises KitError with the end of its log."""
         wanted = self.units[unit]

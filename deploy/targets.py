@@ -1,33 +1,41 @@
-"""Where a deploy acts: one connection to one host, and the keeper of its long-running programs."""
+"""Where a deploy acts: one host, over one connection, and the keeper of its long-running programs."""
 
 import contextlib
-import fcntl
 import getpass
-import grp
-import hashlib
-import json
 import os
-import pwd
-import shutil
 import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
-from deploy.errors import HOST, LOCKED, KitError
+from deploy import host as programs
+from deploy.connection import Connection, Lost, Refusal
+from deploy.errors import LOCKED, KitError
 from deploy.types import Layout
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it is on the host."""
+    """A file as it is on the host. `text` is there where the survey asked for it."""
 
     digest: str
+    mode: int
+    owner: str
+    group: str
+    text: str | None
+    salted: str = ""
+    """SHA-256 with the survey's salt before the content, where there was one."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A file to write."""
+
+    path: str
+    content: bytes
     mode: int
     owner: str
     group: str
@@ -40,211 +48,170 @@ class Supervisor(Protocol):
     def start(self, unit: str) -> None: ...
     def reload(self, unit: str) -> None: ...
     def stop(self, unit: str) -> None: ...
+    def check(self) -> None:
+        """Raise KitError with nginx's words where it refuses its configuration."""
+
     def release(self, unit: str) -> str:
         """What the unit was started from, so that new code shows as a restart."""
 
 
-class Target(Protocol):
+class Target:
     """One host. Paths are absolute, commands are tuples and never pass a shell."""
 
-    supervisor: Supervisor
+    def __init__(
+        self, name: str, layout: Layout, connect: Callable[[], Connection], supervise: Callable[["Target"], Supervisor]
+    ) -> None:
+        self.name = name
+        self.layout = layout
+        self._connect = connect
+        self._supervise = supervise
 
-    def states(self, paths: Sequence[str]) -> dict[str, FileState]: ...
+    @cached_property
+    def connection(self) -> Connection:
+        return self._connect()
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        return self._supervise(self)
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What the agent says of the host: system, version, memory in bytes, user, time."""
+        return self.connection.ask("hello")[0]
+
+    def close(self) -> None:
+        if "connection" in self.__dict__:
+            self.connection.close()
+            del self.__dict__["connection"]
+
+    def abort(self) -> None:
+        """End the connection at once, whatever is under way: the agent ends the step and gives the lock back."""
+        if "connection" in self.__dict__:
+            self.connection.abort()
+
+    def states(self, paths: Sequence[str], texts: Sequence[str] = (), salt: str = "") -> dict[str, FileState]:
+        """State of each path that is there, in one round trip."""
+        found = self.connection.ask("survey", paths=list(paths), texts=list(texts), salt=salt)[0]["files"]
+        return {
+            path: FileState(
+                entry["digest"], entry["mode"], entry["owner"], entry["group"], entry.get("text"), entry["salted"]
+            )
+            for path, entry in found.items()
+        }
+
     def sizes(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
         """(size in bytes, time of change in ns) of each path that is there."""
+        found = self.connection.ask("survey", paths=list(paths), sizes=True)[0]["files"]
+        return {path: (entry["size"], entry["mtime_ns"]) for path, entry in found.items()}
 
-    def read(self, path: str) -> bytes | None: ...
-    def write(self, path: str, content: bytes, mode: int, owner: str, group: str) -> None: ...
-    def remove(self, path: str) -> None: ...
-    def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str: ...
-    def lines(self, command: Sequence[str], *, content: str = "") -> Iterator[str]: ...
-    def lock(self, why: str) -> AbstractContextManager[None]: ...
-
-
-class LocalTarget:
-    """This machine, inside one folder: the host of `runtime: process`."""
-
-    def __init__(self, layout: Layout, supervisor: Supervisor) -> None:
-        self.layout = layout
-        self.supervisor = supervisor
-
-    def states(self, paths: Sequence[str]) -> dict[str, FileState]:
-        """State of each path that is there."""
-        found = {}
-        for name in paths:
-            path = Path(name)
-            if path.is_file():
-                stat = path.stat()
-                found[name] = FileState(
-                    hashlib.sha256(path.read_bytes()).hexdigest(),
-                    stat.st_mode & 0o7777,
-                    _name_of_user(stat.st_uid),
-                    _name_of_group(stat.st_gid),
-                )
-        return found
-
-    def sizes(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
-        stats = {name: Path(name).stat() for name in paths if Path(name).is_file()}
-        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+    def existing(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths that are there, files or folders."""
+        return set(self.connection.ask("survey", paths=[], exist=list(paths))[0]["exists"])
 
     def read(self, path: str) -> bytes | None:
-        try:
-            return Path(path).read_bytes()
-        except FileNotFoundError:
-            return None
+        head, content = self.connection.ask("read", path=path)
+        return content if head["there"] else None
+
+    def write_all(self, files: Sequence[Writing]) -> None:
+        """Write each file atomically: the old one or the new one, never a part."""
+        entries = [
+            {"path": f.path, "size": len(f.content), "mode": f.mode, "owner": f.owner, "group": f.group} for f in files
+        ]
+        self.connection.ask("write", b"".join(f.content for f in files), files=entries)
 
     def write(self, path: str, content: bytes, mode: int, owner: str, group: str) -> None:
-        """Write atomically: the old file or the new one, never a part."""
-        target = Path(path)
-        temporary = ""
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".greffier-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), mode)
-            if os.geteuid() == 0:
-                shutil.chown(temporary, owner, group)
-            os.replace(temporary, target)
-        except OSError as error:
-            raise KitError(f"{path} could not be written: {error.strerror}.", code=HOST) from None
-        finally:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
+        self.write_all([Writing(path, content, mode, owner, group)])
 
-    def remove(self, path: str) -> None:
-        """Remove a file, and its folder where nothing else is in it."""
-        Path(path).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            Path(path).parent.rmdir()
+    def folders(self, paths: Sequence[str]) -> None:
+        self.connection.ask("folders", folders=[{"path": path} for path in paths])
 
-    def run(self, command: Sequence[str], *, content: str = "", check: bool = True) -> str:
-        """Standard output of a command. Raises KitError with everything it printed when it fails."""
-        try:
-            done = subprocess.run(command, input=content, capture_output=True, text=True, errors="replace", check=False)
-        except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
-            raise KitError(f"{command[0]} is not installed on this machine.", code=HOST) from None
-        if check and done.returncode:
-            raise KitError(
-                f"`{command[0]}` failed with status {done.returncode}.", output=done.stdout + done.stderr, code=HOST
-            )
-        return done.stdout
+    def remove(self, *paths: str, below: str = "") -> None:
+        """Remove files, and folders with all that is in them; and the folders below `below` that this leaves empty."""
+        self.connection.ask("remove", paths=list(paths), below=below)
 
-    def lines(self, command: Sequence[str], *, content: str = "") -> Iterator[str]:
-        """Lines of a command's output, as they come. A failing status raises KitError at the end."""
-        with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
-            try:
-                assert process.stdin and process.stdout
-                process.stdin.write(content)
-                process.stdin.close()
-                for line in process.stdout:
-                    yield line.rstrip("\n")
-                if process.wait():
-                    errors.seek(0)
-                    raise KitError(
-                        f"`{command[0]}` failed with status {process.returncode}.", output=errors.read(), code=HOST
-                    )
-            finally:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait()
+    def afterwards(self, name: str, command: Sequence[str]) -> None:
+        """Have the host run a command if this connection is lost; an empty one takes that back."""
+        self.connection.ask("afterwards", name=name, command=list(command))
+
+    def run(self, command: Sequence[str], *, content: str = "", check: bool = True, whole: bool = False) -> str:
+        """Standard output of a command. Raises KitError with everything it printed when it fails. With `whole` it
+        may finish where the connection is lost."""
+        printed: list[tuple[int, bytes]] = []
+        status = 0
+        for stream, line in self.connection.stream(command, content.encode(), whole=whole):
+            if stream:
+                printed.append((stream, line))
+            else:
+                status = int(line)
+        if check and status:
+            said = b"".join(line for _, line in printed).decode(errors="replace")
+            raise KitError(f"`{command[0]}` failed with status {status}.", output=said)
+        return b"".join(line for stream, line in printed if stream == 1).decode(errors="replace")
+
+    def lines(self, command: Sequence[str], *, content: str = "", **about: Any) -> Iterator[str]:
+        """Lines of a command's standard output, as they come. A failing status raises KitError at the end."""
+        errors = []
+        for stream, line in self.connection.lines(command, content.encode(), **about):
+            if stream == 1:
+                yield line
+            elif stream == 2:
+                errors.append(line)
+            elif line != "0":
+                what = about.get("program") or command[0]
+                raise KitError(f"`{what}` failed with status {line}.", output="\n".join(errors))
+
+    def program(self, name: str, content: str, python: str = "") -> Iterator[str]:
+        """Lines of one of the kit's own host programs."""
+        return self.lines((), content=content, program=name, python=python)
 
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:
         """Hold the host's lock. Raises KitError (status 5) that names the holder."""
-        path = Path(self.layout.var) / ".lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+") as file:
-            _acquire(file)
-            file.truncate(0)
-            holder = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "pid": os.getpid(), "why": why}
-            file.write(json.dumps(holder | {"since": int(time.time())}))
-            file.flush()
-            try:
-                yield
-            finally:
-                file.truncate(0)
-
-
-def _acquire(file: IO[str]) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
+        who = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "process": os.getpid(), "why": why}
         try:
-            holder = json.loads(file.read())
-            age = int(time.time()) - holder["since"]
-            who = f"{holder['by']} (process {holder['pid']}, `{holder['why']}`) for {age} s"
-        except (ValueError, KeyError):
-            who = "another Greffier command"
-        raise KitError(f"The host is locked by {who}.", "Wait until it has ended.", code=LOCKED) from None
+            self.connection.ask("lock", path=f"{self.layout.var}/.lock", who=who)
+        except Refusal as refusal:
+            if "holder" not in refusal.head:
+                raise
+            raise KitError(
+                f"{self.name} is locked by {describe(refusal.head['holder'])}.", "Wait until it has ended.", code=LOCKED
+            ) from None
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.abort()
+            raise
+        finally:
+            with contextlib.suppress(Lost):  # the agent gives it back when the connection ends
+                self.connection.ask("unlock")
+
+    def fetch(self, port: int, name: str, path: str, seconds: float, *, tls: bool = False) -> tuple[int, str]:
+        """(status, text) of a GET to a server of the host by one of its names. Raises KitError."""
+        head, content = self.connection.ask("fetch", port=port, name=name, path=path, seconds=seconds, tls=tls)
+        return head["status"], content.decode(errors="replace")
+
+    def holder(self) -> str:
+        """Who holds the lock; empty where nobody does."""
+        head = self.connection.ask("holder", path=f"{self.layout.var}/.lock")[0]
+        return "" if head["holder"] is None else describe(head["holder"])
+
+    def release_lock(self) -> bool:
+        """End the agent that holds the lock, and with it the command it runs. Returns whether there was one."""
+        head = self.connection.ask("holder", path=f"{self.layout.var}/.lock")[0]
+        if head["holder"] is None or "pid" not in head["holder"]:
+            return False
+        self.run(("kill", "-TERM", str(head["holder"]["pid"])))
+        return True
 
 
-def _name_of_user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+def describe(holder: Mapping[str, Any]) -> str:
+    """The lock's holder, in words."""
+    if "by" not in holder:
+        return "another Greffier command"
+    return f"{holder['by']} (process {holder['process']}, `{holder['why']}`) for {int(holder['age'])} s"
 
 
-def _name_of_group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-def system_layout() -> Layout:
-    """A VPS: Debian's places, the standard ports."""
-    return Layout(
-        runtime="compose",
-        etc="/etc/greffier",
-        opt="/opt/greffier",
-        var="/var/lib/greffier",
-        run="/run/greffier",
-        log="/var/log/greffier",
-        models="/var/lib/greffier/models",
-        nginx_conf="/etc/nginx/conf.d",
-        nginx_main="",
-        nginx_user="",
-        addresses=("0.0.0.0", "[::]"),
-        http_port=80,
-        https_port=443,
-        autostart_port=8890,
-        auth_port=8891,
-        service_ports=(),
-        root="root",
-        root_group="root",
-        group="greffier",
-        www="www-data",
-    )
-
-
-def local_layout(root: Path, models: Path, ports: Mapping[str, int]) -> Layout:
-    """One folder of this machine, run by the user who calls."""
-    user, group = _name_of_user(os.geteuid()), _name_of_group(os.getegid())
-    return Layout(
-        runtime="process",
-        etc=f"{root}/etc",
-        opt=f"{root}/opt",
-        var=f"{root}/var",
-        run=f"{root}/run",
-        log=f"{root}/log",
-        models=str(models),
-        nginx_conf=f"{root}/etc/nginx/conf.d",
-        nginx_main=f"{root}/etc/nginx/nginx.conf",
-        nginx_user=f"{user} {group}" if os.geteuid() == 0 else "",
-        addresses=("127.0.0.1",),
-        http_port=ports.get("http", 8080),
-        https_port=ports.get("https", 8443),
-        autostart_port=ports.get("autostart", 8890),
-        auth_port=ports.get("auth", 8891),
-        service_ports=tuple((k[8:], v) for k, v in sorted(ports.items()) if k.startswith("service:")),
-        root=user,
-        root_group=group,
-        group=group,
-        www=group,
-    )
+def local_target(name: str, layout: Layout, supervisor: Supervisor) -> Target:
+    """This machine, by an agent in a child process."""
+    command = (sys.executable, *programs.COMMAND[1:])
+    return Target(name, layout, lambda: Connection(command, name), lambda _: supervisor)

@@ -22,9 +22,7 @@ def main() -> int:
     ]
     request = {"directory": str(models_folder()), "models": wanted}
     command = (sys.executable, "-m", "deploy.host.models")
-    done = subprocess.run(
-        command, input=json.dumps(request), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run(command, input=json.dumps(request), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     for line in done.stdout.splitlines():
         event = json.loads(line)
         if event["event"] != "progress":

@@ -2,7 +2,7 @@
 
 Environment: PORT; DELAY (seconds until /ready says 200); FAIL (a reason to die of at once); STARTS (a file
 that gets a line for every start); GATE (a file whose appearance lets /gate answer); STUBBORN (ignores
-SIGTERM).
+SIGTERM); HOST (where to listen).
 """
 
 from __future__ import annotations
@@ -97,6 +97,10 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
     if path == "/die":
         print("out of luck", flush=True)
         os._exit(3)
+    if path == "/eat":  # all the memory that there is
+        hoard = []
+        while True:
+            hoard.append(os.urandom(1 << 20))
     if path == "/gate":
         while not Path(os.environ["GATE"]).exists():
             if reader.at_eof():
@@ -143,7 +147,8 @@ async def main() -> None:
         subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, 1); time.sleep(600)"])
     else:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
-    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
+    host = os.environ.get("HOST", "127.0.0.1")
+    server = await asyncio.start_server(serve, host, int(os.environ["PORT"]))
     print("listening", flush=True)
     await server.serve_forever()
 

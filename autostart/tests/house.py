@@ -60,6 +60,7 @@ class House:
         self.services: dict[str, dict[str, Any]] = {}
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
+        self.environment: dict[str, str] = {}
         self.log = folder / "autostart.log"
 
     def add(
@@ -97,9 +98,11 @@ class House:
         self.services[f"{name}.{DOMAIN}"] = {**entry, **keys}
         return self.services[f"{name}.{DOMAIN}"]
 
+    def document(self) -> dict[str, Any]:
+        return {"listen": "127.0.0.1:0", "control": str(self.control_path), "services": self.services}
+
     def write_config(self) -> None:
-        document = {"listen": "127.0.0.1:0", "control": str(self.control_path), "services": self.services}
-        self.config.write_text(json.dumps(document))
+        self.config.write_text(json.dumps(self.document()))
 
     def start(self) -> None:
         self.write_config()
@@ -108,7 +111,7 @@ class House:
                 [sys.executable, "-m", "greffier_autostart", "serve", "--config", str(self.config)],
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONPATH": str(HERE.parent / "src")},
+                env={**os.environ, "PYTHONPATH": str(HERE.parent / "src"), **self.environment},
             )
         wait_until(lambda: self.process.poll() is not None or self.events("listening"), "autostart to listen")
         assert self.process.poll() is None, self.log.read_text()

@@ -10,7 +10,7 @@ import pytest
 
 from greffier_autostart.client import HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS, STALL_SECONDS, Client
 from greffier_autostart.machine import Limits, Machine
-from test_machine import World
+from world import World
 
 
 class Transport:

@@ -40,8 +40,13 @@ GOOD: dict[str, Any] = {
 SERVICE = "services.whisper.example.org"
 
 
-def changed(path: str, value: object) -> dict[str, Any]:
-    document = copy.deepcopy(GOOD)
+DOCKER: dict[str, Any] = copy.deepcopy(GOOD)
+DOCKER["services"]["whisper.example.org"]["driver"] = "docker"
+del DOCKER["services"]["whisper.example.org"]["process"]
+
+
+def changed(path: str, value: object, good: dict[str, Any] = GOOD) -> dict[str, Any]:
+    document = copy.deepcopy(good)
     section = document
     *parents, key = path.split("|")
     for parent in parents:
@@ -70,7 +75,7 @@ def test_a_good_one() -> None:
         ("extra", 1, "extra: is not a known key"),
         ("services", [], "services: must be an object"),
         ("services|Bad Host", {}, "services.Bad Host: is not a lower-case host name"),
-        ("services|whisper.example.org|driver", "docker", f"{SERVICE}.driver: 'docker' is not known"),
+        ("services|whisper.example.org|driver", "podman", f"{SERVICE}.driver: 'podman' is not known"),
         ("services|whisper.example.org|proxyPort", 0, f"{SERVICE}.proxyPort: must be a port"),
         ("services|whisper.example.org|proxyPort", "8001", f"{SERVICE}.proxyPort: must be a whole number"),
         ("services|whisper.example.org|blocking", 1, f"{SERVICE}.blocking: must be true or false"),
@@ -100,6 +105,35 @@ def test_a_mistake_is_named_by_its_key(path: str, value: object, message: str) -
     with pytest.raises(ConfigError) as caught:
         parse_config(changed(path, value))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "process",
+            GOOD["services"]["whisper.example.org"]["process"],
+            "process: is only for the driver process",
+        ),
+        ("containers", [], "containers: must name the container that serves"),
+        ("containers", ["-rf"], "containers: '-rf' is not a container's name"),
+        ("containers", ["a/../b"], "containers: 'a/../b' is not a container's name"),
+        ("containers", ["a", "a"], "containers: must not name a container twice"),
+        ("containers", None, "containers: must be a list"),
+        ("composeDir", None, "composeDir: must be a string"),
+    ],
+)
+def test_a_mistake_about_containers(key: str, value: object, message: str) -> None:
+    assert parse_config(DOCKER).services[0].process is None
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(f"services|whisper.example.org|{key}", value, DOCKER))
+    assert str(caught.value).startswith(f"{SERVICE}.{message}")
+
+
+def test_a_container_is_of_one_service() -> None:
+    other = {**DOCKER["services"]["whisper.example.org"], "name": "other", "proxyPort": 8002}
+    with pytest.raises(ConfigError, match="containers: greffier-whisper is of services"):
+        parse_config(changed("services|other.example.org", other, DOCKER))
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"services": {"a": 1, "b": {"process": []}}}])

@@ -277,10 +277,10 @@ def test_reload_drains_what_changed_and_keeps_connections(empty_house: House) ->
 
 def test_wrong_configuration_changes_nothing(house: House) -> None:
     house.control("wake", "whisper")
-    house.services[f"whisper.{DOMAIN}"]["driver"] = "docker"
+    house.services[f"whisper.{DOMAIN}"]["driver"] = "podman"
     house.write_config()
     message = house.control("reload")["error"]["message"]
-    assert f"services.whisper.{DOMAIN}.driver: 'docker' is not known" in message
+    assert f"services.whisper.{DOMAIN}.driver: 'podman' is not known" in message
     assert state(house) == "ready" and house.starts() == 1
 
 

@@ -2,19 +2,23 @@
 
 Frames come in on standard input, one operation at a time; their answers go out on standard output. While the
 lock is held the laptop must be heard of every HEARTBEAT seconds. When it is not, or the connection ends, the
-running command's process group is ended and the lock is given back: so no two applies ever overlap, and a laptop
-that died does not hold a host.
+running command's process group is ended (a short one that must be whole has time to finish), what the laptop asked
+for in this case is done, and the lock is given back: so no two applies ever overlap, and a laptop that died does not
+hold a host.
 """
 
 import contextlib
 import fcntl
 import grp
 import hashlib
+import http.client
 import json
 import os
 import pwd
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,6 +32,7 @@ from deploy.host import frames
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
+WHOLE = 15.0  # seconds that a command which must be whole has to finish; with the rest, within the heartbeat
 TEXT_LIMIT = 1 << 20  # bytes of a file that a survey carries
 
 Head = dict[str, Any]
@@ -46,6 +51,8 @@ class Agent:
         self._heard = time.monotonic()
         self._lock: IO[str] | None = None
         self._running: subprocess.Popen[bytes] | None = None
+        self._whole = False
+        self._afterwards: dict[str, list[str]] = {}
         self._operations: dict[str, Callable[[Head, bytes], Head | None]] = {
             "hello": self._hello,
             "survey": self._survey,
@@ -57,11 +64,14 @@ class Agent:
             "lock": self._take_lock,
             "unlock": self._give_lock,
             "holder": self._holder,
+            "afterwards": self._promise,
+            "fetch": self._fetch,
         }
 
     def serve(self) -> int:
         """Until the connection ends."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        signal.signal(signal.SIGTERM, lambda *_: self._abandon())
         inbox: list[tuple[Head, bytes]] = []
         changed = threading.Condition()
 
@@ -111,15 +121,33 @@ class Agent:
                 self._abandon()
 
     def _abandon(self) -> None:
-        """End the running command, then this process: the kernel gives the lock back with it."""
+        """End the running command, do what was promised, and end this process: the kernel gives the lock back."""
         process = self._running
+        if process is not None and self._whole:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(WHOLE)
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(KILL_AFTER)
                 os.killpg(process.pid, signal.SIGKILL)
+        for command in self._afterwards.values():
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=KILL_AFTER,
+                )
         os._exit(1)
+
+    def _promise(self, head: Head, body: bytes) -> None:
+        """A command to run if the laptop is lost; none takes the promise back."""
+        self._afterwards.pop(head["name"], None)
+        if head["command"]:
+            self._afterwards[head["name"]] = head["command"]
 
     # Files. ---------------------------------------------------------------------------------------
 
@@ -161,6 +189,8 @@ class Agent:
             if not head.get("sizes"):
                 content = path.read_bytes()
                 entry["digest"] = hashlib.sha256(content).hexdigest()
+                if "salt" in head:
+                    entry["salted"] = hashlib.sha256(head["salt"].encode() + content).hexdigest()
                 if name in texts and len(content) <= TEXT_LIMIT:
                     entry["text"] = content.decode(errors="replace")
             found[name] = entry
@@ -194,6 +224,11 @@ class Agent:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+            for parent in path.parents:
+                if not head["below"] or Path(head["below"]) not in parent.parents:
+                    break
+                with contextlib.suppress(OSError):  # something else is in it
+                    parent.rmdir()
 
     # Commands. ------------------------------------------------------------------------------------
 
@@ -202,7 +237,7 @@ class Agent:
         command = head["command"]
         if head.get("program"):
             # A program of this very archive, in a process of its own.
-            command = [sys.executable, sys.argv[0], head["program"]]
+            command = [head.get("python") or sys.executable, sys.argv[0], head["program"]]
         with tempfile.TemporaryFile() as given:
             given.write(body)
             given.seek(0)
@@ -215,10 +250,11 @@ class Agent:
                     cwd=head.get("cwd"),
                     env={**os.environ, **head.get("environment", {})},
                     start_new_session=True,
+                    pass_fds=_archive(),
                 )
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
                 raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
-        self._running = process
+        self._whole, self._running = bool(head.get("whole")), process
         assert process.stdout and process.stderr
         errors = threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)
         errors.start()
@@ -232,6 +268,25 @@ class Agent:
         for line in stream:
             with _SAYING:
                 self._say({"event": "line", "stream": number}, line)
+
+    def _fetch(self, head: Head, body: bytes) -> Head:
+        """GET from a server of this host, by the name that its clients use."""
+        with contextlib.ExitStack() as undo:
+            plain = undo.enter_context(socket.create_connection(("127.0.0.1", head["port"]), timeout=head["seconds"]))
+            connection = http.client.HTTPConnection(head["name"])
+            if head.get("tls"):
+                # Whether the certificate is trusted is for clients to say; here the question is who answers.
+                context = ssl.create_default_context()
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                connection.sock = undo.enter_context(context.wrap_socket(plain, server_hostname=head["name"]))
+            else:
+                connection.sock = plain
+            connection.request("GET", head["path"], headers={"Host": head["name"]})
+            try:
+                response = connection.getresponse()
+                return {"status": response.status, "content": response.read(TEXT_LIMIT)}
+            except http.client.HTTPException as error:
+                raise Refused({"message": f"{head['name']} gave no answer: {error!r}"}) from None
 
     # The lock. ------------------------------------------------------------------------------------
 
@@ -274,6 +329,12 @@ class Agent:
 _SAYING = threading.Lock()  # two threads speak while a command runs
 
 
+def _archive() -> tuple[int, ...]:
+    """The descriptor that this very archive is read from, for programs that are run out of it."""
+    head, _, number = sys.argv[0].rpartition("/")
+    return (int(number),) if head == "/proc/self/fd" else ()
+
+
 def _holder(file: IO[str]) -> Head:
     file.seek(0)
     try:
@@ -284,8 +345,11 @@ def _holder(file: IO[str]) -> Head:
 
 
 def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+    except OSError as error:
+        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -298,9 +362,10 @@ def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> Non
             except LookupError as error:
                 raise Refused({"message": f"{path}: {error}"}) from None
         os.replace(temporary, path)
-    except BaseException:
+    except OSError as error:
+        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _user(uid: int) -> str:

@@ -3,39 +3,112 @@
 import contextlib
 import datetime as dt
 import getpass
-import json
-import shutil
 import socket
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from deploy import VERSION
+from deploy.connection import Lost
 from deploy.errors import HOST, KitError
-from deploy.operations import certificates, components, control, models, survey, users, verify
+from deploy.operations import (
+    acme,
+    certificates,
+    components,
+    control,
+    images,
+    models,
+    records,
+    releases,
+    survey,
+    users,
+    verify,
+    workspace,
+)
+from deploy.operations.releases import Release
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
 from deploy.plan import Plan
+from deploy.render import env
 from deploy.stack import HostStack
-from deploy.supervisor import nginx_command
-from deploy.types import Reference
+from deploy.targets import Target, Writing
+from deploy.types import Reference, Secret
+
+Consent = Callable[[HostStack, Sequence[str]], None]
+"""Asked before files that somebody changed on the host are overwritten; raises KitError where they shall stay."""
 
 
-def deploy(space: Workspace, host: HostStack, report: Reporter) -> Plan:
-    """Bring a host to what the inventory says. Returns what was done. Raises KitError."""
-    prospect = survey.look(space, host)
+def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter, consent: Consent) -> Plan:
+    """Bring a host back to a kept release, by default to the one before the last. Raises KitError."""
+    target = space.target(host)
+    kept = releases.numbers(target)
+    if number is None and len(kept) < 2:
+        raise KitError("There is no release before this one to go back to.", code=HOST)
+    return deploy(space, host, report, consent, releases.load(target, kept[-2] if number is None else number))
+
+
+def deploy(
+    space: Workspace, host: HostStack, report: Reporter, consent: Consent, former: Release | None = None
+) -> Plan:
+    """Bring a host to what the inventory (or a former release) says. Returns what was done. Raises KitError; where
+    the new release does not serve, the one before does again."""
+    prospect = survey.look(space, host, former)
     if prospect.plan.empty:
         return prospect.plan
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
-        prospect = survey.look(space, host)
+        prospect = survey.look(space, host, former)
+        if prospect.plan.drifted:
+            consent(host, prospect.plan.drifted)
         _fetch(space, prospect, report)
         _build(prospect, report)
-        _write(prospect, report)
+        before = _write(prospect)
         awake = _awake(prospect)
-        _run(prospect, report)
-        _prove(prospect, awake, report)
+        try:
+            _serve(prospect, awake, report)
+        except Lost:
+            raise
+        except KitError as error:
+            raise _retreat(space, prospect, before, awake, error, report) from None
         _record(prospect)
     return prospect.plan
+
+
+def _serve(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
+    _run(prospect, report)
+    _certify(prospect, report)
+    _prove(prospect, awake, report)
+
+
+def _retreat(
+    space: Workspace,
+    prospect: Prospect,
+    before: Mapping[str, Writing],
+    awake: frozenset[str],
+    failure: KitError,
+    report: Reporter,
+) -> KitError:
+    """Bring back the release before, with the secrets it had. Returns what to tell."""
+    host, target, number = prospect.host, prospect.target, prospect.record["release"]
+    if not number:
+        return failure
+    report.warn(f"{failure.message} Going back to release {number}.")
+    try:
+        former = releases.load(target, number)
+        known: dict[Reference, Secret] = {}
+        for path, file in former.tree.items():
+            if file.references and path in before:
+                known |= env.recovered(file, before[path].content.decode(errors="replace"))
+        back = survey.look(space, host, former, known)
+        _write(back)
+        _serve(back, awake, report)
+        records.settle(target, back.record)
+    except Lost as lost:
+        return lost
+    except KitError as error:
+        message = f"{failure.message} Release {number} does not serve either: {error.message}"
+        return KitError(message, error.hint, output=failure.output + error.output)
+    return KitError(failure.message, f"Release {number} serves again. {failure.hint}".strip(), output=failure.output)
 
 
 def _fetch(space: Workspace, prospect: Prospect, report: Reporter) -> None:
@@ -52,44 +125,66 @@ def _fetch(space: Workspace, prospect: Prospect, report: Reporter) -> None:
 
 def _build(prospect: Prospect, report: Reporter) -> None:
     for path in prospect.plan.images:
-        component = prospect.components[path]
-        with report.step(f"Building {component.label}") as bar:
-            components.build(component, bar)
+        component = prospect.components.get(path)
+        if component:
+            with report.step(f"Building {component.label}") as bar:
+                components.build(prospect.target, prospect.host.layout, component, bar)
+        else:
+            with report.step(f"Building the image of {prospect.images[path].kind.name}") as bar:
+                images.build(prospect.target, prospect.images[path], bar)
 
 
-def _write(prospect: Prospect, report: Reporter) -> None:
-    """Certificates and files; if nginx refuses the result, what was there before is put back."""
+def _write(prospect: Prospect) -> dict[str, Writing]:
+    """Certificates and files; if nginx refuses the result, what was there before is put back. Returns that."""
     host, target, tree = prospect.host, prospect.target, prospect.tree
-    if prospect.plan.certificate:
+    if prospect.plan.certificate and certificates.reason(host, target):
         certificates.install(host, target, prospect.secrets)
     users.ensure(target, host.layout)
-    for folder in (f"{host.layout.var}/acme", f"{host.layout.var}/nginx", host.layout.run, host.layout.log):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    before = {path: target.read(path) for path in (*prospect.plan.write, *prospect.plan.remove)}
-    modes = target.states([path for path, content in before.items() if content is not None])
-    for path in prospect.plan.write:
-        file = tree[path]
-        target.write(path, file.content(prospect.secrets).encode(), file.mode, file.owner, file.group)
-    for path in prospect.plan.remove:
-        target.remove(path)
+    layout = host.layout
+    target.folders([f"{layout.var}/acme", f"{layout.var}/nginx", layout.run, layout.log])
+    before = _kept(target, (*prospect.plan.write, *prospect.plan.remove))
+    target.write_all([replace(before[path], path=f"{path}.bak") for path in prospect.plan.drifted])
+    records.intend(target, prospect)
+    wanted = ((path, tree[path]) for path in prospect.plan.write)
+    target.write_all([Writing(p, f.content(prospect.secrets).encode(), f.mode, f.owner, f.group) for p, f in wanted])
+    target.remove(*prospect.plan.remove, below=layout.etc)
     try:
-        target.run((*nginx_command(host.layout), "-t"))
+        target.supervisor.check()
     except KitError as error:
-        for path, content in before.items():
-            if content is None:
-                target.remove(path)
-            else:
-                state = modes[path]
-                target.write(path, content, state.mode, state.owner, state.group)
+        target.remove(*(path for path in prospect.plan.write if path not in before), below=layout.etc)
+        target.write_all(list(before.values()))
+        records.put_back(target, prospect.record)
         raise KitError(
             "nginx refuses the new configuration; the former one is back, and nothing was reloaded.",
             output=error.output,
             code=HOST,
         ) from None
+    return before
+
+
+def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
+    """Files as they are now, to be put back."""
+    kept = {}
+    for path, state in target.states(paths).items():
+        content = target.read(path)
+        if content is not None:
+            kept[path] = Writing(path, content, state.mode, state.owner, state.group)
+    return kept
 
 
 def _run(prospect: Prospect, report: Reporter) -> None:
-    supervisor = prospect.target.supervisor
+    host, target, supervisor = prospect.host, prospect.target, prospect.target.supervisor
+    changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
+    known = control.states(host, target)
+    gone = {name: entry for name, entry in known.items() if name not in prospect.services}
+    for name in known:
+        if name in changed or name in gone:
+            with report.step(f"Holding new requests to {name} while it finishes those it has"):
+                control.hold(host, target, name)
+    for name, entry in prospect.services.items():
+        if name in changed and host.runtime == "compose":
+            with report.step(f"Making the container of {name}"):
+                images.create(target, entry["composeDir"])
     for unit in prospect.plan.start:
         with report.step(f"Starting {unit}"):
             supervisor.stop(unit)
@@ -98,6 +193,23 @@ def _run(prospect: Prospect, report: Reporter) -> None:
         if effect.verb == "reload" and effect.what not in prospect.plan.start:
             with report.step(f"Reloading {effect.what}"):
                 supervisor.reload(effect.what)
+    for name, entry in control.states(host, target).items():
+        if name in changed and entry["state"] == "paused":
+            control.release(host, target, name)
+    if host.runtime == "compose":
+        images.remove(target, (container for entry in gone.values() for container in entry["containers"]))
+
+
+def _certify(prospect: Prospect, report: Reporter) -> None:
+    """Ask Let's Encrypt, now that the challenge can be answered. Not getting one ends no deploy."""
+    host, target = prospect.host, prospect.target
+    if host.tls.mode != "letsencrypt" or not acme.reason(host, target):
+        return
+    try:
+        with report.step("Asking for a certificate"):
+            acme.obtain(host, target)
+    except KitError as error:
+        report.warn("\n".join(part for part in (error.output, error.message, error.hint) if part))
 
 
 def _awake(prospect: Prospect) -> frozenset[str]:
@@ -113,35 +225,36 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     """Start each changed service once, ask it something, and let it sleep again if it slept before."""
     host, target = prospect.host, prospect.target
     proven = dict(prospect.record.get("proven", {}))
-    for service in host.services:
-        release = verify.release_of(prospect.tree, host, service)
-        if proven.get(service.name) == release:
+    changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
+    secret = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
+    for name, entry in prospect.services.items():
+        release = entry["release"] + secret[f"{entry['composeDir']}/.env"]
+        if proven.get(name) == release and name not in changed:
             continue
-        with report.step(f"Proving {service.name}"):
-            control.wake(host, target, service.name)
-            verify.answers(host, service)
-            if service.name not in awake:
+        with report.step(f"Proving {name}"):
+            control.wake(host, target, name)
+            verify.answers(host, target, entry["hostname"])
+            if name not in awake:
                 with contextlib.suppress(KitError):  # somebody has begun to use it: it sleeps when they are done
-                    control.sleep(host, target, service.name)
-        proven[service.name] = release
-    prospect.record["proven"] = {s.name: proven[s.name] for s in host.services}
+                    control.sleep(host, target, name)
+        proven[name] = release
+    prospect.record["proven"] = {name: proven[name] for name in prospect.services}
     with report.step("Checking the way in"):
-        verify.guarded(host)
+        verify.guarded(host, target)
 
 
 def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
-    states = target.states(list(prospect.tree))
-    record = {
-        "kit": VERSION,
-        "release": prospect.record["release"] + 1,
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "by": f"{getpass.getuser()}@{socket.gethostname()}",
-        "files": {path: {"digest": state.digest, "mode": state.mode} for path, state in states.items()},
-        "proven": prospect.record["proven"],
-    }
-    layout = host.layout
-    content = (json.dumps(record, indent=1) + "\n").encode()
-    target.write(layout.record, content, 0o600, layout.root, layout.root_group)
-    for path in components.unused(host):
-        shutil.rmtree(path, ignore_errors=True)
+    number, who = prospect.record["release"] + 1, f"{getpass.getuser()}@{socket.gethostname()}"
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    what = [str(step) for step in prospect.plan.steps]
+    parts = tuple(prospect.images), tuple(prospect.components), tuple(prospect.models)
+    release = Release(number, prospect.tree, *parts, workspace.releases(host))
+    releases.save(target, release, {"release": number, "at": at, "by": who, "kit": VERSION, "steps": what})
+    certificate = survey.certificate_digest(target, host)
+    records.settle(
+        target,
+        prospect.record
+        | {"kit": VERSION, "release": number, "at": at, "by": who, "certificate": certificate}
+        | {"files": records.entries(prospect)},
+    )

@@ -58,6 +58,11 @@ def read(pem: bytes) -> Certificate:
     )
 
 
+def of_authority(pem: bytes, authority: bytes) -> bool:
+    """Whether the certificate was issued by the host's own authority."""
+    return read(pem).issuer == x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
+
+
 def reason(host: HostStack, target: Target) -> str:
     """Why a certificate must be issued or put in place; empty where the one there will do."""
     now = dt.datetime.now(dt.UTC)
@@ -74,6 +79,8 @@ def reason(host: HostStack, target: Target) -> str:
         subject = x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
     except ValueError:
         return "the one there cannot be read"
+    if host.tls.mode == "letsencrypt" and there.issuer != subject:
+        return ""  # certbot's, which renews it; acme.py tells when another one is to be asked for
     missing = sorted(set(_names(host)) - there.names)
     if missing:
         return f"the one there lacks {', '.join(missing)}"

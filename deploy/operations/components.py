@@ -1,24 +1,22 @@
-"""What the process runtime runs, by digest: code folders and virtual environments, as images are for Docker."""
+"""Code folders and virtual environments on a host, by digest: what autostart is run from, and the services of the
+process runtime, as images are for Docker."""
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import ROOT
-from deploy.catalog import source_digest, source_files
-from deploy.errors import HOST, KitError
+from deploy.catalog import source_files
+from deploy.errors import KitError
 from deploy.operations.report import Bar
 from deploy.render import autostart as rendered
 from deploy.stack import HostStack
-from deploy.types import digest
+from deploy.targets import Target, Writing
+from deploy.types import Layout
 
 COMPLETE = ".complete"
 """Written last: a folder without it was cut off and is built anew."""
-AUTOSTART = ROOT / "autostart"
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,6 @@ class Component:
     lock: Path | None = None
 
 
-def autostart_release() -> str:
-    return source_digest(AUTOSTART)[:16]
-
-
-def autostart_code(host: HostStack) -> str:
-    return f"{host.layout.opt}/images/autostart-{autostart_release()}"
-
-
-def autostart_python(host: HostStack) -> str:
-    lock = digest((AUTOSTART / "requirements.lock").read_bytes())[:16]
-    return f"{host.layout.opt}/environments/autostart-{lock}/bin/python"
-
-
 def of(host: HostStack) -> list[Component]:
     """Everything that the host needs, each once, environments before code."""
     found: dict[str, Component] = {}
@@ -51,10 +36,10 @@ def of(host: HostStack) -> list[Component]:
     def add(component: Component) -> None:
         found.setdefault(component.path, component)
 
-    environment = str(Path(autostart_python(host)).parent.parent)
-    add(Component(environment, "autostart's environment", lock=AUTOSTART / "requirements.lock"))
-    add(Component(autostart_code(host), "autostart's code", (AUTOSTART,)))
-    for service in host.services:
+    autostart, opt = host.autostart, host.layout.opt
+    add(Component(autostart.environment(opt), "autostart's environment", lock=autostart.folder / "requirements.lock"))
+    add(Component(autostart.code(opt), "autostart's code", (autostart.folder,)))
+    for service in host.services if host.runtime == "process" else ():
         kind = service.kind
         path = rendered.environment_folder(host, service)
         add(Component(path, f"{kind.name}'s environment", lock=kind.lock))
@@ -62,66 +47,81 @@ def of(host: HostStack) -> list[Component]:
     return list(found.values())
 
 
-def complete(component: Component) -> bool:
-    return (Path(component.path) / COMPLETE).exists()
+def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
+    """Paths of those that are built to the end."""
+    there = target.existing([f"{component.path}/{COMPLETE}" for component in components])
+    return frozenset(component.path for component in components if f"{component.path}/{COMPLETE}" in there)
 
 
-def build(component: Component, bar: Bar) -> None:
+def build(target: Target, layout: Layout, component: Component, bar: Bar) -> None:
     """Build one component from nothing. Raises KitError with the installer's output."""
-    folder = Path(component.path)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    target.remove(component.path)
     if component.lock:
-        _environment(folder, component.lock, bar)
-    for source in component.sources:
-        for file in source_files(source):
-            # autostart's code lies at the top, a service's beside the core it is made with.
-            base = folder if len(component.sources) == 1 else folder / source.name
-            target = base / file.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-    (folder / COMPLETE).touch()
+        for line in _environment(target, component, component.lock):
+            bar.update(0, 0, line)
+    # autostart's code lies at the top, a service's beside the core it is made with.
+    alone = len(component.sources) == 1
+    target.write_all(
+        [
+            _writing(layout, f"{component.path}/{'' if alone else source.name + '/'}{name}", content)
+            for source in component.sources
+            for name, content in code(source)
+        ]
+    )
+    target.write_all([_writing(layout, f"{component.path}/{COMPLETE}", b"")])
 
 
-def _environment(folder: Path, lock: Path, bar: Bar) -> None:
-    from uv import find_uv_bin
-
-    uv = find_uv_bin()
-    _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-    python = str(folder / "bin" / "python")
-    for line in _run_live([uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(lock)]):
-        bar.update(0, 0, line)
+def code(source: Path) -> Iterator[tuple[str, bytes]]:
+    """(path below the folder, content) of what runs."""
+    return ((file.relative_to(source).as_posix(), file.read_bytes()) for file in source_files(source))
 
 
-def _variables() -> dict[str, str]:
+def _writing(layout: Layout, path: str, content: bytes) -> Writing:
+    return Writing(path, content, 0o644, layout.root, layout.root_group)
+
+
+def _environment(target: Target, component: Component, lock: Path) -> Iterator[str]:
+    lock_text = lock.read_bytes()
+    if target.layout.runtime == "process":
+        from uv import find_uv_bin
+
+        uv = ("env", *_variables(), find_uv_bin())
+        python = f"{component.path}/bin/python"
+        yield from _lines(target, (*uv, "venv", "--quiet", "--python", sys.executable, component.path))
+        yield from _lines(target, (*uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(lock)))
+        return
+    yield from _lines(target, ("python3", "-m", "venv", component.path))
+    listed = f"{component.path}/requirements.lock"
+    target.write_all([_writing(target.layout, listed, lock_text)])
+    pip = (f"{component.path}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
+    yield from _lines(target, (*pip, "--only-binary", ":all:", "--require-hashes", "-r", listed))
+
+
+def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
+    printed = []
+    try:
+        for line in target.lines(command):
+            printed.append(line)
+            yield line
+    except KitError as error:
+        said = "\n".join([*printed, error.output])
+        raise KitError("The packages could not be installed.", output=said) from None
+
+
+def _variables() -> list[str]:
     """uv reads its own names for what pip's variables say."""
     names = {
         "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
         "PIP_EXTRA_INDEX_URL": "UV_INDEX",
         "PIP_FIND_LINKS": "UV_FIND_LINKS",
     }
-    taken = {uv: os.environ[pip] for pip, uv in names.items() if pip in os.environ and uv not in os.environ}
-    return {**os.environ, **taken, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    taken = [f"{uv}={os.environ[pip]}" for pip, uv in names.items() if pip in os.environ and uv not in os.environ]
+    return [*taken, "UV_NO_PROGRESS=1", "UV_PYTHON_DOWNLOADS=never"]
 
 
-def _run(command: list[str]) -> None:
-    for _ in _run_live(command):
-        pass
-
-
-def _run_live(command: list[str]) -> Iterator[str]:
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_variables())
-    assert process.stdout
-    printed = []
-    for line in process.stdout:
-        printed.append(line)
-        yield line.strip()
-    if process.wait():
-        raise KitError("The packages could not be installed.", output="".join(printed), code=HOST)
-
-
-def unused(host: HostStack) -> list[Path]:
+def unused(target: Target, host: HostStack) -> list[str]:
     """Folders of earlier components that nothing wants any more."""
     wanted = {component.path for component in of(host)}
-    folders = (Path(host.layout.opt) / part for part in ("images", "environments"))
-    return [path for folder in folders if folder.is_dir() for path in folder.iterdir() if str(path) not in wanted]
+    folders = (f"{host.layout.opt}/images", f"{host.layout.opt}/environments")
+    found = target.run(("find", *folders, "-mindepth", "1", "-maxdepth", "1"), check=False)
+    return [path for path in found.splitlines() if path not in wanted]

@@ -35,6 +35,25 @@ def wake(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     return ask(host, target, "wake", service)
 
 
+def restart(host: HostStack, target: Target, service: str) -> dict[str, Any]:
+    """Let a service finish what it has, stop it, and start it again; requests that come meanwhile wait."""
+    hold(host, target, service)
+    release(host, target, service)
+    return wake(host, target, service)
+
+
+def hold(host: HostStack, target: Target, service: str) -> None:
+    """Let a service finish what it has and stop it; requests wait until `release`, or until this connection is lost."""
+    target.afterwards(f"release {service}", control(host, "release", service))
+    ask(host, target, "hold", service)
+
+
+def release(host: HostStack, target: Target, service: str) -> None:
+    """End a hold: requests that wait are served."""
+    ask(host, target, "release", service)
+    target.afterwards(f"release {service}", ())
+
+
 def sleep(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     """Put a service to sleep, unless somebody uses it."""
     return ask(host, target, "sleep", service)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,20 +44,24 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
         raise KitError("A demonstration needs a host with `runtime: process`.", code=2)
     for sentence in space.moved:
         report.say(sentence)
-    target = workspace.target(host)
+    target = space.target(host)
     try:
-        apply.deploy(space, host, report)
+        apply.deploy(space, host, report, _overwrite)
         yield space, host
     finally:
         for unit in ("nginx", "autostart"):
             target.supervisor.stop(unit)
 
 
+def _overwrite(host: HostStack, paths: Sequence[str]) -> None:
+    """The example is the kit's alone: whatever somebody changed there is kept beside."""
+
+
 def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:
     """Send the sample through the OpenAI client to the sleeping service."""
     import openai
 
-    target = workspace.target(host)
+    target = space.target(host)
     _, service = workspace.service(space, None)
     names = [user.name for user in users.listed(target, host.layout)]
     make = users.rotate if USER in names else users.add

@@ -1,42 +1,69 @@
-"""Stop what runs and remove what is ours."""
+"""Stop what runs and remove what is ours: what a record names, and nothing else."""
 
-import contextlib
-import shutil
-from pathlib import Path
+from pathlib import PurePath
 
-from deploy.operations import models, users, workspace
+from deploy.operations import acme, images, models, survey, users
+from deploy.operations.workspace import Workspace
+from deploy.render import compose, units
 from deploy.stack import HostStack
+from deploy.targets import Target
 
 
-def doomed(host: HostStack, *, volumes: bool) -> list[str]:
-    """What a removal takes away, in sentences."""
-    target = workspace.target(host)
-    layout = host.layout
+def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
+    """What a removal takes away, in sentences; nothing where nothing is there."""
+    target, layout = space.target(host), host.layout
+    folders = [path for path in (layout.etc, layout.opt, layout.var, layout.log) if path in target.existing([path])]
+    if not folders:
+        return []
     names = [user.name for user in users.listed(target, layout)]
-    root = Path(layout.etc).parent
-    found = [f"the folder {root}, with its certificates and the authority"] if root.exists() else []
+    found = [f"the folders {', '.join(folders)}, with certificates and the authority"]
     found += [f"the users {', '.join(names)}"] if names else []
-    if volumes:
-        found += [f"the model {path}" for path in _model_folders(host)]
+    if host.runtime == "compose":
+        found.append("the containers, images and volumes of its services")
+    kept = [path for path in _models(host) if path in target.existing([path])]
+    found += [f"the model {path}" for path in kept] if volumes else []
     return found
 
 
-def run(host: HostStack, *, volumes: bool) -> None:
-    """Remove a host's everything; models only with `volumes`."""
-    target = workspace.target(host)
-    layout = host.layout
+def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
+    """Remove a host's everything; models and data only with `volumes`."""
+    target, layout = space.target(host), host.layout
     with target.lock("destroy"):
+        record = survey.read_record(target, host)
         for unit in ("autostart", "nginx"):
             target.supervisor.stop(unit)
         if volumes:
-            for folder in _model_folders(host):
-                shutil.rmtree(folder, ignore_errors=True)
-        root = Path(layout.etc).parent
-        shutil.rmtree(root, ignore_errors=True)
-        with contextlib.suppress(OSError):  # where no other host of the inventory lies in it
-            root.parent.rmdir()
+            target.remove(*_models(host))
+        if host.runtime == "process":
+            root = PurePath(layout.etc).parent
+            target.remove(str(root), below=str(root.parent.parent))
+            return
+        _containers(target, host, volumes=volumes)
+        target.run(("systemctl", "disable", units.SERVICE), check=False)
+        ours = {*record["files"], *record["pending"], units.UNIT}
+        target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
+        target.run(("systemctl", "daemon-reload"))
+        target.run(("systemctl", "reload", "nginx"), check=False)
+        if acme.issued(target):
+            target.run(("certbot", "delete", "--non-interactive", "--cert-name", acme.LINEAGE), check=False)
+        if volumes:
+            target.remove(layout.var)
+        else:
+            target.remove(layout.record, f"{layout.var}/acme")
+        target.remove(layout.etc, layout.opt, layout.log)
+        target.run(("userdel", "greffier"), check=False)
 
 
-def _model_folders(host: HostStack) -> list[Path]:
-    folders = {Path(models.folder(host.layout.models, service.model)) for service in host.services}
-    return sorted(folder for folder in folders if folder.exists())
+def _containers(target: Target, host: HostStack, *, volumes: bool) -> None:
+    listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
+    wanted = {compose.container(service) for service in host.services}
+    images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
+    tags = target.run(
+        ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")
+    )
+    if tags.split():
+        target.run(("docker", "image", "rm", *tags.split()))
+
+
+def _models(host: HostStack) -> list[str]:
+    return sorted({models.folder(host.layout.models, service.model) for service in host.services})

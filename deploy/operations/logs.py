@@ -1,56 +1,50 @@
 """Logs of a host, from their end and on."""
 
-import os
-import time
-from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
 from deploy.errors import INVENTORY, KitError
 from deploy.operations.workspace import Workspace
-from deploy.render import autostart
+from deploy.render import autostart, compose
 from deploy.stack import HostStack
-
-POLL_SECONDS = 0.2
 
 
 def read(space: Workspace, name: str, lines: int, *, follow: bool) -> Iterator[str]:
     """The last `lines` lines, then new ones as they come when `follow`. Raises KitError."""
-    path = Path(_path(space, name))
-    if not path.exists():
-        if not follow:
-            raise KitError(f"There is no log of {name} yet: it has not been started.", f"It will be at {path}.")
-        while not path.exists():
-            time.sleep(POLL_SECONDS)
-    file = path.open(errors="replace")
-    yield from (line.rstrip("\n") for line in deque(file, lines))
-    while follow:
-        line = file.readline()
-        if line:
-            yield line.rstrip("\n")
-            continue
-        time.sleep(POLL_SECONDS)
-        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            # Rotated: what follows is in a new file of the same name.
-            rest = file.read()
-            yield from rest.splitlines()
-            file.close()
-            while not path.exists():
-                time.sleep(POLL_SECONDS)
-            file = path.open(errors="replace")
+    host, command = _command(space, name, lines, follow=follow)
+    target = space.target(host)
+    for stream, line in target.connection.lines(command):
+        if stream:
+            yield line
+        elif line != "0":
+            raise KitError(f"There is no log of {name} yet: it has not been started.")
 
 
-def _path(space: Workspace, name: str) -> str:
-    known = []
+def _command(space: Workspace, name: str, lines: int, *, follow: bool) -> tuple[HostStack, tuple[str, ...]]:
+    known: list[str] = []
     for host in space.stack.hosts:
-        found = _of_host(host)
+        found = _of_process(host) if host.runtime == "process" else _of_compose(host)
         if name in found:
-            return found[name]
+            kind, what = found[name]
+            count = str(lines)
+            match kind:
+                case "file":
+                    return host, ("tail", "-n", count, *(("-F",) if follow else ()), "--", what)
+                case "container":
+                    return host, ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), what)
+                case _:
+                    words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)
+                    return host, (*words, *(("--follow",) if follow else ()))
         known += list(found)
     raise KitError(f"There is no log of {name!r}.", f"Known: {', '.join(dict.fromkeys(known))}.", code=INVENTORY)
 
 
-def _of_host(host: HostStack) -> dict[str, str]:
+def _of_process(host: HostStack) -> dict[str, tuple[str, str]]:
     log = host.layout.log
-    services = {service.name: autostart.log_path(host, service) for service in host.services}
-    return services | {"autostart": f"{log}/autostart.log", "nginx": f"{log}/nginx-error.log"}
+    services = {service.name: ("file", autostart.log_path(host, service)) for service in host.services}
+    return services | {"autostart": ("file", f"{log}/autostart.log"), "nginx": ("file", f"{log}/nginx-error.log")}
+
+
+def _of_compose(host: HostStack) -> dict[str, tuple[str, str]]:
+    services = {service.name: ("container", compose.container(service)) for service in host.services}
+    nginx = ("file", "/var/log/nginx/error.log")
+    return services | {"autostart": ("unit", "greffier-autostart.service"), "nginx": nginx}

@@ -2,12 +2,10 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy import ROOT
 from deploy.catalog import Models
 from deploy.errors import HOST, KitError
 from deploy.operations.report import Reporter
@@ -89,27 +87,29 @@ def fetch(
         "timeout": HUB_SECONDS,
     }
     for request in requests:
-        _fetch_one(target, document | {"models": [request]}, request, inventory, report)
+        _fetch_one(host, target, document | {"models": [request]}, request, inventory, report)
 
 
-def _fetch_one(target: Target, document: Request, request: Request, inventory: Path, report: Reporter) -> None:
+def _fetch_one(
+    host: HostStack, target: Target, document: Request, request: Request, inventory: Path, report: Reporter
+) -> None:
     name = request["name"]
     sizes = {file: entry["size"] for file, entry in (request["files"] or {}).items()}
     done: dict[str, int] = {}
     failure: KitError | None = None
-    command = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "deploy.host.models")
+    # On a host, the environment of autostart has the pip that a package is fetched with.
+    python = "" if host.runtime == "process" else host.autostart.python(host.layout.opt)
     with report.step(f"Fetching {name}") as bar:
         try:
-            for line in target.lines(command, content=json.dumps(document)):
+            for line in target.program("models", json.dumps(document), python=python):
                 event = json.loads(line)
                 match event["event"]:
                     case "progress":
                         done[event["file"]] = event["done"]
                         sizes.setdefault(event["file"], event.get("total") or 0)
                         bar.update(sum(done.values()), sum(sizes.values()))
-                    case "source":
-                        if event.get("message"):
-                            report.say(f"{_sentence(event['message'])} Taking {name} from {event['where']}.")
+                    case "source" if event["source"] == "package":
+                        report.say(f"{_sentence(event['message'])} Taking {name} from {event['where']}.")
                     case "waiting":
                         report.say(event["message"])
                     case "ready" if request["files"] is None:
@@ -132,4 +132,4 @@ def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return (text if "://" in text.split(" ")[0] else text[:1].upper() + text[1:]).rstrip(".") + "."

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deploy.operations import certificates, control, survey, workspace
+from deploy.operations import certificates, control, survey
+from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
 
 
@@ -37,9 +38,9 @@ class HostOverview:
         return asdict(self)
 
 
-def of(host: HostStack) -> HostOverview:
+def of(space: Workspace, host: HostStack) -> HostOverview:
     """Look at one host. Raises KitError when it cannot be reached."""
-    target = workspace.target(host)
+    target = space.target(host)
     record = survey.read_record(target, host)
     states = control.states(host, target)
     pem = target.read(certificates.chain_path(host.layout))

@@ -18,8 +18,9 @@ def saved(root: Path) -> dict[str, int]:
         return {}
 
 
-def claim(root: Path, preferred: Mapping[str, int], running: Collection[str]) -> list[str]:
+def claim(root: Path, preferred: Mapping[str, int], running: Collection[str], avoid: Collection[int] = ()) -> list[str]:
     """Choose and keep a port for each purpose. `running`: units of ours that run, whose saved ports are not tried.
+    `avoid`: ports that another host of the inventory took.
     Returns a sentence for each port that is not the usual one."""
     kept = saved(root)
     promised = _promised(root)
@@ -30,7 +31,8 @@ def claim(root: Path, preferred: Mapping[str, int], running: Collection[str]) ->
         if before and unit in running:
             chosen[purpose] = before
         else:
-            chosen[purpose] = _choose(usual, {*chosen.values(), *promised} | (set(preferred.values()) - {usual}))
+            others = set(preferred.values()) - {usual}
+            chosen[purpose] = _choose(usual, {*avoid, *promised, *chosen.values(), *others})
     if chosen != kept:
         root.mkdir(parents=True, exist_ok=True)
         (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")

@@ -1,16 +1,19 @@
 """One look at a host: what is wanted there, what there is, and the plan between."""
 
 import json
+import secrets as tokens
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import VERSION, plan, render
 from deploy.errors import INVENTORY, KitError
-from deploy.operations import certificates, components, models, secrets, workspace
+from deploy.operations import acme, certificates, components, images, models, secrets, workspace
+from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
-from deploy.stack import HostStack, Stack
+from deploy.render import autostart, env
+from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.targets import Target
 from deploy.types import Reference, Secret, Tree, digest
 
@@ -27,43 +30,97 @@ class Prospect:
     plan: Plan
     models: Mapping[str, models.Request]
     components: Mapping[str, components.Component]
+    images: Mapping[str, ServiceStack]
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """autostart's entry of each service of the tree, by name, with its `hostname`: a former release may have
+        others than the inventory."""
+        entries = json.loads(self.tree[autostart.path(self.host)].text)["services"]
+        return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
 
 
-def look(space: Workspace, host: HostStack) -> Prospect:
-    """Survey a host and plan. Raises KitError."""
-    target = workspace.target(host)
-    resolved = secrets.resolve(Stack((host,)).references, space.path.resolve().parent)
+def look(
+    space: Workspace,
+    host: HostStack,
+    former: Release | None = None,
+    known: Mapping[Reference, Secret] | None = None,
+) -> Prospect:
+    """Survey a host and plan for its stack, or for a former release. `known` secrets are not resolved anew.
+    Raises KitError."""
+    target = space.target(host)
+    tree = former.tree if former else render.tree(host)
+    references = {*Stack((host,)).references, *(r for file in tree.values() for r in file.references)}
+    resolved = dict(known or {})
+    resolved |= secrets.resolve(references - resolved.keys(), space.path.resolve().parent)
     secrets.check_writable(Stack((host,)), resolved)
-    tree = render.tree(host)
     record = read_record(target, host)
     requests = models.wanted(host, space.path)
     built = {component.path: component for component in components.of(host)}
+    pictures = images.wanted(host)
+    if former:
+        _require(target, former)
+        built = {path: part for path, part in built.items() if path in former.components}
+        pictures = {image: service for image, service in pictures.items() if image in former.images}
+        requests = {name: request for name, request in requests.items() if name in former.models}
     wanted = Wanted(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
-        [(component.path, component.label) for component in built.values()],
+        recorded(tree, resolved, record["salt"]),
+        [(part.path, part.label) for part in built.values()] + [(image, f"image {image}") for image in pictures],
         list(requests),
-        {name: unit.release for name, unit in workspace.units(host).items()},
+        former.units if former else workspace.releases(host),
     )
     have = Survey(
-        _files(target, tree, record),
-        frozenset(path for path, component in built.items() if components.complete(component)),
+        _files(target, tree, record, resolved),
+        components.complete(target, built.values()) | images.present(target, pictures),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
-        certificates.reason(host, target),
+        certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
+        # certbot's hook reloads nginx itself.
+        host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
     )
-    before = Record({p: e["digest"] for p, e in record["files"].items()}, record["kit"], record["release"])
-    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, before), requests, built)
+    # What an apply that was cut off was about to write owes its effects, whatever the file is now.
+    before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
+    left = Record(before, record["kit"], record["release"])
+    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, left), requests, built, pictures)
 
 
-def _files(target: Target, tree: Tree, record: Mapping[str, Any]) -> dict[str, Have]:
-    states = target.states(sorted({*tree, *record["files"]}))
+def _require(target: Target, former: Release) -> None:
+    """What a former release ran must still be on the host. Raises KitError."""
+    gone = set(former.components) - target.existing(former.components)
+    gone |= set(former.images) - images.present(target, former.images)
+    if gone:
+        raise KitError(
+            f"Release {former.number} ran {', '.join(sorted(gone))}, which is not on the host any more.",
+            "Deploy with the kit and the inventory of that time instead.",
+            code=INVENTORY,
+        )
+
+
+def certificate_digest(target: Target, host: HostStack) -> str:
+    pem = target.read(certificates.chain_path(host.layout))
+    return digest(pem) if pem else ""
+
+
+def recorded(tree: Tree, resolved: Mapping[Reference, Secret], salt: str) -> dict[str, str]:
+    """Digests for the record: salted where a file has secrets, so that none can be guessed from it."""
+    return {path: digest((salt if file.references else "") + file.content(resolved)) for path, file in tree.items()}
+
+
+def _files(
+    target: Target, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
+) -> dict[str, Have]:
+    paths = sorted({*tree, *record["files"], *record["pending"]})
     found = {}
-    for path, state in states.items():
+    for path, state in target.states(paths, list(tree), record["salt"]).items():
+        known = [entries[path] for entries in (record["files"], record["pending"]) if path in entries]
+        ours = not known or any((state.salted if e["salted"] else state.digest) == e["digest"] for e in known)
+        text, keys = state.text, tuple[str, ...]()
         # An .env that shall have no secret any more may still hold one.
-        secret = path not in tree or bool(tree[path].references) or path.endswith("/.env")
-        text = None if secret else (target.read(path) or b"").decode(errors="replace")
-        found[path] = Have(state.digest, state.mode, state.owner, state.group, text)
+        if path in tree and (tree[path].references or path.endswith("/.env")):
+            text, keys = None, env.changed(text or "", tree[path].content(resolved))
+        found[path] = Have(state.digest, state.mode, state.owner, state.group, text, ours, keys)
     return found
 
 
@@ -71,9 +128,11 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
     """What the last apply left. An older kit than the one that wrote it is refused."""
     raw = target.read(host.layout.record)
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}}
+        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "salt": tokens.token_hex(16)}
     try:
         record: dict[str, Any] = json.loads(raw)
+        record.setdefault("salt", tokens.token_hex(16))
+        record.setdefault("pending", {})
         newer = _version(record["kit"]) > _version(VERSION)
     except (ValueError, KeyError):
         raise KitError(

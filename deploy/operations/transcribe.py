@@ -61,7 +61,8 @@ def run(
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
     url = f"{host.base_url(chosen)}/audio/transcriptions"
     timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.start_timeout, write=chosen.start_timeout + 60)
-    with file, report.step(f"Transcribing {path.name}") as bar, httpx2.Client(verify=verify.trust(host)) as client:
+    trusted = verify.trust(host, space.target(host))
+    with file, report.step(f"Transcribing {path.name}") as bar, httpx2.Client(verify=trusted) as client:
         try:
             response = client.post(
                 url,

@@ -1,63 +1,51 @@
-"""Whether what was deployed answers, asked the way that clients ask."""
+"""Whether what was deployed answers, asked on the host by the names that clients use."""
 
-import json
 import ssl
-
-import httpx2
+import time
 
 from deploy.errors import HOST, KitError
-from deploy.render import autostart
-from deploy.stack import HostStack, ServiceStack
-from deploy.types import Tree
+from deploy.stack import HostStack
+from deploy.targets import Target
 
 SECONDS = 10.0
 
 
-def release_of(tree: Tree, host: HostStack, service: ServiceStack) -> str:
-    """Digest of everything the service is made of, as autostart knows it."""
-    config = json.loads(tree[autostart.path(host)].text)
-    return str(config["services"][service.hostname]["release"])
-
-
-def answers(host: HostStack, service: ServiceStack) -> None:
+def answers(host: HostStack, target: Target, hostname: str) -> None:
     """Ask an awake service through autostart. Raises KitError with what it said instead."""
-    url = f"http://127.0.0.1:{host.layout.autostart_port}{service.kind.manifest.probe}"
-    try:
-        response = httpx2.get(url, headers={"Host": service.hostname}, timeout=SECONDS, trust_env=False)
-    except httpx2.HTTPError as error:
-        raise KitError(f"{service.name} was started but does not answer: {error}", code=HOST) from None
-    if response.status_code != 200:
-        raise KitError(
-            f"{service.name} answers {service.kind.manifest.probe} with status {response.status_code}.",
-            output=response.text[:2000],
-            code=HOST,
-        )
+    # One of a former release may be unknown to the inventory; that it lives is all that can be asked then.
+    paths = [service.kind.manifest.probe for service in host.services if service.hostname == hostname]
+    path = paths[0] if paths else "/health"
+    status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
+    if status != 200:
+        raise KitError(f"{hostname} answers {path} with status {status}.", output=text[:2000], code=HOST)
 
 
-def trust(host: HostStack) -> ssl.SSLContext:
+def trust(host: HostStack, target: Target) -> ssl.SSLContext:
     """TLS as a client of this host needs it: the internal authority is trusted in addition. Raises KitError."""
     context = ssl.create_default_context()
     if host.tls.mode == "internal":
-        try:
-            context.load_verify_locations(host.layout.authority)
-        except FileNotFoundError:
-            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST) from None
+        authority = target.read(host.layout.authority)
+        if authority is None:
+            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
+        context.load_verify_locations(cadata=authority.decode())
     return context
 
 
-def guarded(host: HostStack) -> None:
+def guarded(host: HostStack, target: Target) -> None:
     """Every name must answer over HTTPS, and ask for a password. Raises KitError."""
-    context = trust(host)
-    with httpx2.Client(verify=context, timeout=SECONDS, trust_env=False) as client:
-        for name in host.names:
-            url = f"https://127.0.0.1:{host.layout.https_port}/v1/models"
-            try:
-                response = client.get(url, headers={"Host": name}, extensions={"sni_hostname": name})
-            except httpx2.HTTPError as error:
-                raise KitError(f"https://{name} does not answer: {error}", code=HOST) from None
-            if response.status_code != 401:
-                raise KitError(
-                    f"https://{name} answers a stranger with status {response.status_code}, not 401.",
-                    output=response.text[:2000],
-                    code=HOST,
-                )
+    until = time.monotonic() + SECONDS
+    for name in host.names:
+        while (problem := _unguarded(host, target, name)) is not None:
+            if time.monotonic() > until:
+                raise problem
+            time.sleep(0.1)  # a reload returns before the new workers listen
+
+
+def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
+    try:
+        status, text = target.fetch(host.layout.https_port, name, "/v1/models", SECONDS, tls=True)
+    except KitError as error:
+        return error
+    if status == 401:
+        return None
+    return KitError(f"https://{name} answers a stranger with status {status}, not 401.", output=text[:2000])

@@ -1,19 +1,25 @@
 """An inventory opened for work: its stack, its hosts' layouts, and the way to each of them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import catalog, inventory, stack
 from deploy.errors import INVENTORY, InventoryError, KitError, Problem
 from deploy.inventory import Inventory
-from deploy.operations import components, ports
+from deploy.layouts import local_layout, system_layout
+from deploy.operations import ports
 from deploy.render import autostart
 from deploy.source import Source
+from deploy.ssh import Ssh
 from deploy.stack import HostStack, ServiceStack, Stack
 from deploy.supervisor import LocalSupervisor, Unit, nginx_command
-from deploy.targets import LocalTarget, Target, local_layout, system_layout
+from deploy.systemd import Systemd
+from deploy.targets import Target, local_target
 from deploy.types import Layout
+
+NGINX = "1"
+"""Release of nginx's unit: what changes in its files is reloaded, never restarted."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,11 @@ class Workspace:
     source: Source
     stack: Stack
     moved: tuple[str, ...] = ()
+    _targets: dict[str, Target] = field(default_factory=dict)
+
+    def target(self, host: HostStack) -> Target:
+        """The way to a host: one connection, made when it is first used."""
+        return self._targets.setdefault(host.name, _target(host))
 
     def host(self, name: str | None = None) -> HostStack:
         """The named host, or the only one. Raises KitError."""
@@ -70,6 +81,7 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
     wrote, problems, source = inventory.load(path)
     kinds = catalog.load()
     moved: list[str] = []
+    taken: set[int] = set()
     layouts: dict[str, Layout] = {}
     for name, host in wrote.hosts.items():
         if host.runtime == "compose":
@@ -77,9 +89,12 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
             continue
         root = root_of(path, name)
         if claim and not problems:
-            moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root))
+            moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root), taken)
+            taken |= set(ports.saved(root).values())
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
-    return Workspace(path, source, stack.resolve(wrote, source, kinds, layouts, problems), tuple(moved))
+    return Workspace(
+        path, source, stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
+    )
 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:
@@ -121,24 +136,29 @@ def example_domains(workspace: Workspace) -> None:
         )
 
 
-def target(host: HostStack) -> Target:
-    """The way to a host. Raises KitError."""
-    if host.runtime == "compose":
-        raise KitError(
-            f"hosts.{host.name} has `runtime: compose`, which this version renders but does not deploy.",
-            "`render` writes the files; `runtime: process` deploys to this machine.",
-            code=INVENTORY,
-        )
-    return LocalTarget(host.layout, LocalSupervisor(host.layout, units(host)))
+def _target(host: HostStack) -> Target:
+    if host.runtime == "process":
+        return local_target(host.name, host.layout, LocalSupervisor(host.layout, units(host)))
+    return Target(host.name, host.layout, way(host).connect, Systemd)
+
+
+def way(host: HostStack) -> Ssh:
+    """How a host is reached."""
+    return Ssh(host.address, host.user, host.ssh_port)
 
 
 def control(host: HostStack, *words: str) -> tuple[str, ...]:
     """The command that speaks with autostart."""
-    code = components.autostart_code(host)
+    opt = host.layout.opt
     return (
-        "env", f"PYTHONPATH={code}/src", components.autostart_python(host),
+        "env", f"PYTHONPATH={host.autostart.code(opt)}/src", host.autostart.python(opt),
         "-m", "greffier_autostart", "control", "--socket", host.layout.control, *words,
     )  # fmt: skip
+
+
+def releases(host: HostStack) -> dict[str, str]:
+    """What each unit shall have been started from."""
+    return {"autostart": host.autostart.release, "nginx": NGINX}
 
 
 def units(host: HostStack) -> dict[str, Unit]:
@@ -146,19 +166,18 @@ def units(host: HostStack) -> dict[str, Unit]:
     layout = host.layout
     nginx = nginx_command(layout)
     config = autostart.path(host)
-    code = components.autostart_code(host)
     return {
         "autostart": Unit(
             "autostart",
-            (components.autostart_python(host), "-m", "greffier_autostart", "serve", "--config", config),
-            {"PYTHONPATH": f"{code}/src"},
+            (host.autostart.python(layout.opt), "-m", "greffier_autostart", "serve", "--config", config),
+            {"PYTHONPATH": f"{host.autostart.code(layout.opt)}/src"},
             config,
             False,
             layout.control,
             control(host, "reload"),
-            components.autostart_release(),
+            host.autostart.release,
         ),
         "nginx": Unit(
-            "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), "1"
+            "nginx", nginx, {}, layout.nginx_main, True, f"{layout.run}/nginx.pid", (*nginx, "-s", "reload"), NGINX
         ),
     }

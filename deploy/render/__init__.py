@@ -1,6 +1,6 @@
 """Stack -> Tree. Pure: the same stack renders the same bytes on every machine."""
 
-from deploy.render import autostart, compose, env, nginx
+from deploy.render import autostart, compose, env, nginx, units
 from deploy.stack import HostStack
 from deploy.types import File, Tree
 
@@ -12,4 +12,5 @@ def tree(host: HostStack) -> Tree:
     found |= dict(autostart.files(host))
     if host.runtime == "compose":
         found |= dict(compose.files(host))
+        found |= dict(units.files(host))
     return dict(sorted(found.items()))

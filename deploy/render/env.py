@@ -1,10 +1,11 @@
 """Environments of services: plain values as data, secrets as references in a file of their own."""
 
+import re
 from collections.abc import Iterator
 
 from deploy.errors import INVENTORY, KitError
 from deploy.stack import HostStack, ServiceStack
-from deploy.types import Effect, File, Part
+from deploy.types import Effect, File, Part, Reference, Secret
 
 
 def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dict[str, str]:
@@ -35,6 +36,19 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
             parts += [f"{variable}='", reference, "'\n"]
         effect = Effect("restart", service.name)
         yield path(host, service), File(tuple(parts), 0o640, layout.root, layout.group, (effect,))
+
+
+def recovered(file: File, text: str) -> dict[Reference, Secret]:
+    """The secrets that a text carries where it was made of that file; none where it was not."""
+    pattern = "".join(re.escape(part) if isinstance(part, str) else "(.*)" for part in file.parts)
+    found = re.fullmatch(pattern, text)
+    return dict(zip(file.references, map(Secret, found.groups()), strict=True)) if found else {}
+
+
+def changed(there: str, wanted: str) -> tuple[str, ...]:
+    """Names of the settings whose lines are not the same in both texts."""
+    lines = set(there.splitlines()) ^ set(wanted.splitlines())
+    return tuple(sorted({line.partition("=")[0] for line in lines}))
 
 
 def refuse_unwritable(variable: str, value: str, place: str) -> None:

@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 from deploy import ROOT, catalog, inventory, reference, render, stack
+from deploy.layouts import local_layout, system_layout
 from deploy.operations import certificates, users
 from deploy.render import autostart
 from deploy.stack import HostStack, Stack
 from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command
-from deploy.targets import LocalTarget, local_layout, system_layout
+from deploy.targets import local_target
 from deploy.types import Layout, Tree
 
 HERE = Path(__file__).parent
@@ -57,6 +58,9 @@ def fixed_layout(host: inventory.Host) -> Layout:
     return replace(layout, nginx_user="demo demo", root="demo", root_group="demo", group="demo", www="demo")
 
 
+AUTOSTART = replace(catalog.autostart(), digest="a5a5" * 16, lock_digest="5a5a" * 16)
+
+
 def resolved(path: Path) -> Stack:
     """The stack of an inventory; what changes with every line of a service's code is fixed."""
     wrote, problems, source = inventory.load(path)
@@ -65,7 +69,7 @@ def resolved(path: Path) -> Stack:
         for name, kind in catalog.load().items()
     }
     layouts = {name: fixed_layout(host) for name, host in wrote.hosts.items()}
-    return stack.resolve(wrote, source, kinds, layouts, problems)
+    return stack.resolve(wrote, source, kinds, layouts, AUTOSTART, problems)
 
 
 def rights(tree: Tree) -> str:
@@ -127,13 +131,14 @@ def rooted(host: HostStack, root: Path) -> HostStack:
 def nginx_says(host: HostStack, root: Path) -> subprocess.CompletedProcess[str]:
     """What the real `nginx -t` says of a host's tree, written below `root` with its certificates."""
     host = rooted(host, root)
-    target = LocalTarget(host.layout, LocalSupervisor(host.layout, {}))
+    target = local_target("here", host.layout, LocalSupervisor(host.layout, {}))
     for folder in ("run", "log", "var/nginx"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     certificates.install(host, target, {})
     users.ensure(target, host.layout)
     for path, file in render.tree(host).items():
-        target.write(path, file.text.encode(), file.mode, file.owner, file.group)
+        if path.startswith(f"{root}/"):  # systemd's unit lies elsewhere, and is none of nginx's
+            target.write(path, file.text.encode(), file.mode, file.owner, file.group)
     command = nginx_command(host.layout)
     if not host.layout.nginx_main:
         command = (find_nginx(), "-c", str(root / "etc/nginx/nginx.conf"), "-e", str(root / "log/nginx-error.log"))

@@ -114,7 +114,7 @@ def _stopped_deploy(kit: Kit) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: f'"pid": {process.pid}' in lock.read_text(), "it holds the lock")
+        until(lambda: f'"process": {process.pid}' in lock.read_text(), "it holds the lock")
         process.send_signal(signal.SIGSTOP)
         yield process
     finally:
@@ -140,6 +140,7 @@ def test_a_deploy_that_was_killed_is_made_up_for(site: Kit) -> None:
     with _stopped_deploy(site) as first:
         first.kill()
     assert first.returncode == -signal.SIGKILL
+    until(lambda: "nobody" in site.cli("lock", "status").stdout, "the lock is given back")
     site.cli("deploy")
     site.awake()
     assert told(site) == queue
@@ -208,7 +209,8 @@ def test_a_service_that_is_taken_out_leaves_nothing(site: Kit) -> None:
     assert any(step["verb"] == "remove" and "greffier-service-whisper.conf" in step["what"] for step in steps)
     site.cli("deploy")
     assert not list(site.root.glob("etc/**/*whisper*"))
-    assert not list(site.root.glob("opt/*/faster-whisper-*"))
+    # Its code stays for a rollback, until two more releases are there and `prune` is called.
+    assert list(site.root.glob("opt/*/faster-whisper-*"))
     assert site.ask("status")["services"] == []
     until(lambda: pid not in processes(site.root), "its process ends")
     answer = site.http().get("/whisper/v1/models")

@@ -9,10 +9,11 @@ from hypothesis import settings
 
 from deploy import catalog, inventory, stack
 from deploy.errors import InventoryError
+from deploy.layouts import local_layout, system_layout
 from deploy.source import parse
 from deploy.stack import HostStack, Stack
 from deploy.supervisor import LocalSupervisor
-from deploy.targets import LocalTarget, local_layout, system_layout
+from deploy.targets import Target, local_target
 
 # No timed assertions: what is slow on a busy machine is not wrong.
 settings.register_profile("kit", deadline=None, max_examples=60)
@@ -31,7 +32,7 @@ def resolved() -> Callable[[str], Stack]:
         wrote, problems = inventory.validate(source)
         local = local_layout(Path("/srv/demo"), Path("/srv/models"), {})
         layouts = {n: local if h.runtime == "process" else system_layout() for n, h in wrote.hosts.items()}
-        return stack.resolve(wrote, source, kinds, layouts, problems)
+        return stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems)
 
     return of
 
@@ -59,5 +60,5 @@ def one(resolved: Callable[[str], Stack], tmp_path: Path) -> HostStack:
 
 
 @pytest.fixture
-def target(one: HostStack) -> LocalTarget:
-    return LocalTarget(one.layout, LocalSupervisor(one.layout, {}))
+def target(one: HostStack) -> Target:
+    return local_target("here", one.layout, LocalSupervisor(one.layout, {}))

@@ -11,7 +11,7 @@ from deploy.errors import KitError
 from deploy.operations import certificates, workspace
 from deploy.operations.certificates import Certificate
 from deploy.stack import HostStack, TlsStack
-from deploy.targets import LocalTarget
+from deploy.targets import Target
 from deploy.types import Reference, Secret
 
 KEY = Reference("file", "key.pem")
@@ -21,15 +21,15 @@ def renamed(host: HostStack, name: str) -> HostStack:
     return replace(host, services=(replace(host.services[0], hostname=name),))
 
 
-def leaf(host: HostStack, target: LocalTarget) -> x509.Certificate:
+def leaf(host: HostStack, target: Target) -> x509.Certificate:
     return x509.load_pem_x509_certificate(target.read(certificates.chain_path(host.layout)) or b"")
 
 
-def authority(host: HostStack, target: LocalTarget) -> x509.Certificate:
+def authority(host: HostStack, target: Target) -> x509.Certificate:
     return x509.load_pem_x509_certificate(target.read(host.layout.authority) or b"")
 
 
-def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: HostStack, target: LocalTarget) -> None:
+def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: HostStack, target: Target) -> None:
     assert certificates.reason(one, target) == "there is none"
     certificates.install(one, target, {})
     assert certificates.reason(one, target) == ""
@@ -41,7 +41,7 @@ def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: Host
     assert {state.mode for state in target.states(secret).values()} == {0o600}
 
 
-def test_another_name_needs_another_certificate_of_the_same_authority(one: HostStack, target: LocalTarget) -> None:
+def test_another_name_needs_another_certificate_of_the_same_authority(one: HostStack, target: Target) -> None:
     certificates.install(one, target, {})
     before = authority(one, target)
     other = renamed(one, "speech.example.org")
@@ -51,7 +51,7 @@ def test_another_name_needs_another_certificate_of_the_same_authority(one: HostS
 
 
 def test_it_is_renewed_when_a_third_of_its_life_is_left(
-    one: HostStack, target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+    one: HostStack, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begins = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
     there = Certificate(frozenset(), begins, begins + dt.timedelta(days=90), "")
@@ -66,7 +66,7 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(
     assert certificates.reason(one, target) == ""
 
 
-def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: LocalTarget) -> None:
+def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: Target) -> None:
     certificates.install(one, target, {})
     Path(certificates.chain_path(one.layout)).write_text("nonsense")
     assert certificates.reason(one, target) == "the one there cannot be read"
@@ -77,11 +77,11 @@ def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: L
 
 
 def given(host: HostStack, chain: Path) -> HostStack:
-    return replace(host, tls=TlsStack("files", "", False, str(chain), KEY))
+    return replace(host, tls=TlsStack("files", "", "", False, str(chain), KEY))
 
 
 @pytest.fixture
-def brought(one: HostStack, target: LocalTarget, tmp_path: Path) -> tuple[HostStack, str]:
+def brought(one: HostStack, target: Target, tmp_path: Path) -> tuple[HostStack, str]:
     """A host whose certificate the operator brings, and its key."""
     certificates.install(one, target, {})
     chain, key = target.read(certificates.chain_path(one.layout)), target.read(certificates.key_path(one.layout))
@@ -90,7 +90,7 @@ def brought(one: HostStack, target: LocalTarget, tmp_path: Path) -> tuple[HostSt
     return given(one, tmp_path / "chain.pem"), key.decode()
 
 
-def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: LocalTarget) -> None:
+def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: Target) -> None:
     host, key = brought
     Path(certificates.chain_path(host.layout)).unlink()
     certificates.install(host, target, {KEY: Secret(key)})
@@ -99,7 +99,7 @@ def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: Lo
     assert certificates.reason(host, target) == "another one is given"
 
 
-def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, target: LocalTarget, tmp_path: Path) -> None:
+def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, target: Target, tmp_path: Path) -> None:
     certificates.install(one, target, {})
     elsewhere = replace(one, domain="elsewhere", layout=replace(one.layout, etc=f"{tmp_path}/elsewhere"))
     certificates.install(elsewhere, target, {})
@@ -110,10 +110,10 @@ def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, targe
 
 
 def test_given_files_that_do_not_fit_are_refused(
-    brought: tuple[HostStack, str], target: LocalTarget, tmp_path: Path
+    brought: tuple[HostStack, str], target: Target, tmp_path: Path
 ) -> None:
     host, key = brought
-    certificates.install(replace(host, tls=TlsStack("internal", "", False, "", None)), target, {})
+    certificates.install(replace(host, tls=TlsStack("internal", "", "", False, "", None)), target, {})
     other = (target.read(certificates.key_path(host.layout)) or b"").decode()
     for chain, secret, sentence in (
         (host.tls.certificate, other, "the key is not that of the certificate"),

@@ -196,13 +196,7 @@ def test_an_example_domain_is_refused_before_any_host_is_asked(run: Run) -> None
     for command in ("plan", "deploy"):
         said = run(command, "--inventory", ROOT / "inventory.yml")
         assert said.status == 2
-        assert "inventory.yml:8:5: portal.example.org, whisper.example.org: an example domain" in said.err
-
-
-def test_another_runtime_is_rendered_but_not_deployed_to(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "inventory.yml").write_text("hosts: {v: {domain: speech.court.fr}}\n")
-    said = run("plan")
-    assert said.status == 2 and "runtime: process" in said.err
+        assert "inventory.yml:9:5: portal.example.org, whisper.example.org: an example domain" in said.err
 
 
 def test_render_writes_every_file_and_no_secret(run: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ TREE = {
 WANTED = Wanted(
     TREE,
     {path: digest(text) for path, text in TEXT.items()},
+    {path: digest("salt" * (path == SECRET) + text) for path, text in TEXT.items()},
     [("/opt/code", "the code")],
     ["a/model"],
     {"nginx": "1", "autostart": "r1"},
@@ -28,8 +29,9 @@ HAVE = Survey(
     frozenset({"a/model"}),
     {"nginx": "1", "autostart": "r1"},
     "",
+    False,
 )
-RECORD = Record(dict(WANTED.digests), "0.1.0", 3)
+RECORD = Record(dict(WANTED.recorded), "0.1.0", 3)
 
 
 def steps(made: Plan) -> list[str]:
@@ -50,7 +52,7 @@ def test_nothing_to_do() -> None:
 
 
 def test_a_bare_host_gets_everything_and_starts_what_does_not_run() -> None:
-    made = plan.make(WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none"), Record({}, "0.1.0", 0))
+    made = plan.make(WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none", False), Record({}, "0.1.0", 0))
     assert made.write == tuple(TREE) and made.start == ("nginx", "autostart")
     assert made.models == ("a/model",) and made.images == ("/opt/code",) and made.certificate
     # What starts anew needs no reload.
@@ -139,3 +141,20 @@ def test_an_apply_that_was_cut_off_still_owes_its_reload() -> None:
 def test_a_start_stands_for_its_reloads() -> None:
     made = plan.make(WANTED, replace(without(VHOST), units={"autostart": "r1"}), RECORD)
     assert made.start == ("nginx",) and made.effects == ()
+
+
+def test_what_somebody_changed_on_the_host_is_named() -> None:
+    theirs = changed(CONFIG, digest="0", text="old\n", ours=False)
+    made = plan.make(WANTED, theirs, RECORD)
+    assert made.drifted == (CONFIG,) and "changed on the host" in made.steps[0].why
+    assert plan.make(WANTED, changed(CONFIG, digest="0", text="old\n"), RECORD).drifted == ()
+    # One that is as it is wanted is nobody's business, whoever wrote it.
+    assert plan.make(WANTED, changed(CONFIG, ours=False), RECORD).empty
+    old = "/etc/g/old"
+    have = replace(HAVE, files={**HAVE.files, old: Have("1", 0o644, "root", "root", None, ours=False)})
+    assert plan.make(WANTED, have, replace(RECORD, files={**RECORD.files, old: "2"})).drifted == (old,)
+
+
+def test_of_a_file_with_secrets_the_names_of_changed_settings_are_told() -> None:
+    made = plan.make(WANTED, changed(SECRET, digest="0", keys=("A", "B")), RECORD)
+    assert steps(made)[0] == f"~ change {SECRET}: A, B changed"

@@ -9,8 +9,9 @@ import pytest
 
 from deploy.errors import InventoryError, KitError
 from deploy.operations import secrets
+from deploy.render import env
 from deploy.stack import Stack, reference
-from deploy.types import Reference, Secret
+from deploy.types import File, Reference, Secret
 
 
 def of(text: str, place: str = "inventory.yml:9:9") -> Reference:
@@ -101,3 +102,14 @@ def test_a_secret_never_prints(caplog: pytest.LogCaptureFixture) -> None:
         raise ValueError(secret)
     assert not any("s3cret" in text for text in (*shown, caplog.text, str(raised.value), repr(raised.value)))
     assert not hasattr(secret, "__dict__")
+
+
+def test_an_env_file_gives_back_the_secrets_it_was_made_of() -> None:
+    one, two = of("env:ONE"), of("file:two")
+    file = File(("A='", one, "'\nB='", two, "'\n"), 0o640, "root", "greffier")
+    values = {one: Secret("x=y.*"), two: Secret("z")}
+    text = file.content(values)
+    assert {r: s.reveal() for r, s in env.recovered(file, text).items()} == {one: "x=y.*", two: "z"}
+    assert env.recovered(file, text + "C='1'\n") == {}
+    assert env.changed(text, text) == () and env.changed(text, "A='x=y.*'\nB='other'\n") == ("B",)
+    assert "z" not in env.changed(text, "")

@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,26 +17,27 @@ from deploy.errors import KitError
 from deploy.operations import ports
 from deploy.stack import HostStack
 from deploy.supervisor import LocalSupervisor, Unit
-from deploy.targets import LocalTarget
+from deploy.targets import Target
 
 # Takes the lock of a folder, says so, and keeps it until its standard input ends.
 HOLDER = """
 import sys
 from pathlib import Path
 from deploy.supervisor import LocalSupervisor
-from deploy.targets import LocalTarget, local_layout
+from deploy.layouts import local_layout
+from deploy.targets import local_target
 layout = local_layout(Path(sys.argv[1]), Path("/nowhere"), {})
-with LocalTarget(layout, LocalSupervisor(layout, {})).lock("deploy"):
+with local_target("here", layout, LocalSupervisor(layout, {})).lock("deploy"):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def write(target: LocalTarget, path: Path, content: bytes, mode: int) -> None:
+def write(target: Target, path: Path, content: bytes, mode: int) -> None:
     target.write(str(path), content, mode, target.layout.root, target.layout.root_group)
 
 
-def test_a_file_gets_its_mode_and_replaces_the_old_one_as_a_whole(target: LocalTarget, tmp_path: Path) -> None:
+def test_a_file_gets_its_mode_and_replaces_the_old_one_as_a_whole(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / ".env"
     before = os.umask(0o077)
     try:
@@ -52,14 +54,14 @@ def test_a_file_gets_its_mode_and_replaces_the_old_one_as_a_whole(target: LocalT
     assert [p.name for p in path.parent.iterdir()] == [".env"], "nothing temporary stays"
 
 
-def test_a_link_is_replaced_and_what_it_points_at_is_left_alone(target: LocalTarget, tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_what_it_points_at_is_left_alone(target: Target, tmp_path: Path) -> None:
     (tmp_path / "foreign").write_text("foreign")
     (tmp_path / "link").symlink_to(tmp_path / "foreign")
     write(target, tmp_path / "link", b"ours", 0o600)
     assert (tmp_path / "foreign").read_text() == "foreign" and not (tmp_path / "link").is_symlink()
 
 
-def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(target: LocalTarget, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(target: Target, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder" / "path").mkdir(parents=True)
     for path in (tmp_path / "file" / "below", tmp_path / "folder" / "path"):
@@ -69,7 +71,7 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(target: LocalTa
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["path"]
 
 
-def test_what_is_not_there_is_neither_read_nor_counted(target: LocalTarget, tmp_path: Path) -> None:
+def test_what_is_not_there_is_neither_read_nor_counted(target: Target, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     there, missing = str(tmp_path / "a"), str(tmp_path / "b")
     assert target.read(missing) is None and target.read(there) == b"12345"
@@ -80,7 +82,7 @@ def test_what_is_not_there_is_neither_read_nor_counted(target: LocalTarget, tmp_
     assert target.read(there) is None
 
 
-def test_a_command_gets_its_arguments_as_they_are(target: LocalTarget) -> None:
+def test_a_command_gets_its_arguments_as_they_are(target: Target) -> None:
     hostile = "; id $(id) `id` \n'\""
     assert target.run(("printf", "%s", hostile)) == hostile
     assert target.run(("cat",), content=hostile) == hostile
@@ -95,7 +97,7 @@ def test_a_command_gets_its_arguments_as_they_are(target: LocalTarget) -> None:
         next(lines)
 
 
-def test_one_process_at_a_time_and_the_other_is_told_who(one: HostStack, target: LocalTarget) -> None:
+def test_one_process_at_a_time_and_the_other_is_told_who(one: HostStack, target: Target) -> None:
     root = str(Path(one.layout.etc).parent)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, root],
@@ -116,7 +118,7 @@ def test_one_process_at_a_time_and_the_other_is_told_who(one: HostStack, target:
         pass
 
 
-def test_a_lock_ends_with_its_process(one: HostStack, target: LocalTarget) -> None:
+def test_a_lock_ends_with_its_process(one: HostStack, target: Target) -> None:
     root = str(Path(one.layout.etc).parent)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, root],
@@ -130,6 +132,51 @@ def test_a_lock_ends_with_its_process(one: HostStack, target: LocalTarget) -> No
     holder.communicate()
     with target.lock("deploy"):
         pass
+
+
+PROMISING = """
+import sys
+from pathlib import Path
+from deploy.supervisor import LocalSupervisor
+from deploy.layouts import local_layout
+from deploy.targets import local_target
+root = Path(sys.argv[1])
+layout = local_layout(root, Path("/nowhere"), {})
+target = local_target("here", layout, LocalSupervisor(layout, {}))
+with target.lock("deploy"):
+    target.afterwards("kept", ("touch", str(root / "kept")))
+    target.afterwards("taken back", ("touch", str(root / "taken-back")))
+    target.afterwards("taken back", ())
+    wait = f"touch {root}/begun; until [ -e {root}/go ]; do sleep 0.02; done; touch {root}/whole"
+    target.run(("sh", "-c", wait), whole=True)
+"""
+
+
+def test_what_a_lost_laptop_asked_for_is_done_before_the_lock_is_given_back(one: HostStack, target: Target) -> None:
+    root = Path(one.layout.etc).parent
+    root.mkdir(parents=True, exist_ok=True)
+    lost = subprocess.Popen([sys.executable, "-c", PROMISING, str(root)], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    until(lambda: (root / "begun").exists())
+    lost.kill()
+    lost.wait()
+    (root / "go").touch()
+
+    def given_back() -> bool:
+        try:
+            with target.lock("deploy"):
+                return True
+        except KitError:
+            return False
+
+    until(given_back)
+    assert (root / "whole").exists() and (root / "kept").exists() and not (root / "taken-back").exists()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.fixture

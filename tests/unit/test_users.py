@@ -12,7 +12,7 @@ from deploy.errors import KitError
 from deploy.operations import users
 from deploy.operations.users import ALPHABET, PASSWORD_LENGTH, Key
 from deploy.stack import HostStack
-from deploy.targets import LocalTarget
+from deploy.targets import Target
 
 NAMES = st.text(string.ascii_letters + string.digits + "._@-", min_size=1, max_size=64)
 
@@ -36,7 +36,7 @@ def test_a_hash_is_that_of_its_password(password: str, salt: bytes) -> None:
     assert not matches(users.hash_of(password, salt), password + "x")
 
 
-def test_add_rotate_remove(one: HostStack, target: LocalTarget) -> None:
+def test_add_rotate_remove(one: HostStack, target: Target) -> None:
     first = users.add(target, one.layout, "ana@example.org")
     second = users.add(target, one.layout, "ben")
     assert len(first.password) >= 22 and first.password != second.password
@@ -54,7 +54,7 @@ def test_add_rotate_remove(one: HostStack, target: LocalTarget) -> None:
     assert first.password.encode() not in (target.read(one.layout.htpasswd) or b"")
 
 
-def test_a_name_that_is_taken_odd_or_unknown(one: HostStack, target: LocalTarget) -> None:
+def test_a_name_that_is_taken_odd_or_unknown(one: HostStack, target: Target) -> None:
     users.add(target, one.layout, "ana")
     with pytest.raises(KitError, match="a user ana already") as raised:
         users.add(target, one.layout, "ana")
@@ -82,7 +82,7 @@ bad name:x
 """
 
 
-def test_import_keeps_hashes_and_names_the_slow_and_the_weak(one: HostStack, target: LocalTarget) -> None:
+def test_import_keeps_hashes_and_names_the_slow_and_the_weak(one: HostStack, target: Target) -> None:
     users.add(target, one.layout, "zoe")
     taken, refused = users.take(target, one.layout, OTHER)
     advice = {user.name: user.advice.split(":")[0].split(" ")[0] for user in taken}

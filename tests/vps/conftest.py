@@ -1,4 +1,4 @@
-"""Test hosts, prepared first where the cache lacks something."""
+"""Test hosts, prepared first where the cache lacks something; and two that a laptop deploys to."""
 
 import subprocess
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.vps.engine import PREPARE
+from tests.vps.host import Host
 from tests.vps.internet import Internet
+from tests.vps.laptop import Client, Laptop, host, inventory
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,33 @@ def internet() -> Iterator[Internet]:
         pytest.fail(f"{PREPARE} did not succeed; it says why above.", pytrace=False)
     with Internet() as internet:
         yield internet
+
+
+@pytest.fixture(scope="session")
+def alpha(internet: Internet) -> Iterator[Host]:
+    """A host that was set up and deployed to, reached as root, with an authority of its own."""
+    with Host("alpha", internet) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory, internet: Internet, alpha: Host) -> tuple[Laptop, Client]:
+    laptop = Laptop(tmp_path_factory.mktemp("office"), internet, inventory({"alpha": host("alpha")}))
+    laptop.cli("setup", "alpha")
+    laptop.cli("deploy")
+    return laptop, Client(alpha, laptop.user("anna"))
+
+
+@pytest.fixture
+def laptop(office: tuple[Laptop, Client]) -> Laptop:
+    """The laptop that alpha is deployed from: by the standard inventory, whatever the test before did to it."""
+    laptop, _ = office
+    laptop.write(inventory({"alpha": host("alpha")}))
+    laptop.cli("deploy")
+    return laptop
+
+
+@pytest.fixture
+def client(office: tuple[Laptop, Client], laptop: Laptop) -> Client:
+    """Somebody who may use what runs on alpha."""
+    return office[1]

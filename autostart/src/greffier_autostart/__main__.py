@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, words in (
         ("wake", "start a service and wait until it is ready"),
         ("sleep", "stop an idle service"),
+        ("hold", "finish what is in flight, stop the service and hold its requests until `release`"),
+        ("release", "end a hold"),
     ):
         commands.add_parser(name, help=words).add_argument("name", metavar="NAME")
     commands.add_parser("reload", help="read the configuration file again")

@@ -19,6 +19,8 @@ DEFAULT_QUIET_PATHS = ("/health", "/ready", "/metrics", "/status", "/openapi.jso
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+"""What Docker takes for a container's name."""
 
 
 class ConfigError(Exception):
@@ -40,7 +42,9 @@ class ProcessEntry:
 class ServiceEntry:
     """One service. Two entries are equal exactly when nothing of the service changed. Times are in seconds.
 
-    `idle_seconds` 0 means that the service never goes to sleep by itself.
+    `idle_seconds` 0 means that the service never goes to sleep by itself. Of `containers` the first one
+    serves; the others are what it needs, in the order in which they are to be started. `process` is there
+    exactly with the driver of that name.
     """
 
     hostname: str
@@ -58,7 +62,13 @@ class ServiceEntry:
     idle_seconds: float
     start_seconds: float
     stop_seconds: float
-    process: ProcessEntry
+    process: ProcessEntry | None
+
+    def excludes(self, other: ServiceEntry) -> bool:
+        """The two cannot run at the same time: they want the same port or the same container."""
+        shared = set(self.containers) & set(other.containers)
+        both_docker = self.driver == other.driver == "docker"
+        return self.port == other.port or (both_docker and bool(shared))
 
 
 @dataclass(frozen=True)
@@ -226,8 +236,8 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         blocking=section.take("blocking", bool, True),
         driver=driver,
         release=section.take("release", str),
-        compose_dir=section.file("composeDir", None),
-        containers=section.texts("containers", ()),
+        compose_dir=section.file("composeDir", ... if driver == "docker" else None),
+        containers=section.texts("containers", ... if driver == "docker" else ()),
         health_path=health,
         ready_path=ready,
         quiet_paths=frozenset(quiet),
@@ -235,11 +245,22 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         idle_seconds=section.number("idleSeconds", 0, 31_536_000),
         start_seconds=section.number("startSeconds", 0.1, 86_400, 30),
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
-        process=_parse_process(section),
+        process=_parse_process(section) if driver == "process" else None,
     )
+    if driver == "docker":
+        _check_containers(section, entry.containers)
+        if section.values.pop("process", None) is not None:
+            section.fail("process", "is only for the driver process")
     section.check("proxyPort", 1 <= entry.port <= 65535, f"must be a port from 1 to 65535, not {entry.port}")
     section.done()
     return entry
+
+
+def _check_containers(section: _Section, names: tuple[str, ...]) -> None:
+    section.check("containers", bool(names), "must name the container that serves")
+    section.check("containers", len(set(names)) == len(names), "must not name a container twice")
+    for name in names:
+        section.check("containers", bool(_CONTAINER.match(name)), f"{name!r} is not a container's name")
 
 
 def _parse_process(parent: _Section) -> ProcessEntry:
@@ -267,7 +288,7 @@ def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> No
     traits: tuple[tuple[str, Callable[[ServiceEntry], object]], ...] = (
         ("name", lambda entry: entry.name),
         ("proxyPort", lambda entry: entry.port),
-        ("process.log", lambda entry: entry.process.log),
+        ("process.log", lambda entry: entry.process.log if entry.process else entry.hostname),
     )
     for key, trait in traits:
         seen: dict[object, str] = {}
@@ -275,6 +296,12 @@ def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> No
             first = seen.setdefault(trait(entry), entry.hostname)
             if first != entry.hostname:
                 errors.append(f"services.{entry.hostname}.{key}: is the same as services.{first}.{key}")
+    owners: dict[str, str] = {}
+    for entry in services:
+        for name in entry.containers if entry.driver == "docker" else ():
+            first = owners.setdefault(name, entry.hostname)
+            if first != entry.hostname:
+                errors.append(f"services.{entry.hostname}.containers: {name} is of services.{first} already")
 
 
-_DRIVERS = ("process",)
+_DRIVERS = ("docker", "process")

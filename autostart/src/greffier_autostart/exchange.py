@@ -128,6 +128,12 @@ class Exchange:
         if not self.over:
             self._reply(answers.refusal(refusal))
 
+    def redirect(self) -> None:
+        successor = self.service.successor
+        assert successor is not None  # set before anybody is redirected
+        self.service = successor
+        self.begin()
+
     # From the client
 
     @property

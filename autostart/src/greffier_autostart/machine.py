@@ -78,13 +78,17 @@ class Refusal:
 
 
 class Waiter(Protocol):
-    """A held request. Exactly one of the two is called, once, unless it leaves by `Machine.cancel`."""
+    """A held request. Exactly one of these is called, once, unless it leaves by `Machine.cancel`."""
 
     def admit(self) -> None:
         """The service is ready and the request counts as in flight; ends with `Machine.leave`."""
         ...
 
     def refuse(self, refusal: Refusal) -> None: ...
+
+    def redirect(self) -> None:
+        """Another instance serves from now on: ask that one instead."""
+        ...
 
 
 class Outcome(Enum):
@@ -118,6 +122,7 @@ class Machine:
         self._hold_alarm: Alarm | None = None
         self._stopping = False
         self.pausing = False  # until `resume`: drain, and stay stopped
+        self._adopting = False  # what is being started was started by somebody else
         self._wanted = False  # somebody asked to wake while it could not be done at once
         self._closed: Refusal | None = None
         self._failures = 0
@@ -144,7 +149,8 @@ class Machine:
         if self._closed:
             return self._closed
         if self._can_turn_back():
-            self._serve()
+            self.last_use = self._effects.now()
+            self._serve()  # only quiet requests are in flight, and nothing was stopped yet
             return self.enter(waiter)
         if self.state is State.FAILED and self.retry_seconds > 0:
             return self._failure()
@@ -180,7 +186,21 @@ class Machine:
         """A held request has gone away."""
         self._held.pop(waiter, None)
 
+    def hand_over(self) -> list[Waiter]:
+        """The held requests, which are held no longer: the caller redirects them."""
+        waiters = list(self._held)
+        self._held.clear()
+        return waiters
+
     # The operator
+
+    def adopt(self) -> None:
+        """It runs though nothing here started it: take it over, as a start that has only to become ready."""
+        if self.state in (State.ASLEEP, State.FAILED):
+            self._adopting = True
+            self._begin()
+        elif self.state in (State.DRAINING, State.PAUSED):
+            self._wanted = True
 
     def wake(self) -> None:
         """Start, also where a failure's backoff has not passed."""
@@ -212,14 +232,14 @@ class Machine:
             self._move(State.PAUSED)
 
     def resume(self) -> None:
-        """End a pause; starts at once where requests wait."""
-        self.pausing = False
+        """End a pause. What was not stopped yet serves on; else it starts at once where requests wait."""
+        paused, self.pausing = self.pausing, False
         self._closed = None
         self._failures = 0
         if self.state is State.PAUSED:
             self._move(State.ASLEEP)
             self._start_if_wanted()
-        elif self._can_turn_back() and (self._held or self._wanted):
+        elif paused and self._can_turn_back():
             self._serve()
 
     # What became of the effects
@@ -227,7 +247,8 @@ class Machine:
     def on_ready(self) -> None:
         if self.state is not State.STARTING:
             return
-        self.last_start_seconds = self._effects.now() - self.since
+        if not self._adopting:
+            self.last_start_seconds = self._effects.now() - self.since
         self.last_error = None
         self._serve()
 
@@ -282,21 +303,24 @@ class Machine:
         """It drains, but nothing was stopped yet and nobody insists on it."""
         return self.state is State.DRAINING and not self.pausing and not self._stopping
 
+    def _start(self) -> None:
+        self._adopting = False
+        self.starts += 1
+        self._begin()
+
+    def _begin(self) -> None:
+        self._wanted = False
+        self._move(State.STARTING)
+        self._effects.start()
+
     def _serve(self) -> None:
         self._wanted = False
         self._move(State.READY)
-        self._watch_idle()
-        waiters = list(self._held)
-        self._held.clear()
+        waiters = self.hand_over()
         self.in_flight += len(waiters)  # all at once: one that ends at once must not let the service stop
+        self._watch_idle()
         for waiter in waiters:
             waiter.admit()
-
-    def _start(self) -> None:
-        self._wanted = False
-        self.starts += 1
-        self._move(State.STARTING)
-        self._effects.start()
 
     def _start_if_wanted(self) -> None:
         if self._held or self._wanted:
@@ -315,9 +339,7 @@ class Machine:
         return Refusal("service_failed", message, max(1, ceil(self.retry_seconds)))
 
     def _refuse_held(self, refusal: Refusal) -> None:
-        waiters = list(self._held)
-        self._held.clear()
-        for waiter in waiters:
+        for waiter in self.hand_over():
             waiter.refuse(refusal)
 
     def _drain(self) -> None:

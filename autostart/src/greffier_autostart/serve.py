@@ -40,27 +40,38 @@ async def _serve(path: Path, config: Config) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report_error)
     supervisor = Supervisor(config, _report, loop)
+    waiting = {"wake": supervisor.wake, "sleep": supervisor.sleep, "hold": supervisor.hold}
+    reloads: set[asyncio.Task[None]] = set()
 
-    def reload() -> dict[str, Any]:
-        changes = supervisor.reload(load_config(path))
+    async def reload() -> dict[str, Any]:
+        changes = await supervisor.reload(load_config(path))
         _log("reloaded", **changes)
         return changes
 
-    def reload_by_signal() -> None:
+    async def reload_by_signal() -> None:
         try:
-            reload()
+            await reload()
         except (ConfigError, CommandError) as error:
             _log("reload refused", error=str(error))
+
+    def begin_reload() -> None:
+        task = loop.create_task(reload_by_signal())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
 
     async def command(name: str, service: str | None) -> dict[str, Any]:
         if name == "status":
             return supervisor.status()
         if name == "reload":
-            return reload()
-        if name in ("wake", "sleep") and service is not None:
-            return await (supervisor.wake(service) if name == "wake" else supervisor.sleep(service))
-        raise CommandError(f"unknown command {name!r}; known: status, wake NAME, sleep NAME, reload")
+            return await reload()
+        if name == "release" and service is not None:
+            return supervisor.release(service)
+        if name in waiting and service is not None:
+            return await waiting[name](service)
+        known = "status, reload, and with a service's name: wake, sleep, hold, release"
+        raise CommandError(f"unknown command {name!r}; known: {known}")
 
+    await supervisor.adopt()
     host, port = config.listen
     try:
         server = await loop.create_server(supervisor.client, host, port, backlog=BACKLOG)
@@ -75,7 +86,7 @@ async def _serve(path: Path, config: Config) -> None:
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    loop.add_signal_handler(signal.SIGHUP, reload_by_signal)
+    loop.add_signal_handler(signal.SIGHUP, begin_reload)
     sweeper = loop.create_task(supervisor.sweep())
     _log("listening", address=f"{host}:{server.sockets[0].getsockname()[1]}", services=len(config.services))
     await done.wait()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from .config import ServiceEntry
-from .drivers import Driver, StartError, create_driver
+from .drivers import Driver, Drivers, StartError
 from .machine import Alarm, Limits, Machine, Refusal, State
 from .probe import Prober, check_port_is_free
 from .upstream import Pool
 
 LOOPBACK = "127.0.0.1"
 MAX_OPENAPI_BYTES = 8 * 1024 * 1024
+
+ADOPT_SECONDS = 3.0
+"""So long a service that runs already may take to answer before nobody waits for it any more."""
+
+MAX_HOLD_SECONDS = 600.0
+"""A hold ends by itself after so long: whoever asked for it may be gone."""
 
 Report = Callable[["Service", State, State, str | None], None]
 """Told of every change of state: the service, the old and the new state, the reason if there is one."""
@@ -21,16 +29,24 @@ Report = Callable[["Service", State, State, str | None], None]
 class Service:
     """Carries out the effects of its machine. Its entry can be replaced while requests are held."""
 
-    def __init__(self, entry: ServiceEntry, report: Report, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, entry: ServiceEntry, report: Report, drivers: Drivers, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.entry = entry
+        self.wanted_entry: ServiceEntry | None = entry
+        """The entry as of the last reload; None once the service is to go."""
+        self.successor: Service | None = None
+        """Who serves in its place, while it finishes what it has in flight."""
         self._report = report
+        self._drivers = drivers
         self._loop = loop
         self.machine = Machine(entry.name, _limits(entry), self)
         self.pool = Pool(LOOPBACK, entry.port, loop)
-        self._driver: Driver = create_driver(entry)
+        self._driver: Driver = drivers.create(entry, self.machine.adopt)
         self._life: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._next: ServiceEntry | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hold: asyncio.TimerHandle | None = None
+        self._leaving = False
         self._change = asyncio.Event()
         self._openapi: bytes | None = None
 
@@ -39,9 +55,8 @@ class Service:
         return self._driver.pid
 
     @property
-    def wanted_entry(self) -> ServiceEntry | None:
-        """The entry as of the last reload; None once the service was removed from the configuration."""
-        return self._next if self.machine.pausing else self.entry
+    def on_hold(self) -> bool:
+        return self._hold is not None
 
     def openapi(self) -> bytes | None:
         """The committed OpenAPI document, which is shown while the service sleeps."""
@@ -54,14 +69,65 @@ class Service:
             self._openapi = document if len(document) <= MAX_OPENAPI_BYTES else None
         return self._openapi
 
-    def replace(self, entry: ServiceEntry | None, *, why: str = "was removed from this host") -> None:
-        """Drain and stop, then go on with the new entry, or with None stay stopped and refuse requests."""
-        self._next = entry
-        closed = None
-        if entry is None:
-            closed = Refusal("service_removed", f"{self.entry.name} {why}", 5)
-        self.machine.pause(closed)
-        self._swap_when_paused()
+    # What becomes of it
+
+    async def adopt(self) -> None:
+        """Take over what runs already, and wait a little until it is ready."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ADOPT_SECONDS):
+                await self._adopt()
+                while self.machine.state is State.STARTING:
+                    await self.wait_for_change()
+
+    def replace(self, entry: ServiceEntry) -> None:
+        """Go on with another entry: drain, stop, and start with it. With the same one it just serves on."""
+        self.wanted_entry = entry
+        self.successor = None
+        if entry != self.entry:
+            self.machine.pause()
+            self._go_on_when_paused()
+        elif not self.on_hold:
+            self.machine.resume()
+
+    def retire(self, why: str) -> None:
+        """Finish what is in flight, stop and stay stopped; refuse other requests, because of `why`."""
+        self.wanted_entry = None
+        self._end_hold()
+        self.machine.pause(Refusal("service_removed", f"{self.entry.name} {why}", 5))
+
+    def succeed(self, successor: Service) -> None:
+        """Retire, and send the requests that wait here to the successor, which new ones ask already."""
+        self.successor = successor
+        if self.on_hold:
+            successor.hold()
+        waiters = self.machine.hand_over()
+        self.retire("was replaced")
+        for waiter in waiters:
+            waiter.redirect()
+
+    def leave(self, why: str) -> None:
+        """Autostart ends: as `retire`, but what can run without autostart goes on."""
+        self._leaving = True
+        self.retire(why)
+
+    def hold(self) -> None:
+        """Drain, stop and hold requests until `release`; again: the time begins anew."""
+        self._end_hold()
+        self._hold = self._loop.call_later(MAX_HOLD_SECONDS, self._on_hold_too_long)
+        self.machine.pause()
+
+    def release(self) -> None:
+        """End a hold."""
+        if self.on_hold:
+            self._end_hold()
+            if self.wanted_entry == self.entry:
+                self.machine.resume()
+            else:
+                self._go_on_when_paused()
+
+    async def close(self) -> None:
+        """To be called in the end, when it is paused."""
+        await self._driver.close()
 
     async def wait_for(self, *states: State) -> State:
         """Waits until the service is in one of the states."""
@@ -84,19 +150,19 @@ class Service:
 
     def start(self) -> None:
         self.pool = Pool(LOOPBACK, self.entry.port, self._loop)
-        self._life = self._loop.create_task(self._live())
+        self._life = self._spawn(self._live())
 
     def stop(self) -> None:
         if self._life is not None:
             self._life.cancel()
-        self._stopping = self._loop.create_task(self._end())
+        self._spawn(self._end())
 
     def changed(self, old: State, new: State, reason: str | None) -> None:
         self._report(self, old, new, reason)
         change, self._change = self._change, asyncio.Event()
         change.set()
         if new is State.PAUSED:
-            self._loop.call_soon(self._swap_when_paused)
+            self._loop.call_soon(self._go_on_when_paused)
 
     # Inside
 
@@ -117,10 +183,12 @@ class Service:
         self.pool.close()
         await self._driver.stop()  # what it may have left behind
         self.machine.on_exited(end.reason, clean=end.clean)
+        await self._adopt()
 
     async def _become_ready(self) -> None:
         """Raises StartError, with what was started still to be stopped."""
-        check_port_is_free(LOOPBACK, self.entry.port)
+        if not await self._driver.running():
+            check_port_is_free(LOOPBACK, self.entry.port)
         await self._driver.start()
         prober = self._loop.create_task(Prober(LOOPBACK, self.entry).until_ready())
         end = self._loop.create_task(self._driver.ended())
@@ -129,7 +197,7 @@ class Service:
             if end.done():
                 raise StartError(end.result().reason)
             if not prober.done():
-                said = self._driver.last_words()
+                said = await self._driver.last_words()
                 detail = f"; it said: {said}" if said else ""
                 raise StartError(f"it was not ready within {self.entry.start_seconds:g} s{detail}")
         finally:
@@ -140,16 +208,47 @@ class Service:
         self.pool.close()
         if self._life is not None:
             await asyncio.wait({self._life})
-        await self._driver.stop()
+        if self._leaving:
+            await self._driver.close()
+        else:
+            await self._driver.stop()
         self.machine.on_stopped()
+        await self._adopt()
 
-    def _swap_when_paused(self) -> None:
-        if self.machine.state is State.PAUSED and self._next is not None:
-            self.entry, self._next = self._next, None
+    async def _adopt(self) -> None:
+        """It may have been started by somebody else at a moment when that could not be noticed."""
+        driver = self._driver
+        if not self._leaving and await driver.running() and driver is self._driver:
+            self.machine.adopt()
+
+    def _go_on_when_paused(self) -> None:
+        if self.machine.state is not State.PAUSED or self.wanted_entry is None:
+            return
+        if self.wanted_entry != self.entry:
+            self.entry = self.wanted_entry
             self._openapi = None
-            self._driver = create_driver(self.entry)
+            self._spawn(self._driver.close())
+            self._driver = self._drivers.create(self.entry, self.machine.adopt)
             self.machine.limits = _limits(self.entry)
+            self._spawn(self._adopt())
+        if not self.on_hold:
             self.machine.resume()
+
+    def _end_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _on_hold_too_long(self) -> None:
+        state = self.machine.state
+        self._report(self, state, state, f"nobody released it within {MAX_HOLD_SECONDS:g} s: its hold ends")
+        self.release()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _limits(entry: ServiceEntry) -> Limits:

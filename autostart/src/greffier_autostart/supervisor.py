@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from .client import Client
 from .config import Config, ConfigError, ServiceEntry
 from .control import CommandError
+from .drivers import Drivers
 from .machine import Busy, State
-from .service import Report, Service
+from .service import MAX_HOLD_SECONDS, Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
@@ -24,12 +25,15 @@ class Supervisor:
         self._config = config
         self._report = report
         self._loop = loop
+        self._drivers = Drivers(loop)
         self._services: dict[str, Service] = {}
+        self._replaced: list[Service] = []  # by one that runs beside it; they finish what they have in flight
         self._routes: dict[str, Service] = {}
         self._clients: set[Client] = set()
         self._empty = asyncio.Event()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._adopt(config.services)
+        self._reloading = asyncio.Lock()
+        self._route(config.services)
 
     def client(self) -> Client:
         """A protocol for one more connection."""
@@ -57,8 +61,10 @@ class Supervisor:
     async def wake(self, name: str) -> dict[str, Any]:
         """Waits until the service is ready. Raises CommandError with the reason if it cannot be."""
         service = self._named(name)
+        if service.on_hold:
+            raise CommandError(f"{name} is on hold; end it with `release {name}`")
         service.machine.wake()
-        state = await service.wait_for(State.READY, State.FAILED, State.ASLEEP)
+        state = await self._reach(service, State.READY, State.FAILED, State.ASLEEP)
         if state is State.FAILED:
             raise CommandError(f"{name} could not be started: {service.machine.last_error}")
         if state is State.ASLEEP:
@@ -78,16 +84,48 @@ class Supervisor:
             raise CommandError(f"{name} was woken again by a request")
         return self._describe(service)
 
-    def reload(self, config: Config) -> dict[str, Any]:
+    async def hold(self, name: str) -> dict[str, Any]:
+        """Holds new requests, finishes those in flight and stops the service; waits until that is done.
+
+        It lasts until `release`, but not for ever: see MAX_HOLD_SECONDS.
+        """
+        service = self._named(name)
+        service.hold()
+        while service.on_hold and service.machine.state is not State.PAUSED:
+            await service.wait_for_change()
+        self._refuse_if_gone(service)
+        if not service.on_hold:
+            busy = service.machine.in_flight
+            raise CommandError(
+                f"{name} is not on hold any more (a hold ends after {MAX_HOLD_SECONDS:g} s); in flight {busy}"
+            )
+        return self._describe(service)
+
+    def release(self, name: str) -> dict[str, Any]:
+        """Ends a hold; starts the service if requests wait."""
+        service = self._named(name)
+        service.release()
+        return self._describe(service)
+
+    async def adopt(self) -> None:
+        """Takes over what runs already, as far as it is ready in a moment."""
+        await _adopt(self._services.values())
+
+    async def reload(self, config: Config) -> dict[str, Any]:
         """Take over a new configuration. Raises ConfigError if it changes what only a restart can change, and
-        CommandError while autostart stops."""
-        if self.closing:
-            raise CommandError("autostart is stopping")
+        CommandError while autostart stops.
+
+        A changed entry that can run beside the old one takes over at once, and the old one finishes what it
+        has in flight. Where it cannot, requests are held while the old one drains and stops.
+        """
+        async with self._reloading:
+            return await self._reload(config)
+
+    async def _reload(self, config: Config) -> dict[str, Any]:
         if config.listen != self._config.listen:
             raise ConfigError("listen: cannot change while autostart runs; restart it")
         if config.control != self._config.control:
             raise ConfigError("control: cannot change while autostart runs; restart it")
-        self._config = config
         wanted = {entry.name: entry for entry in config.services}
         before = {name: service.wanted_entry for name, service in self._services.items()}
         changed = sorted(
@@ -95,11 +133,23 @@ class Supervisor:
         )
         added = sorted(name for name in wanted if before.get(name) is None)
         removed = sorted(name for name, entry in before.items() if entry is not None and name not in wanted)
+        beside = [name for name in changed if not self._services[name].entry.excludes(wanted[name])]
+        fresh = {name: self._new(wanted[name]) for name in beside if not self._returning(wanted[name])}
+        await _adopt(fresh.values())  # first, so that it is ready when its first request comes
+        if self.closing:
+            for service in fresh.values():
+                await service.close()
+            raise CommandError("autostart is stopping")
+        self._config = config
         for name in changed:
-            self._services[name].replace(wanted[name])
+            if name in beside:
+                self._switch(self._services[name], wanted[name], fresh.get(name))
+            else:
+                self._services[name].replace(wanted[name])
         for name in removed:
-            self._retire(self._services[name])
-        self._adopt(config.services)
+            self._services[name].retire("was removed from this host")
+            self._forget_in_the_end(self._services[name])
+        self._route(config.services)
         return {"added": added, "changed": changed, "removed": removed}
 
     # Upkeep
@@ -111,15 +161,16 @@ class Supervisor:
             now = self._loop.time()
             for client in list(self._clients):
                 client.sweep(now)
-            for service in self._services.values():
+            for service in self._known():
                 service.pool.sweep()
 
     async def close(self) -> None:
-        """Finish what is in flight, within the services' own stop times, and stop every service."""
+        """Finish what is in flight, within the services' own stop times, and stop what cannot go on alone."""
         self.closing = True
-        services = list(self._services.values())
-        for service in services:
-            service.replace(None, why="is shutting down with autostart")
+        services = self._known()
+        for service in self._services.values():
+            if service.wanted_entry is not None:
+                service.leave("is shutting down with autostart")
         for client in list(self._clients):
             client.close_if_idle()
         patience = max((service.entry.stop_seconds for service in services), default=0.0)
@@ -132,30 +183,58 @@ class Supervisor:
                     client.abort()
         for service in services:
             await service.wait_for(State.PAUSED)
+            await service.close()
+        self._drivers.close()
 
     # Inside
 
-    def _adopt(self, entries: Iterable[ServiceEntry]) -> None:
+    def _known(self) -> list[Service]:
+        return [*self._services.values(), *self._replaced]
+
+    def _new(self, entry: ServiceEntry) -> Service:
+        return Service(entry, self._report, self._drivers, self._loop)
+
+    def _returning(self, entry: ServiceEntry) -> Service | None:
+        """A replaced service that still has what the entry wants: it has to come back, not run twice."""
+        for service in self._replaced:
+            if service.entry.name == entry.name and service.entry.excludes(entry):
+                return service
+        return None
+
+    def _switch(self, service: Service, entry: ServiceEntry, fresh: Service | None) -> None:
+        successor = fresh or self._returning(entry) or self._new(entry)
+        if successor in self._replaced:
+            self._replaced.remove(successor)
+            successor.replace(entry)
+        self._services[entry.name] = successor
+        self._replaced.append(service)
+        service.succeed(successor)
+        self._forget_in_the_end(service)
+
+    def _route(self, entries: Iterable[ServiceEntry]) -> None:
         """Route to every entry's service, with a new service where its name is not known."""
         self._routes = {}
         for entry in entries:
             service = self._services.get(entry.name)
             if service is None:
-                service = self._services[entry.name] = Service(entry, self._report, self._loop)
+                service = self._services[entry.name] = self._new(entry)
             elif service.wanted_entry is None:  # removed a moment ago and not gone yet
                 service.replace(entry)
             self._routes[entry.hostname] = service
 
-    def _retire(self, service: Service) -> None:
-        service.replace(None)
+    def _forget_in_the_end(self, service: Service) -> None:
         task = self._loop.create_task(self._forget(service))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
     async def _forget(self, service: Service) -> None:
         await service.wait_for(State.PAUSED)
-        if service.wanted_entry is None:
-            self._services.pop(service.entry.name, None)
+        if service.wanted_entry is None and not self.closing:
+            await service.close()
+            if service in self._replaced:
+                self._replaced.remove(service)
+            elif self._services.get(service.entry.name) is service:
+                del self._services[service.entry.name]
 
     def _named(self, name: str) -> Service:
         service = self._services.get(name)
@@ -163,6 +242,17 @@ class Supervisor:
             known = ", ".join(sorted(self._services)) or "none"
             raise CommandError(f"no service is called {name!r}; known: {known}")
         return service
+
+    async def _reach(self, service: Service, *states: State) -> State:
+        """Waits for one of the states. Raises CommandError if the service goes before that."""
+        while service.machine.state not in states:
+            self._refuse_if_gone(service)
+            await service.wait_for_change()
+        return service.machine.state
+
+    def _refuse_if_gone(self, service: Service) -> None:
+        if service.wanted_entry is None:
+            raise CommandError(f"{service.entry.name} was replaced or removed meanwhile; ask again")
 
     def _describe(self, service: Service) -> dict[str, Any]:
         machine, now = service.machine, self._loop.time()
@@ -180,7 +270,19 @@ class Supervisor:
             "lastError": machine.last_error,
             "pid": service.pid,
             "idleSeconds": service.entry.idle_seconds,
+            "driver": service.entry.driver,
+            "containers": list(service.entry.containers),
+            "port": service.entry.port,
+            "draining": [
+                {"port": old.entry.port, "inFlight": old.machine.in_flight}
+                for old in self._replaced
+                if old.entry.name == service.entry.name
+            ],
         }
+
+
+async def _adopt(services: Collection[Service]) -> None:
+    await asyncio.gather(*(service.adopt() for service in services))
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ..config import ServiceEntry
 from .base import Driver, End, StartError
 from .process import ProcessDriver
 
-__all__ = ["Driver", "End", "StartError", "create_driver"]
+if TYPE_CHECKING:
+    from .engine import Engine
+
+__all__ = ["Driver", "Drivers", "End", "StartError"]
 
 
-def create_driver(entry: ServiceEntry) -> Driver:
-    """The driver that an entry asks for; config.py has checked its name."""
-    return ProcessDriver(entry.process, entry.stop_seconds)
+class Drivers:
+    """Makes a driver for an entry. Those for Docker share one connection to it, opened with the first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._engine: Engine | None = None
+
+    def create(self, entry: ServiceEntry, appeared: Callable[[], None]) -> Driver:
+        """The driver that the entry asks for. `appeared`: somebody else has started the service."""
+        if entry.process is not None:
+            return ProcessDriver(entry.process, entry.stop_seconds)
+        from .docker import DockerDriver  # a host without Docker need not load its library
+        from .engine import Engine
+
+        if self._engine is None:
+            self._engine = Engine(self._loop)
+        return DockerDriver(entry, self._engine, appeared)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()

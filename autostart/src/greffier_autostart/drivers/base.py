@@ -19,11 +19,15 @@ class End:
 
 
 class Driver(Protocol):
-    """Runs one service, at most one instance at a time."""
+    """Runs one service, at most one instance at a time. Only `start` raises."""
 
     @property
     def pid(self) -> int | None:
         """The main process while it runs."""
+        ...
+
+    async def running(self) -> bool:
+        """Whether it runs, also where somebody else has started it; `start` then takes it over as it is."""
         ...
 
     async def start(self) -> None:
@@ -41,6 +45,10 @@ class Driver(Protocol):
         """
         ...
 
-    def last_words(self) -> str:
+    async def last_words(self) -> str:
         """The last line of its log since its start; empty if there is none."""
+        ...
+
+    async def close(self) -> None:
+        """This driver is not used again. What can run without autostart goes on; the rest is stopped."""
         ...

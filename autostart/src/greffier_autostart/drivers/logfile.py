@@ -42,7 +42,7 @@ class LogFile:
                 self._begin = 0
 
     def last_line(self) -> str:
-        """The last line with text since the last `open`, without colours, cut to a sensible length."""
+        """The last line since the last `open`, as `last_line_of` shows it."""
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -50,8 +50,13 @@ class LogFile:
                 text = file.read(TAIL_BYTES).decode("utf-8", "replace")
         except OSError:
             return ""
-        for line in reversed(text.splitlines()):
-            clean = _ESCAPES.sub("", line).strip()
-            if clean:
-                return clean if len(clean) <= MAX_LINE else clean[: MAX_LINE - 1] + "…"
-        return ""
+        return last_line_of(text)
+
+
+def last_line_of(text: str) -> str:
+    """The last line with something in it, without colours, cut to a sensible length; or empty."""
+    for line in reversed(text.splitlines()):
+        clean = _ESCAPES.sub("", line).strip()
+        if clean:
+            return clean if len(clean) <= MAX_LINE else clean[: MAX_LINE - 1] + "…"
+    return ""

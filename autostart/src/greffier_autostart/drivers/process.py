@@ -45,6 +45,9 @@ class ProcessDriver:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    async def running(self) -> bool:
+        return self._ended is not None and not self._ended.done()
+
     async def start(self) -> None:
         # Nothing is awaited here, so that cancelling a start never leaves a process that nobody knows.
         entry = self._entry
@@ -106,8 +109,11 @@ class ProcessDriver:
         if self._log_check:
             self._log_check.cancel()
 
-    def last_words(self) -> str:
+    async def last_words(self) -> str:
         return self._log.last_line()
+
+    async def close(self) -> None:
+        await self.stop()
 
     def _environment(self) -> dict[str, str]:
         environment = {key: os.environ[key] for key in INHERITED if key in os.environ}

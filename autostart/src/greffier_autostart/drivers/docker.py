@@ -1,0 +1,187 @@
+"""Services as containers that are there already: made by `deploy`, started and stopped here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
+from typing import Any
+
+from ..config import ServiceEntry
+from .base import End, StartError
+from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
+
+STOP_TRIES = 5
+STOP_PAUSE_SECONDS = 1.0
+"""A container that Docker does not stop is left after so many tries: it is then adopted again."""
+
+ENDING = frozenset((SIGINT, SIGQUIT, SIGKILL, SIGTERM))
+
+
+@dataclass
+class _Run:
+    """One run of the container that serves. `ended`: what is known of its end, None where that is nothing."""
+
+    facts: Facts
+    ended: asyncio.Future[Facts | None]
+    told_to_end: bool = False  # by a signal: ours, or from `docker stop`
+    out_of_memory: bool = False
+
+
+class DockerDriver:
+    """Starts and stops an entry's containers; the first one serves and is the one that is watched.
+
+    Docker's events are hints to look: what counts is what Docker then says about the container. So a late, a
+    lost or a repeated event does no harm.
+    """
+
+    def __init__(self, entry: ServiceEntry, engine: Engine, appeared: Callable[[], None]) -> None:
+        self._serving, *self._others = entry.containers
+        self._stop_seconds = entry.stop_seconds
+        self._engine = engine
+        self._appeared = appeared
+        self._run: _Run | None = None
+        self._begun = False  # something was started since the last stop
+        self._closed = False
+        self._lock = asyncio.Lock()  # of every conversation with Docker that depends on the state
+        self._tasks: set[asyncio.Task[None]] = set()
+        engine.watch(self._serving, self._on_event)
+
+    @property
+    def pid(self) -> int | None:
+        return self._run.facts.pid if self._run and not self._run.ended.done() else None
+
+    async def running(self) -> bool:
+        try:
+            return (await self._engine.inspect(self._serving)).running
+        except EngineError:
+            return False
+
+    async def start(self) -> None:
+        # A start that is cancelled goes on, and `stop` waits for it: Docker cannot be called back.
+        await asyncio.shield(self._spawn(self._start()))
+
+    async def ended(self) -> End:
+        run = self._run
+        assert run is not None
+        facts = await asyncio.shield(run.ended)
+        if facts is None:
+            return End("its container was removed or started anew", clean=True)
+        said = await self.last_words()
+        if facts.message:
+            return End(facts.message, clean=False)
+        if run.told_to_end:
+            return End("its container was stopped by somebody else", clean=True)
+        if facts.exit_code and (run.out_of_memory or facts.out_of_memory):
+            limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
+            return End(_joined(f"it was killed for want of memory{limit}", said), clean=False)
+        if facts.exit_code == 0:
+            return End(said or "it ended by itself", clean=True)
+        return End(f"{said or 'it ended'} (exit status {facts.exit_code})", clean=False)
+
+    async def stop(self) -> None:
+        async with self._lock:
+            if not self._begun:
+                return
+            run, self._run = self._run, None
+            # Somebody may have started it anew after its end, and then it needs the others.
+            anew = run is not None and run.ended.done() and await self.running()
+            for container in () if anew else (self._serving, *reversed(self._others)):
+                await self._stop(container)
+            self._begun = False  # last: a stop that is cancelled is done again
+
+    async def last_words(self) -> str:
+        if self._run is None:
+            return ""
+        try:
+            return await self._engine.last_line(self._serving, self._run.facts.began)
+        except EngineError:  # the container is gone, or its log is kept elsewhere
+            return ""
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._engine.unwatch(self._serving, self._on_event)
+
+    # Inside
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: nobody waits for a start that was cancelled
+
+    async def _start(self) -> None:
+        async with self._lock:
+            self._begun = True
+            try:
+                for container in (*self._others, self._serving):
+                    await self._start_one(container)
+                facts = await self._engine.inspect(self._serving)
+            except EngineError as error:
+                raise StartError(str(error)) from None
+            self._run = _Run(facts, asyncio.get_running_loop().create_future())
+            if not facts.running:
+                self._run.ended.set_result(facts)
+
+    async def _start_one(self, container: str) -> None:
+        try:
+            await self._engine.start(container)
+        except Missing:
+            raise StartError(f"its container {container} is not there; `deploy` makes it") from None
+
+    async def _stop(self, container: str) -> None:
+        for number in range(STOP_TRIES):
+            if number:
+                await asyncio.sleep(STOP_PAUSE_SECONDS)
+            try:
+                await self._engine.stop(container, self._stop_seconds)
+                return
+            except (Missing, Unreachable):  # whatever runs still when Docker is back is adopted
+                return
+            except EngineError:
+                continue
+
+    def _on_event(self, event: Event | None) -> None:
+        run = self._run
+        if run is not None and event is not None and event.time >= run.facts.began:
+            run.told_to_end |= event.signal in ENDING
+            run.out_of_memory |= event.action == "oom"
+        if event is None or event.action in ("start", "die", "destroy"):
+            self._spawn(self._compare())
+
+    async def _compare(self) -> None:
+        """Compare what Docker says with what is believed here."""
+        async with self._lock:
+            try:
+                facts: Facts | None = await self._engine.inspect(self._serving)
+            except Missing:
+                facts = None
+            except EngineError:
+                return  # there will be another look when Docker answers again
+            run = self._run
+            if run is None or run.ended.done():
+                if facts is not None and facts.running and not self._closed:
+                    self._appeared()
+            elif facts is None or facts.run != run.facts.run:
+                run.ended.set_result(None)
+            elif not facts.running:
+                run.ended.set_result(facts)
+
+
+def _joined(reason: str, said: str) -> str:
+    return f"{reason}; it said: {said}" if said else reason
+
+
+def _bytes(size: int) -> str:
+    """A memory limit as people write it."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if size >= factor:
+            return f"{round(size / factor, 1):g} {unit}"
+    return f"{size} bytes"

@@ -1,0 +1,238 @@
+"""Enough of Docker's API for its SDK, on a unix socket; child processes stand for containers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+Result = TypeVar("Result")
+NEVER = "0001-01-01T00:00:00Z"
+
+
+@dataclass
+class Container:
+    name: str
+    program: Path
+    environment: dict[str, str]
+    memory: int
+    process: asyncio.subprocess.Process | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    began: str = NEVER
+    exit_code: int = 0
+    out_of_memory: bool = False
+    log: list[tuple[float, bytes]] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None
+
+
+class FakeDocker:
+    """Its loop runs in a thread of its own. `calls`: what was asked over the socket, as "start NAME"."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.containers: dict[str, Container] = {}
+        self.calls: list[str] = []
+        self._events: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._runner: web.AppRunner | None = None
+        self.call(self.up())
+
+    def call(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do it in the engine's own thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def close(self) -> None:
+        self.call(self.down())
+        for name in list(self.containers):
+            self.call(self.remove(name))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # The daemon itself
+
+    async def up(self) -> None:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/version", self._version),
+                web.get("/{api}/events", self._stream_events),
+                web.get("/{api}/containers/{name}/json", self._inspect),
+                web.get("/{api}/containers/{name}/logs", self._logs),
+                web.post("/{api}/containers/{name}/start", self._start),
+                web.post("/{api}/containers/{name}/stop", self._stop),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self.path)).start()
+
+    async def down(self) -> None:
+        """As if the daemon had gone: nobody answers, and its event streams end. Containers go on."""
+        for queue in self._events:
+            queue.put_nowait(None)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self.path.unlink(missing_ok=True)
+
+    # Its commands
+
+    def create(self, name: str, program: Path, environment: dict[str, str], memory: int) -> None:
+        assert name not in self.containers
+        self.containers[name] = Container(name, program, environment, memory)
+
+    async def start(self, name: str) -> None:
+        container = self.containers[name]
+        if container.running:
+            return
+        container.ended = asyncio.Event()
+        container.out_of_memory = False
+        container.began = datetime.now(UTC).isoformat().replace("+00:00", "123Z")
+        container.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(container.program),
+            env={"PATH": os.environ["PATH"], **container.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self._tell("start", container)
+        task = asyncio.create_task(self._follow(container, container.process))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self, name: str, seconds: float) -> None:
+        container = self.containers[name]
+        self._kill(container, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._end_of(container), seconds)
+        except TimeoutError:
+            self._kill(container, signal.SIGKILL)
+            await self._end_of(container)
+
+    async def restart(self, name: str) -> None:
+        await self.stop(name, 5)
+        await self.start(name)
+
+    async def remove(self, name: str) -> None:
+        container = self.containers[name]
+        self._kill(container, signal.SIGKILL)
+        await self._end_of(container)
+        del self.containers[name]
+        self._tell("destroy", container)
+
+    async def exhaust(self, name: str) -> None:
+        """The kernel ends it because it uses more memory than it may."""
+        container = self.containers[name]
+        assert container.process is not None
+        container.out_of_memory = True
+        self._tell("oom", container)
+        container.process.kill()
+
+    def _kill(self, container: Container, number: signal.Signals) -> None:
+        if container.process is not None:
+            self._tell("kill", container, signal=str(int(number)))
+            container.process.send_signal(number)
+
+    async def _end_of(self, container: Container) -> None:
+        if container.running:
+            await container.ended.wait()
+
+    async def _follow(self, container: Container, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            container.log.append((time.time(), line))
+        code = await process.wait()
+        container.exit_code = code if code >= 0 else 128 - code
+        container.process = None
+        container.ended.set()
+        self._tell("die", container, exitCode=str(container.exit_code))
+
+    def _tell(self, action: str, container: Container, **attributes: str) -> None:
+        event = {
+            "Type": "container",
+            "Action": action,
+            "Actor": {"ID": container.name, "Attributes": {"name": container.name, **attributes}},
+            "timeNano": time.time_ns(),
+        }
+        for queue in self._events:
+            queue.put_nowait(event)
+
+    # Its API
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"ApiVersion": "1.45", "Version": "26.1.5"})
+
+    def _named(self, request: web.Request) -> Container:
+        name = request.match_info["name"]
+        if name not in self.containers:
+            text = json.dumps({"message": f"No such container: {name}"})
+            raise web.HTTPNotFound(text=text, content_type="application/json")
+        return self.containers[name]
+
+    async def _inspect(self, request: web.Request) -> web.Response:
+        container = self._named(request)
+        state = {
+            "Running": container.running,
+            "Restarting": False,
+            "OOMKilled": container.out_of_memory,
+            "Pid": container.process.pid if container.process else 0,
+            "ExitCode": container.exit_code,
+            "Error": "",
+            "StartedAt": container.began,
+        }
+        host = {"Memory": container.memory}
+        return web.json_response(
+            {"Id": container.name, "State": state, "HostConfig": host, "Config": {"Tty": False}}
+        )
+
+    async def _logs(self, request: web.Request) -> web.Response:
+        since = float(request.query["since"])
+        lines = [line for when, line in self._named(request).log if when >= since]
+        frames = [struct.pack(">BxxxL", 1, len(line)) + line for line in lines[-int(request.query["tail"]) :]]
+        return web.Response(body=b"".join(frames), content_type="application/vnd.docker.multiplexed-stream")
+
+    async def _start(self, request: web.Request) -> web.Response:
+        container = self._named(request)
+        self.calls.append(f"start {container.name}")
+        await self.start(container.name)
+        return web.Response(status=204)
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        container = self._named(request)
+        self.calls.append(f"stop {container.name}")
+        await self.stop(container.name, float(request.query["t"]))
+        return web.Response(status=204)
+
+    async def _stream_events(self, request: web.Request) -> web.StreamResponse:
+        wanted = json.loads(request.query["filters"])["event"]
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._events.add(queue)
+        try:
+            await response.prepare(request)
+            while (event := await queue.get()) is not None:
+                if event["Action"] in wanted:
+                    await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._events.discard(queue)
+        return response

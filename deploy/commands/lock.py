@@ -1,0 +1,27 @@
+"""The lock of a host."""
+
+import typer
+
+from deploy.commands.options import DEFAULT, HostName, Inventory
+
+app = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_args_is_help=True)
+
+
+@app.command("status")
+def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """Say who holds the lock of a host."""
+    from deploy.operations import workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        typer.echo(f"{chosen.name}: {space.target(chosen).holder() or 'nobody'}")
+
+
+@app.command("release")
+def release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """End the command that holds the lock of a host; the next deploy finishes its work."""
+    from deploy.operations import workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        typer.echo(f"{chosen.name}: {'released' if space.target(chosen).release_lock() else 'nobody held it'}")

@@ -1,0 +1,135 @@
+"""What an operator does before the first deploy, after one went wrong, and over the year."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Yes
+
+app = typer.Typer()
+
+
+@app.command()
+def setup(
+    name: Annotated[str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.")],
+    inventory: Inventory = DEFAULT,
+) -> None:
+    """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
+    from deploy import progress
+    from deploy.operations import setup, workspace
+
+    space = workspace.opened(inventory)
+    host = setup.find(space.stack.hosts, name)
+    with progress.reporter() as report:
+        with report.step(f"Reaching {host.address}"):
+            setup.bootstrap(workspace.way(host))
+        done = setup.run(host, space.target(host), report)
+    for sentence in done:
+        typer.echo(f"{name}: {sentence}.")
+    typer.echo(f"{name} is ready: deploy to it." if done else f"{name} was ready already.")
+
+
+@app.command()
+def rollback(
+    number: Annotated[int | None, typer.Argument(help="Release to go back to. Default: the one before.")] = None,
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+    force: Force = False,
+) -> None:
+    """Bring a host back to an earlier release; the last five are kept."""
+    from deploy import console, progress
+    from deploy.operations import apply, workspace
+
+    space = workspace.opened(inventory)
+    chosen = space.host(host)
+    with progress.reporter() as report:
+        done = apply.rollback(space, chosen, number, report, console.consent(force=force))
+    console.deployed(chosen, done)
+
+
+@app.command()
+def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """Show who deployed what, and when."""
+    from deploy import console
+    from deploy.operations import releases, workspace
+
+    space = workspace.opened(inventory)
+    console.audit(releases.history(space.target(space.host(host))), as_json=as_json)
+
+
+@app.command()
+def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """Look for what is wrong with the hosts, and say what to do about each. Status 3: something is."""
+    from deploy import console
+    from deploy.operations import doctor, workspace
+
+    space = workspace.opened(inventory)
+    found = {chosen.name: doctor.examine(space, chosen) for chosen in workspace.chosen(space, host)}
+    if console.findings(found, as_json=as_json):
+        raise typer.Exit(3)
+
+
+@app.command()
+def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = False) -> None:
+    """Remove images and code that neither of the last two releases uses; says first what that frees."""
+    from deploy import console
+    from deploy.operations import housekeeping, workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        found = housekeeping.waste(space, chosen)
+        if console.confirm_prune(chosen, found, yes=yes):
+            housekeeping.prune(space, chosen, found)
+            typer.echo(f"{chosen.name}: removed.")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write; it holds secrets.")],
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+) -> None:
+    """Save settings, users, certificates and data of a host (no models) into one archive."""
+    from deploy import progress
+    from deploy.operations import housekeeping, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        housekeeping.backup(space, space.host(host), out, report)
+    typer.echo(f"Wrote {out}. It holds secrets: keep it safe.")
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="What backup wrote.")],
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+) -> None:
+    """Put a backup back onto a host that was set up; then deploy to it."""
+    from deploy import progress
+    from deploy.operations import housekeeping, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        housekeeping.restore(space, space.host(host), archive, report)
+    typer.echo("Restored. `deploy` does what is left: models, images, containers.")
+
+
+@app.command()
+def destroy(
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+    yes: Yes = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models too.")] = False,
+) -> None:
+    """Stop everything and remove what Greffier put on a host, users and certificates included."""
+    from deploy import console
+    from deploy.operations import destroy, workspace
+
+    space = workspace.opened(inventory)
+    for chosen in workspace.chosen(space, host):
+        doomed = destroy.doomed(space, chosen, volumes=volumes)
+        if console.confirm_removal(chosen, doomed, yes=yes):
+            destroy.run(space, chosen, volumes=volumes)
+            typer.echo(f"{chosen.name}: removed.")

@@ -1,0 +1,78 @@
+"""Certificates of Let's Encrypt, or of another authority that speaks ACME: certbot does the work, on the host."""
+
+import datetime as dt
+
+from cryptography import x509
+
+from deploy.errors import KitError
+from deploy.operations.certificates import Certificate, read
+from deploy.render.units import HOOK
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+LINEAGE = "greffier"
+LIVE = f"/etc/letsencrypt/live/{LINEAGE}/fullchain.pem"
+RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+CERTBOT_DAYS = 90
+"""Lifetime that every certbot's own rule (30 days before the end) renews at a third of."""
+
+
+def issued(target: Target) -> Certificate | None:
+    """The certificate that certbot keeps, if there is one."""
+    pem = target.read(LIVE)
+    try:
+        return read(pem) if pem else None
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+
+
+def reason(host: HostStack, target: Target) -> str:
+    """Why one must be asked for; empty where the one there will do."""
+    there = issued(target)
+    if there is None:
+        return "Let's Encrypt has not issued one yet"
+    missing = sorted(set(host.names) - there.names)
+    if missing:
+        return f"the one there lacks {', '.join(missing)}"
+    return "the one there has ended" if there.ends < dt.datetime.now(dt.UTC) else ""
+
+
+def obtain(host: HostStack, target: Target) -> None:
+    """Ask for a certificate for every name; the hook puts it in place. Raises KitError with certbot's words."""
+    tls = host.tls
+    command = [
+        "certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--webroot-path",
+        f"{host.layout.var}/acme", "--cert-name", LINEAGE, "--expand", "--deploy-hook", HOOK,
+        *(("--email", tls.email) if tls.email else ("--register-unsafely-without-email",)),
+        *(("--test-cert",) if tls.staging else ()),
+        *(("--server", tls.server) if tls.server else ()),
+    ]  # fmt: skip
+    for name in host.names:
+        command += ["--domain", name]
+    try:
+        target.run(command)
+    except KitError as error:
+        raise KitError(
+            f"No certificate was issued for {', '.join(host.names)}; nginx goes on with the one it has.",
+            "Do all of these names point at the host, and is port 80 open? Deploy again when they do.",
+            output=error.output,
+        ) from None
+    _renew_in_time(target)
+
+
+def _renew_in_time(target: Target) -> None:
+    """Renew at a third of the lifetime, for certificates shorter than certbot's rule is made for."""
+    there, text = issued(target), target.read(RENEWAL)
+    if there is None or text is None:
+        return
+    days = (there.ends - there.begins).days
+    if days >= CERTBOT_DAYS - 1:
+        return
+    lines = [line for line in text.decode().splitlines() if not line.startswith("renew_before_expiry")]
+    target.write(
+        RENEWAL,
+        "\n".join([f"renew_before_expiry = {max(1, days // 3)} days", *lines, ""]).encode(),
+        0o644,
+        "root",
+        "root",
+    )

@@ -1,0 +1,185 @@
+"""What is wrong with a host, and what to do about each."""
+
+import datetime as dt
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deploy.errors import KitError
+from deploy.operations import certificates, models, secrets, users
+from deploy.operations.workspace import Workspace, way
+from deploy.quantities import show_size
+from deploy.render.compose import container
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+CLOCK_SECONDS = 30
+"""Tolerated difference of clocks: beyond it certificates and logs mislead."""
+DISK_SPARE = 2 << 30
+"""Bytes that should stay free: an image is built beside the old one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `advice` is empty where it is well."""
+
+    what: str
+    found: str
+    advice: str = ""
+
+
+Check = Callable[[Workspace, HostStack, Target], Iterator[Finding]]
+
+
+def examine(space: Workspace, host: HostStack) -> list[Finding]:
+    """Look at everything; one check that fails does not stop the others."""
+    target = space.target(host)
+    found: list[Finding] = []
+    for check in (_reach, _clock, _names, _ports, _space, _memory, _docker, _models, _certificate, _users, _secrets):
+        try:
+            found += check(space, host, target)
+        except KitError as error:
+            found.append(Finding(check.__name__.strip("_"), error.message, error.hint or "See above."))
+    return found
+
+
+def _reach(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    facts = target.facts
+    yield Finding("host", f"{facts['system']} {facts['version']}, Python {facts['python']}, as {facts['user']}")
+    holder = target.holder()
+    yield Finding("lock", f"held by {holder}" if holder else "free")
+    for unit in ("nginx", "autostart"):
+        runs = target.supervisor.running(unit)
+        yield Finding(unit, "runs" if runs else "does not run", "" if runs else "`deploy` starts it.")
+
+
+def _clock(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    away = abs(target.facts["time"] - time.time())
+    advice = "" if away < CLOCK_SECONDS else "Let systemd-timesyncd or chrony set the host's clock."
+    yield Finding("clock", f"{away:.0f} s from this machine's" if advice else "right", advice)
+
+
+def _names(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if host.runtime == "process":
+        return
+    own = set(target.run(("hostname", "--all-ip-addresses"), check=False).split()) | _resolve(way(host).hostname())
+    for name in host.names:
+        there = _resolve(name)
+        if not there:
+            advice = f"Make a DNS record for {name} that points at {host.address}."
+            yield Finding("DNS", f"{name} has no address", advice)
+        elif not there & own:
+            advice = f"Point {name} at {host.address}; a new record takes a while to be seen everywhere."
+            yield Finding("DNS", f"{name} points at {', '.join(sorted(there))}, not at this host", advice)
+        else:
+            yield Finding("DNS", f"{name} points here")
+
+
+def _resolve(name: str) -> set[str]:
+    try:
+        return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        return set()
+
+
+def _ports(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if host.runtime == "process":
+        return
+    listed = target.run(("ss", "--listening", "--tcp", "--numeric", "--processes", "--no-header"), check=False)
+    wanted = {host.layout.http_port: "nginx", host.layout.https_port: "nginx"}
+    for line in listed.splitlines():
+        fields = line.split()
+        port = int(fields[3].rpartition(":")[2]) if len(fields) > 3 and fields[3].rpartition(":")[2].isdigit() else 0
+        holder = fields[5] if len(fields) > 5 else ""
+        if port in wanted and wanted[port] not in holder:
+            yield Finding("port", f"{port} is held by {holder or 'another program'}", "Stop it: nginx needs this port.")
+    try:
+        with socket.create_connection((way(host).hostname(), host.layout.https_port), timeout=5):
+            yield Finding("port", f"{host.layout.https_port} is reached from here")
+    except OSError as error:
+        advice = "Open it in the host's firewall, and in your provider's."
+        yield Finding("port", f"{host.layout.https_port} is not reached from here ({error})", advice)
+
+
+def _space(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    folder = host.layout.var if target.existing([host.layout.var]) else "/"
+    free = int(target.run(("df", "--output=avail", "--block-size=1", folder)).split()[-1])
+    advice = "" if free > DISK_SPARE else "Free some: `prune` removes images and releases that nothing uses."
+    yield Finding("disk", f"{free / 1e9:.1f} GB free", advice)
+
+
+def _memory(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    whole = int(target.facts["memory"])
+    needed = sum(service.memory for service in host.services)
+    for service in host.services:
+        if service.memory > whole:
+            advice = f"Take a smaller model for {service.name}, or a larger host."
+            yield Finding(
+                "memory", f"{service.name} may need {show_size(service.memory)} of {whole / 1e9:.1f} GB", advice
+            )
+            return
+    kept = "all services awake at once" if needed <= whole else "not all services awake at once"
+    yield Finding("memory", f"{whole / 1e9:.1f} GB: enough for {kept}")
+
+
+def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if host.runtime == "process":
+        return
+    try:
+        version = target.run(("docker", "version", "--format", "{{.Server.Version}}")).strip()
+    except KitError:
+        yield Finding(
+            "Docker", "does not answer", "`setup` installs it; `systemctl status docker` on the host says more."
+        )
+        return
+    yield Finding("Docker", version)
+    there = set(target.run(("docker", "ps", "--all", "--format", "{{.Names}}")).split())
+    for service in host.services:
+        if container(service) not in there:
+            yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
+
+
+def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    requests = models.wanted(host, space.path)
+    there = models.present(host, target, requests.values())
+    for name in requests:
+        yield Finding("model", f"{name} is {'there' if name in there else 'missing or damaged'}",
+                      "" if name in there else "`models pull` or `deploy` fetches it.")  # fmt: skip
+
+
+def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    pem = target.read(certificates.chain_path(host.layout))
+    if pem is None:
+        yield Finding("certificate", "there is none", "`deploy` makes one.")
+        return
+    there = certificates.read(pem)
+    authority = target.read(host.layout.authority)
+    own = authority is not None and certificates.of_authority(pem, authority)
+    if host.tls.mode == "letsencrypt" and own:
+        advice = "When DNS points here and port 80 is open, `deploy` (or `certs renew`) asks for one."
+        yield Finding("certificate", "self-signed until Let's Encrypt issues one", advice)
+    missing = sorted(set(host.names) - there.names)
+    if missing:
+        yield Finding("certificate", f"lacks {', '.join(missing)}", "`deploy` gets one for every name.")
+    left = there.ends - dt.datetime.now(dt.UTC)
+    advice = "" if left.days > 7 else "`certs renew` tries now and shows why it was not renewed."
+    yield Finding("certificate", f"ends on {there.ends:%Y-%m-%d}, in {left.days} days", advice)
+
+
+def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    found = users.listed(target, host.layout)
+    yield Finding("users", str(len(found)), "" if found else "`users add NAME` makes the first: nobody can call yet.")
+    for user in found:
+        if user.advice:
+            yield Finding("users", f"{user.name}: {user.advice}", f"`users rotate {user.name}`")
+
+
+def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    for service in host.services:
+        for variable, reference in service.secrets:
+            try:
+                secrets.resolve([reference], space.path.resolve().parent)
+                yield Finding("secret", f"{variable} of {service.name} is found ({reference})")
+            except KitError as error:
+                yield Finding("secret", error.message, "Set it before you deploy.")

@@ -1,0 +1,61 @@
+"""Several hosts at once: one that fails does not stop the others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from deploy.errors import KitError
+from deploy.operations.report import Bar, Reporter
+from deploy.operations.workspace import Workspace
+from deploy.plan import Plan
+from deploy.stack import HostStack
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one host: what was done, or why it was not."""
+
+    host: HostStack
+    plan: Plan | None
+    error: KitError | None
+
+
+def each(
+    space: Workspace, hosts: Sequence[HostStack], act: Callable[[HostStack, Reporter], Plan], report: Reporter
+) -> list[Outcome]:
+    """Act on every host, each in a thread of its own."""
+
+    def one(host: HostStack) -> Outcome:
+        try:
+            return Outcome(host, act(host, _Named(host.name, report) if len(hosts) > 1 else report), None)
+        except KitError as error:
+            return Outcome(host, None, error)
+
+    if len(hosts) == 1:
+        return [one(hosts[0])]  # where Ctrl-C arrives
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        try:
+            return list(pool.map(one, hosts))
+        except BaseException:
+            for host in hosts:
+                space.target(host).abort()
+            raise
+
+
+class _Named:
+    """Says of which host it speaks."""
+
+    def __init__(self, name: str, report: Reporter) -> None:
+        self._name, self._report = name, report
+
+    def say(self, text: str) -> None:
+        self._report.say(f"{self._name}: {text}")
+
+    def warn(self, text: str) -> None:
+        self._report.warn(f"{self._name}: {text}")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Bar]:
+        with self._report.step(f"{self._name}: {title}") as bar:
+            yield bar

@@ -1,0 +1,116 @@
+"""What gathers on a host over the year: old images, releases and code; and copies to keep elsewhere."""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import HOST, INVENTORY, KitError
+from deploy.operations import components, releases
+from deploy.operations.report import Reporter
+from deploy.operations.workspace import Workspace
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+
+@dataclass(frozen=True)
+class Waste:
+    """What nothing uses: images, folders, and how many bytes they take."""
+
+    images: tuple[str, ...]
+    folders: tuple[str, ...]
+    size: int
+
+
+def waste(space: Workspace, host: HostStack) -> Waste:
+    """Images and code of neither of the last releases that are kept for a rollback."""
+    target = space.target(host)
+    kept = [releases.load(target, number) for number in releases.numbers(target)[-releases.IMAGES_KEPT :]]
+    images: list[str] = []
+    size = 0
+    if host.runtime == "compose":
+        wanted = {image for release in kept for image in release.images}
+        listing = target.run(
+            ("docker", "image", "ls", "--filter", "reference=greffier/*", "--format", "{{.Repository}}:{{.Tag}}")
+        )
+        images = sorted(set(listing.split()) - wanted)
+        for image in images:
+            size += int(target.run(("docker", "image", "inspect", "--format", "{{.Size}}", image)))
+    used = {path for release in kept for path in release.components}
+    folders = [path for path in components.unused(target, host) if path not in used]
+    if folders:
+        size += sum(int(line.split()[0]) for line in target.run(("du", "--bytes", "-s", *folders)).splitlines())
+    return Waste(tuple(images), tuple(folders), size)
+
+
+def prune(space: Workspace, host: HostStack, found: Waste) -> None:
+    target = space.target(host)
+    with target.lock("prune"):
+        if found.images:
+            target.run(("docker", "image", "rm", *found.images))
+        target.remove(*found.folders)
+
+
+def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> None:
+    """What cannot be made again, in one archive: settings, secrets, users, certificates, data; no models."""
+    target = space.target(host)
+    command = ("tar", "--create", "--gzip", "--directory", "/", *_excluded(host), *_saved(host, target))
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise KitError(f"{path} is there already; nothing was written.", "Name another file.", code=INVENTORY) from None
+    except OSError as error:
+        raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None
+    with target.lock("backup"), os.fdopen(handle, "wb") as file, report.step(f"Saving {host.name}") as bar:
+        done = 0
+        for stream, chunk in target.connection.stream(command):
+            if stream == 1:
+                file.write(chunk)
+                done += len(chunk)
+                bar.update(done, 0, f"{done / 1e6:.0f} MB")
+            elif stream == 0 and chunk not in (b"0", b"1"):  # 1: a file changed while it was read
+                path.unlink()
+                raise KitError("The archive could not be made.", code=HOST)
+
+
+def restore(space: Workspace, host: HostStack, path: Path, report: Reporter) -> None:
+    """Put a backup back; `deploy` then does what is left to do (models, images, containers)."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
+    _check(host, path, content)
+    target = space.target(host)
+    with target.lock("restore"), report.step(f"Restoring {host.name}"):
+        command = ("tar", "--extract", "--gzip", "--directory", "/", "--same-owner", "--file", "-")
+        if [line for stream, line in target.connection.stream(command, content) if stream == 0] != [b"0"]:
+            raise KitError(f"{path} could not be unpacked on {host.name}.", code=HOST)
+        # What the record says was done there has still to be done here.
+        target.remove(host.layout.record)
+
+
+def _check(host: HostStack, path: Path, content: bytes) -> None:
+    """Only what a backup holds may be unpacked. Raises KitError."""
+    allowed = tuple(f"{folder.lstrip('/')}/" for folder in (host.layout.etc, host.layout.var, "/etc/letsencrypt"))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            names = archive.getnames()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise KitError(f"{path} is not a backup: {error}.", code=INVENTORY) from None
+    strange = [name for name in names if not f"{name}/".startswith(allowed) or ".." in name.split("/")]
+    if strange:
+        raise KitError(f"{path} is not a backup of {host.name}: it holds {strange[0]}.", code=INVENTORY)
+
+
+def _saved(host: HostStack, target: Target) -> Iterator[str]:
+    wanted = [host.layout.etc, host.layout.var]
+    if host.runtime == "compose":
+        wanted.append("/etc/letsencrypt")
+    return (path.lstrip("/") for path in wanted if target.existing([path]))
+
+
+def _excluded(host: HostStack) -> Iterator[str]:
+    for path in (host.layout.models, f"{host.layout.var}/nginx", f"{host.layout.var}/.lock"):
+        yield f"--exclude={path.lstrip('/')}"

@@ -1,0 +1,38 @@
+"""The record of a host: what the last complete apply left, and what one that was cut off was about to write."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.operations import survey
+from deploy.operations.survey import Prospect
+from deploy.targets import Target
+
+
+def entries(prospect: Prospect) -> dict[str, dict[str, Any]]:
+    """Digest of each wanted file, by path."""
+    digests = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
+    return {path: {"digest": value, "salted": bool(prospect.tree[path].references)} for path, value in digests.items()}
+
+
+def intend(target: Target, prospect: Prospect) -> None:
+    """Write down what is about to be written, so that it is not taken for somebody else's if this is cut off."""
+    found = entries(prospect)
+    pending = {path: found[path] for path in prospect.plan.write}
+    _write(target, prospect.record | {"pending": prospect.record["pending"] | pending})
+
+
+def put_back(target: Target, record: Mapping[str, Any]) -> None:
+    """What was about to be written was not, after all."""
+    _write(target, record)
+
+
+def settle(target: Target, record: Mapping[str, Any]) -> None:
+    """Everything is as the record says, and nothing is owed."""
+    _write(target, {**record, "pending": {}})
+
+
+def _write(target: Target, record: Mapping[str, Any]) -> None:
+    layout = target.layout
+    content = (json.dumps(record, indent=1) + "\n").encode()
+    target.write(layout.record, content, 0o600, layout.root, layout.root_group)

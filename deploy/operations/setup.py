@@ -1,0 +1,174 @@
+"""A bare Debian or Ubuntu host becomes ready: packages, the user, folders, autostart. Idempotent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deploy import ROOT
+from deploy.errors import HOST, INVENTORY, KitError
+from deploy.operations import components
+from deploy.operations.report import Reporter
+from deploy.render import units
+from deploy.ssh import Ssh
+from deploy.stack import HostStack
+from deploy.targets import Target, Writing
+
+SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "24.04")}
+BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
+DOCKERS_OWN = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin")
+DOCKER_KEY = ROOT / "deploy" / "host" / "docker.asc"
+APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a host lacks. `docker`: packages that bring it from the distribution, or from Docker's own source."""
+
+    packages: tuple[str, ...]
+    docker_source: bool
+
+
+def bootstrap(ssh: Ssh) -> None:
+    """Python is what everything else is done with: install it where it is missing."""
+    ssh.plain(("sh", "-c", "command -v python3 >/dev/null || { apt-get -q update && apt-get -q -y install python3; }"))
+
+
+def run(host: HostStack, target: Target, report: Reporter) -> list[str]:
+    """Make the host ready. Returns what was done, in sentences. Raises KitError."""
+    facts = target.facts
+    system = (str(facts["system"]), str(facts["version"]))
+    if system not in SYSTEMS:
+        known = ", ".join(f"{name} {version}" for name, version in sorted(SYSTEMS))
+        raise KitError(f"{host.name} runs {' '.join(system)}.", f"Greffier sets up {known}.", code=HOST)
+    done = []
+    missing = lacking(target, system)
+    if missing.packages:
+        with report.step(f"Installing {', '.join(missing.packages)}") as bar:
+            if missing.docker_source:
+                _docker_source(target, str(facts["codename"]), system[0])
+            for line in _install(target, missing.packages):
+                bar.update(0, 0, line)
+        done.append(f"installed {', '.join(missing.packages)}")
+    done += _user(target)
+    done += _folders(host, target)
+    done += _autostart(host, target, report)
+    return done
+
+
+def lacking(target: Target, system: tuple[str, str]) -> Missing:
+    """Packages to install. What is there, from wherever it came, is left alone."""
+    packages = [name for name in BASE if not _installed(target, name)]
+    docker = target.run(("sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null"), check=False).strip()
+    compose = target.run(("sh", "-c", "docker compose version --short 2>/dev/null"), check=False).strip()
+    buildx = target.run(("sh", "-c", "docker buildx version 2>/dev/null"), check=False).strip()
+    if docker and compose and buildx:
+        return Missing(tuple(packages), False)
+    if docker and int(docker.partition(".")[0]) < 20:
+        raise KitError(f"Docker {docker} is too old.", "Greffier needs Docker 20.10 or newer.", code=HOST)
+    own = _distribution(target, docker=bool(docker), compose=bool(compose), buildx=bool(buildx))
+    if own is not None:
+        return Missing((*packages, *own), False)
+    return Missing((*packages, *DOCKERS_OWN), True)
+
+
+def _distribution(target: Target, *, docker: bool, compose: bool, buildx: bool) -> list[str] | None:
+    """Packages of the distribution itself, where it has all of them."""
+    names = [] if docker else ["docker.io"]
+    for there, options in (
+        (compose, ("docker-compose-v2", "docker-compose")),
+        (buildx, ("docker-buildx",)),
+    ):
+        if there:
+            continue
+        found = next((name for name in options if _version(target, name) >= (2 if "compose" in name else 0)), None)
+        if found is None:
+            return None
+        names.append(found)
+    return names
+
+
+def _version(target: Target, package: str) -> int:
+    """Major version that apt would install; -1 where it has none."""
+    text = target.run(("apt-cache", "policy", package), check=False)
+    for line in text.splitlines():
+        label, _, value = line.strip().partition(": ")
+        if label == "Candidate" and value[:1].isdigit():
+            return int(value.split(":")[-1].split(".")[0])
+    return -1
+
+
+def _installed(target: Target, package: str) -> bool:
+    status = target.run(("dpkg-query", "-W", "-f", "${db:Status-Status}", package), check=False)
+    return status.strip() == "installed"
+
+
+def _docker_source(target: Target, codename: str, system: str) -> None:
+    """Docker's own apt source, with the key that the kit carries."""
+    key, source = "/etc/apt/keyrings/docker.asc", "/etc/apt/sources.list.d/docker.sources"
+    text = (
+        f"Types: deb\nURIs: https://download.docker.com/linux/{system}\nSuites: {codename}\n"
+        f"Components: stable\nSigned-By: {key}\n"
+    )
+    if target.existing(["/etc/apt/sources.list.d/docker.sources", "/etc/apt/sources.list.d/docker.list"]):
+        return
+    target.write_all(
+        [
+            Writing(key, DOCKER_KEY.read_bytes(), 0o644, "root", "root"),
+            Writing(source, text.encode(), 0o644, "root", "root"),
+        ]
+    )
+
+
+def _install(target: Target, packages: tuple[str, ...]) -> Iterator[str]:
+    # An installation that was cut off leaves dpkg in the middle.
+    target.run(("dpkg", "--configure", "-a"))
+    yield from target.lines((*APT, "update"))
+    yield from target.lines((*APT, "install", "--no-install-recommends", *packages))
+
+
+def _user(target: Target) -> list[str]:
+    if target.run(("getent", "passwd", "greffier"), check=False):
+        return []
+    target.run(
+        ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/greffier",
+         "--shell", "/usr/sbin/nologin", "greffier")
+    )  # fmt: skip
+    return ["made the user greffier, which autostart runs as"]
+
+
+def _folders(host: HostStack, target: Target) -> list[str]:
+    layout = host.layout
+    wanted = [layout.etc, layout.opt, layout.var, layout.models, layout.log]
+    if target.existing(wanted) == set(wanted):
+        return []
+    target.folders(wanted)
+    target.run(("chown", "greffier:greffier", layout.log))
+    return [f"made {', '.join(wanted)}"]
+
+
+def _autostart(host: HostStack, target: Target, report: Reporter) -> list[str]:
+    parts = components.of(host)
+    built = components.complete(target, parts)
+    done = []
+    for component in parts:
+        if component.path not in built:
+            with report.step(f"Installing {component.label}") as bar:
+                components.build(target, host.layout, component, bar)
+            done.append(f"installed {component.label}")
+    unit = dict(units.files(host))[units.UNIT]
+    state = target.states([units.UNIT], [units.UNIT]).get(units.UNIT)
+    if state is None or state.text != unit.text:
+        target.write(units.UNIT, unit.text.encode(), unit.mode, unit.owner, unit.group)
+        target.run(("systemctl", "daemon-reload"))
+        target.run(("systemctl", "enable", "greffier-autostart.service"))
+        done.append("installed the service greffier-autostart")
+    return done
+
+
+def find(hosts: tuple[HostStack, ...], name: str) -> HostStack:
+    """The host that a setup is for. Raises KitError."""
+    for host in hosts:
+        if host.name == name:
+            if host.runtime == "process":
+                raise KitError(f"{name} is this machine: `deploy` does all it needs.", code=INVENTORY)
+            return host
+    raise KitError(f"There is no host {name!r}.", f"Known: {', '.join(h.name for h in hosts)}.", code=INVENTORY)

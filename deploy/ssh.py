@@ -1,0 +1,106 @@
+"""The way to a host: the system's OpenSSH, and what it says when it fails."""
+
+import getpass
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deploy import host as programs
+from deploy.connection import Connection, Lost
+from deploy.errors import HOST, KitError
+from deploy.types import Secret
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How a host is reached. Empty user and port 0: as ~/.ssh/config says, and else root on 22."""
+
+    address: str
+    user: str
+    port: int
+
+    def command(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The system's OpenSSH, so that ~/.ssh/config, agent, jump hosts and known_hosts apply."""
+        port = ("-p", str(self.port)) if self.port else ()
+        options = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3", "-T")
+        return ("ssh", *options, *port, "-l", self._user(), "--", self.address, shlex.join(words))
+
+    def _user(self) -> str:
+        if self.user:
+            return self.user
+        configured = self._configured("user")
+        return configured if configured and configured != getpass.getuser() else "root"
+
+    def hostname(self) -> str:
+        """The address as other programs know it: what ~/.ssh/config says of the name."""
+        return self._configured("hostname") or self.address
+
+    def _configured(self, key: str) -> str:
+        done = subprocess.run(("ssh", "-G", "--", self.address), capture_output=True, text=True, check=False)
+        found = [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith(f"{key} ")]
+        return found[0] if found else ""
+
+    def plain(self, words: Sequence[str]) -> None:
+        """Run a command without an agent, which needs Python. Raises KitError."""
+        user = self._user()
+        sudo = () if user == "root" else ("sudo", "-n", "--")
+        done = subprocess.run(self.command((*sudo, *words)), capture_output=True, text=True, check=False)
+        if done.returncode:
+            name = f"{user}@{self.address}"
+            raise explain(Lost(f"A command failed on {name}.", output=done.stdout + done.stderr), name)
+
+    def connect(self) -> Connection:
+        """An agent on the host, as root. Raises KitError with a sentence for what went wrong."""
+        user = self._user()
+        name = f"{user}@{self.address}"
+        sudo = () if user == "root" else ("sudo", "-n", "--")
+        try:
+            return _greeted(Connection(self.command((*sudo, *programs.COMMAND)), name))
+        except Lost as error:
+            if sudo and "password is required" in error.output and sys.stdin.isatty():
+                secret = Secret(getpass.getpass(f"sudo password of {name}: "))
+                words = ("sudo", "-S", "-p", "", "--", *programs.COMMAND)
+                return _greeted(Connection(self.command(words), name, password=secret))
+            raise explain(error, name) from None
+
+
+def _greeted(connection: Connection) -> Connection:
+    try:
+        connection.ask("hello")
+    except Lost:
+        connection.close()
+        raise
+    return connection
+
+
+_SENTENCES = (
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "The host key of {name} is not the one you know.",
+     "Somebody may be listening in, or the host was installed anew. If you are sure: ssh-keygen -R {address}"),
+    ("Host key verification failed", "The host key of {name} is not known.",
+     "Connect once by hand, compare the fingerprint, and accept it: ssh {name}"),
+    ("Permission denied", "{name} does not accept your key.",
+     "Try `ssh {name}`; `user` in the inventory names the user, ssh-add loads a key."),
+    ("Could not resolve hostname", "There is no address for {address}.",
+     "Check `address` (or `domain`) in the inventory."),
+    ("Connection refused", "{address} refuses SSH connections.",
+     "Check `port` in the inventory, and that sshd runs there."),
+    ("timed out", "{address} does not answer.", "Check the address, and that its firewall lets SSH through."),
+    ("No route to host", "{address} cannot be reached.", "Check the address and your network."),
+    ("password is required", "{name} needs a password for sudo, and there is no terminal to ask on.",
+     "Run in a terminal, or let this user use sudo without a password."),
+    ("not in the sudoers", "{name} may not use sudo.", "Log in as root, or add the user to the group sudo."),
+    ("sudo: not found", "{name} has no sudo.", "Set `user: root`, or install sudo there."),
+    ("python3: not found", "{address} has no Python.", "`setup` installs it."),
+    ("python3: command not found", "{address} has no Python.", "`setup` installs it."),
+)  # fmt: skip
+
+
+def explain(error: Lost, name: str) -> KitError:
+    """What ssh said, as a sentence with a hint."""
+    address = name.rpartition("@")[2]
+    for sign, message, hint in _SENTENCES:
+        if sign in error.output:
+            return KitError(*(text.format(name=name, address=address) for text in (message, hint)), code=HOST)
+    return error

@@ -1,0 +1,55 @@
+"""nginx and autostart as services of a host's systemd."""
+
+import time
+
+from deploy.errors import KitError
+from deploy.targets import Target
+
+START_SECONDS = 15
+UNITS = {"nginx": "nginx.service", "autostart": "greffier-autostart.service"}
+
+
+class Systemd:
+    """Speaks with systemctl over the target's connection."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def running(self, unit: str) -> bool:
+        return self._target.run(("systemctl", "is-active", UNITS[unit]), check=False).strip() == "active"
+
+    def start(self, unit: str) -> None:
+        """Start or restart, and wait until it serves. Raises KitError with its journal."""
+        self._target.run(("systemctl", "daemon-reload"))
+        self._do("restart", unit)
+        if unit != "autostart":
+            return
+        until = time.monotonic() + START_SECONDS
+        while not self._target.existing([self._target.layout.control]):
+            if time.monotonic() > until or not self.running(unit):
+                raise KitError(f"{unit} did not start.", output=self._journal(unit))
+            time.sleep(0.05)
+
+    def reload(self, unit: str) -> None:
+        self._do("reload", unit)
+
+    def stop(self, unit: str) -> None:
+        """nginx is the host's own and may serve others: it is never stopped."""
+        if unit != "nginx":
+            self._do("stop", unit)
+
+    def check(self) -> None:
+        self._target.run(("nginx", "-t"))
+
+    def release(self, unit: str) -> str:
+        raw = self._target.read(f"{self._target.layout.run}/{unit}.release")
+        return raw.decode().strip() if raw else "1"
+
+    def _do(self, verb: str, unit: str) -> None:
+        try:
+            self._target.run(("systemctl", verb, UNITS[unit]))
+        except KitError as error:
+            raise KitError(f"systemd could not {verb} {unit}.", output=error.output + self._journal(unit)) from None
+
+    def _journal(self, unit: str) -> str:
+        return self._target.run(("journalctl", "--no-pager", "-n", "50", "-u", UNITS[unit]), check=False)

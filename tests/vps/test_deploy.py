@@ -1,0 +1,155 @@
+"""What an operator does with a host over the year: deploys, changes, mishaps, and the end."""
+
+from pathlib import Path
+
+from tests.vps.host import Host
+from tests.vps.laptop import MODEL, SAID, Client, Laptop, host, inventory, service, until
+
+ALPHA = {"alpha": host("alpha")}
+
+
+def tuned(queue: int, **more: object) -> dict[str, object]:
+    """The standard inventory with one value changed that the container gets."""
+    return inventory(ALPHA, {"whisper": service(environment={"STT_QUEUE": str(queue)}, **more)})
+
+
+def test_from_a_deploy_to_a_transcript_and_to_sleep(laptop: Laptop, client: Client) -> None:
+    laptop.write(inventory(ALPHA, {"whisper": service(idle="2s")}))
+    laptop.cli("deploy")
+    until(lambda: laptop.state()["state"] == "asleep", "it sleeps when it is idle")
+    assert client.transcript() == SAID
+    assert laptop.state()["state"] in ("ready", "draining", "asleep")
+    until(lambda: laptop.state()["state"] == "asleep", "it sleeps again")
+    with client.http(key="") as stranger:
+        assert stranger.get("/v1/models").status_code == 401
+    with client.http("portal.alpha.test") as portal:
+        assert portal.get("/whisper/v1/models").json()["data"]
+
+
+def test_a_second_deploy_has_nothing_to_do(laptop: Laptop, alpha: Host) -> None:
+    before = alpha.ssh("find /etc/greffier /opt/greffier /var/lib/greffier -printf '%p %T@\\n' | grep -v /.lock | sort")
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+    assert laptop.cli("deploy").strip() == "alpha: nothing to do."
+    after = alpha.ssh("find /etc/greffier /opt/greffier /var/lib/greffier -printf '%p %T@\\n' | grep -v /.lock | sort")
+    assert before == after
+    assert "ready already" in laptop.cli("setup", "alpha")
+
+
+def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, alpha: Host) -> None:
+    made = "docker inspect --format '{{.Created}}' greffier-whisper"
+    container = alpha.ssh(made)
+    laptop.write(inventory(ALPHA, {"whisper": service(idle="11m")}))
+    steps = laptop.data("plan", status=4)["alpha"]
+    assert [(step["verb"], step["what"]) for step in steps] == [
+        ("change", "/etc/greffier/autostart/config.json"),
+        ("restart", "autostart"),
+    ]
+    laptop.cli("deploy")
+    assert alpha.ssh(made) == container
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_back_to_the_release_before(laptop: Laptop, client: Client, alpha: Host) -> None:
+    queue = "docker inspect --format '{{.Config.Env}}' greffier-whisper | grep -o 'QUEUE=.' || true"
+    laptop.write(tuned(3))
+    laptop.cli("deploy")
+    assert alpha.ssh(queue).strip() == "QUEUE=3"
+    laptop.cli("rollback")
+    assert alpha.ssh(queue) == ""
+    assert client.transcript() == SAID
+    steps = laptop.data("audit")
+    assert len(steps) >= 3 and all(entry["by"] and entry["at"] for entry in steps)
+    assert "is not kept" in laptop.cli("rollback", "999", status=2)
+
+
+def test_a_reboot(laptop: Laptop, client: Client, alpha: Host) -> None:
+    laptop.cli("wake", "whisper")
+    alpha.reboot()
+    until(lambda: alpha.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
+    assert client.transcript() == SAID
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_the_other_verbs(laptop: Laptop, client: Client, alpha: Host, tmp_path: Path) -> None:
+    assert client.transcript() == SAID
+    assert "GET /ready" not in laptop.cli("logs", "whisper", "-n", "5")
+    assert "/v1/audio/transcriptions" in laptop.cli("logs", "whisper")
+    assert '"ready"' in laptop.cli("logs", "autostart")
+    assert "whisper is ready." in laptop.cli("restart", "whisper")
+    assert "whisper is asleep." in laptop.cli("sleep", "whisper")
+    found = {f["what"]: f for f in laptop.data("doctor", status=3)["alpha"]}
+    # This machine does not know the test hosts' names; all else is well.
+    assert [name for name, finding in found.items() if finding["advice"]] == ["DNS"]
+    assert laptop.cli("lock", "status").strip() == "alpha: nobody"
+    archive = tmp_path / "alpha.tar.gz"
+    laptop.cli("backup", "--out", str(archive))
+    laptop.cli("users", "add", "late")
+    laptop.cli("restore", str(archive))
+    laptop.cli("deploy")
+    assert [user["name"] for user in laptop.data("users", "list")] == ["anna"]
+    assert client.transcript() == SAID
+    alpha.ssh("docker tag $(docker images -q greffier/faster-whisper | head -1) greffier/faster-whisper:old")
+    assert "greffier/faster-whisper:old" in laptop.cli("prune", "--yes")
+    assert "there is nothing to prune" in laptop.cli("prune", "--yes")
+
+
+def test_a_file_that_was_changed_on_the_host(laptop: Laptop, alpha: Host) -> None:
+    path = "/etc/greffier/autostart/config.json"
+    alpha.ssh(f'sed -i \'s/"blocking": true/"blocking": false/\' {path} && chmod 600 {path}')
+    told = laptop.cli("plan", status=4)
+    assert '-      "blocking": false' in told and "changed on the host" in told
+    refused = laptop.cli("deploy", status=3)
+    assert path in refused and "--force" in refused
+    assert "false" in alpha.ssh(f"cat {path}") and "none" in alpha.ssh(f"ls {path}.bak || echo none")
+    laptop.cli("deploy", "--force")
+    assert "false" in alpha.ssh(f"cat {path}.bak")
+    assert alpha.ssh(f"stat -c '%a %U:%G' {path}.bak {path}").split("\n")[:2] == [
+        "600 root:greffier",
+        "640 root:greffier",
+    ]
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_a_release_that_does_not_start_is_taken_back(laptop: Laptop, client: Client, alpha: Host) -> None:
+    assert client.transcript() == SAID
+    release = laptop.data("status")[0]["release"]
+    laptop.write(inventory(ALPHA, {"whisper": service(environment={"STT_QUEUE": "many"})}))
+    told = laptop.cli("deploy", status=3)
+    assert "STT_QUEUE" in told and f"Release {release} serves again" in told
+    assert laptop.state()["state"] == "ready"
+    assert client.transcript() == SAID
+    assert "greffier-whisper" in alpha.ssh("docker ps --format '{{.Names}}'")
+    laptop.write(inventory(ALPHA))
+    assert laptop.cli("deploy").strip() == "alpha: nothing to do."
+
+
+def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alpha: Host) -> None:
+    other = {"kind": "faster-whisper", "model": MODEL, "port": 8010, "idle": "10m"}
+    named = {"whisper": service(secrets={"HF_TOKEN": "env:A_TOKEN"}), "other": other}
+    laptop.write(inventory(ALPHA, named))
+    first, second = "hf_first0secret0word", "hf_second0secret0word"
+    laptop.cli("deploy", A_TOKEN=first)
+    made = "docker inspect --format '{{.Name}} {{.Created}}' greffier-whisper greffier-other"
+    before = alpha.ssh(made).split("\n")
+    assert laptop.cli("deploy", A_TOKEN=first).strip() == "alpha: nothing to do."
+    plan = laptop.cli("plan", status=4, A_TOKEN=second)
+    assert "HF_TOKEN changed" in plan and "restart whisper" in plan and "other" not in plan
+    with laptop.start("deploy", A_TOKEN=second) as process:
+        seen = ""
+        while process.poll() is None:
+            seen += alpha.ssh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    after = alpha.ssh(made).split("\n")
+    assert before[0] != after[0] and before[1] == after[1]
+    assert second in alpha.ssh("docker inspect --format '{{.Config.Env}}' greffier-whisper")
+    kept = alpha.ssh("cat /var/lib/greffier/.applied.json /var/lib/greffier/releases/* /var/lib/greffier/audit.jsonl")
+    files = "find /var/log/nginx /var/log/greffier -type f -exec cat {} +"
+    logs = alpha.ssh(f"journalctl --no-pager; docker logs greffier-whisper 2>&1; {files}")
+    for text in (seen, out, err, plan, kept, logs):
+        assert first not in text and second not in text
+    # What is no longer wanted goes, container and all.
+    laptop.write(inventory(ALPHA))
+    laptop.cli("deploy")
+    assert alpha.ssh("docker ps --all --format '{{.Names}}'").split() == ["greffier-whisper"]
+    assert alpha.ssh("ls /etc/greffier/services").split() == ["whisper"]
