@@ -1,9 +1,7 @@
 """A bare Debian or Ubuntu host becomes ready: packages, the user, folders, autostart. Idempotent."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from deploy import ROOT
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import components
 from deploy.operations.report import Reporter
@@ -15,16 +13,7 @@ from deploy.targets import Target, Writing
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "24.04")}
 BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
 DOCKERS_OWN = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin")
-DOCKER_KEY = ROOT / "deploy" / "host" / "docker.asc"
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120")
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What a host lacks. `docker`: packages that bring it from the distribution, or from Docker's own source."""
-
-    packages: tuple[str, ...]
-    docker_source: bool
 
 
 def bootstrap(ssh: Ssh) -> None:
@@ -40,34 +29,40 @@ def run(host: HostStack, target: Target, report: Reporter) -> list[str]:
         known = ", ".join(f"{name} {version}" for name, version in sorted(SYSTEMS))
         raise KitError(f"{host.name} runs {' '.join(system)}.", f"Greffier sets up {known}.", code=HOST)
     done = []
-    missing = lacking(target, system)
-    if missing.packages:
-        with report.step(f"Installing {', '.join(missing.packages)}") as bar:
-            if missing.docker_source:
-                _docker_source(target, str(facts["codename"]), system[0])
-            for line in _install(target, missing.packages):
+    packages = lacking(target)
+    if packages:
+        with report.step(f"Installing {', '.join(packages)}") as bar:
+            for line in _install(target, packages):
                 bar.update(0, 0, line)
-        done.append(f"installed {', '.join(missing.packages)}")
+        done.append(f"installed {', '.join(packages)}")
     done += _user(target)
     done += _folders(host, target)
     done += _autostart(host, target, report)
     return done
 
 
-def lacking(target: Target, system: tuple[str, str]) -> Missing:
-    """Packages to install. What is there, from wherever it came, is left alone."""
+def lacking(target: Target) -> tuple[str, ...]:
+    """Packages to install. What is there, from wherever it came, is left alone. Raises KitError where apt knows no
+    Docker with Compose v2."""
     packages = [name for name in BASE if not _installed(target, name)]
     docker = target.run(("sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null"), check=False).strip()
     compose = target.run(("sh", "-c", "docker compose version --short 2>/dev/null"), check=False).strip()
     buildx = target.run(("sh", "-c", "docker buildx version 2>/dev/null"), check=False).strip()
     if docker and compose and buildx:
-        return Missing(tuple(packages), False)
+        return tuple(packages)
     if docker and int(docker.partition(".")[0]) < 20:
         raise KitError(f"Docker {docker} is too old.", "Greffier needs Docker 20.10 or newer.", code=HOST)
+    target.run((*APT, "update"))
     own = _distribution(target, docker=bool(docker), compose=bool(compose), buildx=bool(buildx))
     if own is not None:
-        return Missing((*packages, *own), False)
-    return Missing((*packages, *DOCKERS_OWN), True)
+        return (*packages, *own)
+    if _version(target, DOCKERS_OWN[0]) < 0:
+        raise KitError(
+            "The host's apt has no Docker with Compose v2.",
+            "Add Docker's apt source there (docs.docker.com/engine/install), then run setup again.",
+            code=HOST,
+        )
+    return (*packages, *DOCKERS_OWN)
 
 
 def _distribution(target: Target, *, docker: bool, compose: bool, buildx: bool) -> list[str] | None:
@@ -94,6 +89,11 @@ def _version(target: Target, package: str) -> int:
         if label == "Candidate" and value[:1].isdigit():
             return int(value.split(":")[-1].split(".")[0])
     return -1
+
+
+def _installed(target: Target, package: str) -> bool:
+    status = target.run(("dpkg-query", "-W", "-f", "${db:Status-Status}", package), check=False)
+    return status.strip() == "installed"
 
 
 def _installed(target: Target, package: str) -> bool:
