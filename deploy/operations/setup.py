@@ -8,7 +8,7 @@ from deploy.operations.report import Reporter
 from deploy.render import units
 from deploy.ssh import Ssh
 from deploy.stack import HostStack
-from deploy.targets import Target, Writing
+from deploy.targets import Target
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "24.04")}
 BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
@@ -94,28 +94,6 @@ def _version(target: Target, package: str) -> int:
 def _installed(target: Target, package: str) -> bool:
     status = target.run(("dpkg-query", "-W", "-f", "${db:Status-Status}", package), check=False)
     return status.strip() == "installed"
-
-
-def _installed(target: Target, package: str) -> bool:
-    status = target.run(("dpkg-query", "-W", "-f", "${db:Status-Status}", package), check=False)
-    return status.strip() == "installed"
-
-
-def _docker_source(target: Target, codename: str, system: str) -> None:
-    """Docker's own apt source, with the key that the kit carries."""
-    key, source = "/etc/apt/keyrings/docker.asc", "/etc/apt/sources.list.d/docker.sources"
-    text = (
-        f"Types: deb\nURIs: https://download.docker.com/linux/{system}\nSuites: {codename}\n"
-        f"Components: stable\nSigned-By: {key}\n"
-    )
-    if target.existing(["/etc/apt/sources.list.d/docker.sources", "/etc/apt/sources.list.d/docker.list"]):
-        return
-    target.write_all(
-        [
-            Writing(key, DOCKER_KEY.read_bytes(), 0o644, "root", "root"),
-            Writing(source, text.encode(), 0o644, "root", "root"),
-        ]
-    )
 
 
 def _install(target: Target, packages: tuple[str, ...]) -> Iterator[str]:
