@@ -1,11 +1,15 @@
 """The deployments that the tests share: real nginx, autostart and faster-whisper, each in a temporary folder."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration import upstream
 from tests.integration.kit import Kit, deployed, inventory, service
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and programs pass that on to theirs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ORIGIN = "https://app.example.org"
 """An origin that `cors_origins` names."""
