@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -205,7 +206,7 @@ class Kit:
     def openai(self, *, base: str = "", key: str | None = None, **more: Any) -> openai.OpenAI:
         """OpenAI's own client, which learns whom to trust as its users tell it."""
         key = self.api_key if key is None else key
-        with _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
+        with _ONE_AT_A_TIME, _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
             base = base or f"{self.origin}/whisper/v1"
             return openai.OpenAI(base_url=base, api_key=key, **({"timeout": PATIENCE} | more))
 
@@ -289,6 +290,10 @@ class _Named(httpx2.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Whom OpenAI's client trusts is this process's environment when it is made."""
 
 
 @contextmanager
