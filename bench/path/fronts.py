@@ -13,7 +13,7 @@ from deploy.operations import certificates, users, workspace
 from deploy.render import autostart
 from deploy.stack import HostStack
 from deploy.supervisor import LocalSupervisor
-from deploy.targets import LocalTarget
+from deploy.targets import Target, local_target
 
 SINK = Path(__file__).parent / "sink.py"
 GUARD = "auth_request /_auth;\n"
@@ -65,7 +65,7 @@ def _front(
     if upstream:
         host = replace(host, layout=replace(host.layout, autostart_port=upstream))
     supervisor = _supervisor(host)
-    target = LocalTarget(host.layout, supervisor)
+    target = local_target("bench", host.layout, supervisor)
     _write(host, target, service, guarded)
     certificates.install(host, target, {})
     key = users.add(target, host.layout, "bench")
@@ -79,7 +79,7 @@ def _front(
             supervisor.stop(name)
 
 
-def _write(host: HostStack, target: LocalTarget, service: Callable[[Process], Process], guarded: bool) -> None:
+def _write(host: HostStack, target: Target, service: Callable[[Process], Process], guarded: bool) -> None:
     """What the kit renders, but for the one thing in question."""
     tree = render.tree(host)
     texts = {path: file.text for path, file in tree.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import ROOT
-from deploy.operations import demo, users, verify, workspace
+from deploy.operations import demo, users, verify
 from deploy.operations.report import Reporter
 from deploy.operations.users import Key
 from deploy.stack import HostStack, ServiceStack
@@ -59,8 +59,8 @@ def inventory(folder: Path) -> Path:
 @contextmanager
 def deployed(folder: Path, report: Reporter) -> Iterator[Deployed]:
     """The kit's deploy, as `cli.py deploy` does it; at the end nothing of it runs. Raises KitError."""
-    with demo.running(inventory(folder), report) as (_, host):
-        target = workspace.target(host)
+    with demo.running(inventory(folder), report) as (space, host):
+        target = space.target(host)
         yield Deployed(host, host.services[0], target, users.add(target, host.layout, "bench"))
 
 
