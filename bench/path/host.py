@@ -46,7 +46,7 @@ class Deployed:
 
     @property
     def trust(self) -> ssl.SSLContext:
-        return verify.trust(self.host)
+        return verify.trust(self.host, self.target)
 
 
 def inventory(folder: Path) -> Path:
