@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import report as results
 from bench.path import fronts, host, relay, transcription, wake
 from bench.report import Figure
-from deploy import console
+from deploy import console, progress
 from deploy.errors import KitError
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     figures: list[Figure] = []
     busy = os.getloadavg()[0]
     try:
-        with tempfile.TemporaryDirectory(prefix="greffier-bench-") as name, console.reporter() as report:
+        with tempfile.TemporaryDirectory(prefix="greffier-bench-") as name, progress.reporter() as report:
             folder = Path(name)
             with host.deployed(folder / "host", report) as there:
                 figures += transcription.measure(there, folder, report)
