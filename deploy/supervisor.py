@@ -1,6 +1,8 @@
 """nginx and autostart as background processes of this machine, found again by their pid files."""
 
+import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -124,18 +126,9 @@ class LocalSupervisor:
         """End it politely, then firmly; returns when it is gone."""
         pid = self.pid(unit)
         # nginx ends at once on TERM; what a deploy must not cut is in autostart, which drains.
-        ending = [pid] if pid else self.orphans(unit)
-        for each in ending:
-            os.kill(each, signal.SIGTERM)
-        until = time.monotonic() + STOP_SECONDS
-        while left := [each for each in ending if _alive(each)]:
-            for each in left:
-                if time.monotonic() > until:
-                    os.kill(each, signal.SIGKILL)
-                _reap(each)
-            time.sleep(0.02)
-        if ending:
-            self._pid_file(unit).unlink(missing_ok=True)
+        for each in (*([pid] if pid else []), *self.orphans(unit)):
+            _end(each)
+        self._pid_file(unit).unlink(missing_ok=True)
 
     def orphans(self, unit: str) -> list[int]:
         """Workers of a daemon whose main process was killed: they hold its ports, and go on serving. They are known
@@ -156,20 +149,23 @@ class LocalSupervisor:
         return found
 
 
-def _alive(pid: int) -> bool:
-    """A zombie, which has no command line any more, is not."""
+def _end(pid: int) -> None:
+    """End a process and wait until it is gone. A handle, unlike a number, is never another process's by then."""
     try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
-    except OSError:
-        return False
-
-
-def _reap(pid: int) -> None:
-    """A child of this very process stays a zombie until it is waited for."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
         return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        if not select.select([handle], [], [], STOP_SECONDS)[0]:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [])
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+    with contextlib.suppress(ChildProcessError):  # a child of this very process stays a zombie until it is waited for
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _end_of(log: Path, size: int = 4000) -> str:
