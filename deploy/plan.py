@@ -42,6 +42,8 @@ class Survey:
     """Why a certificate must be issued; empty where the one there will do."""
     unread: bool
     """A certificate was put in place, and nginx may not have read it."""
+    containers: Mapping[str, str]
+    """Container -> service, of those that are ours, running or not."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Wanted:
     """(path, what it is), in the order they are built."""
     models: Sequence[str]
     units: Mapping[str, str]
+    containers: Mapping[str, str]
+    """Container -> service."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Plan:
     remove: tuple[str, ...]
     effects: tuple[Effect, ...]
     start: tuple[str, ...]
+    orphans: tuple[str, ...]
+    """Containers of services that are wanted, but not these any more: a release before left them."""
     drifted: tuple[str, ...]
     """Of `write` and `remove`: what somebody changed on the host."""
     steps: tuple[Step, ...]
@@ -126,11 +132,16 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
     steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
+    for container in wanted.containers.keys() - have.containers.keys():
+        effects.setdefault(Effect("restart", wanted.containers[container]), "its container is not there")
+    kept = wanted.containers.values()
+    orphans = tuple(sorted(c for c, s in have.containers.items() if c not in wanted.containers and s in kept))
+    steps += [Step("remove", f"container {container}", "a release before left it") for container in orphans]
     if have.certificate or have.unread:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
     steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
-    return Plan(models, images, have.certificate, tuple(write), gone, due, start, drifted, tuple(steps))
+    return Plan(models, images, have.certificate, tuple(write), gone, due, start, orphans, drifted, tuple(steps))
 
 
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:

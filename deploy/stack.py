@@ -1,8 +1,8 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from deploy.catalog import Autostart, Catalog, Kind
@@ -19,6 +19,9 @@ RESERVED_NAMES = frozenset(
 
 KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR", "TZ"})
 """Variables that a runtime sets: the code's place, the spool, the host's `timezone`."""
+
+SECOND = 1000
+"""Added to the port of a service: there a release starts beside the one that serves."""
 
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
@@ -46,6 +49,10 @@ class ServiceStack:
     secrets: tuple[tuple[str, Reference], ...]
     portal_path: str
     """`/whisper`, or empty where the portal does not carry the service."""
+    second_port: int = 0
+    """Where another release of it can run at the same time; 0 where none can."""
+    second: bool = False
+    """It runs there, in a container of another name."""
 
     @property
     def image(self) -> str:
@@ -88,6 +95,18 @@ class HostStack:
         """Every host name that nginx answers to."""
         portal = (self.portal,) if self.portal else ()
         return (*portal, *(s.hostname for s in self.services))
+
+    def seconded(self, names: Collection[str]) -> "HostStack":
+        """The same with these services at their second ports, as far as they have one, and not at their first."""
+        return replace(
+            self,
+            services=tuple(
+                replace(s, port=s.second_port, second_port=s.port, second=True)
+                if s.name in names and s.second_port
+                else s
+                for s in self.services
+            ),
+        )
 
     def base_url(self, service: ServiceStack) -> str:
         """What an OpenAI client takes as base_url: below the portal where that carries the service."""
@@ -139,6 +158,13 @@ def example_domains(stack: Stack) -> list[str]:
         for name in host.names
         if any(name == e.lstrip(".") or name.endswith(e if e[0] == "." else f".{e}") for e in _EXAMPLES)
     ]
+
+
+def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
+    """None for a process, whose ports are chosen on this machine, nor on a GPU, whose free memory nobody knows."""
+    port = service.port + SECOND
+    possible = host.runtime == "compose" and service.device == "cpu" and port <= 65535 and port not in taken
+    return port if possible else 0
 
 
 def _is_zone(name: str) -> bool:
@@ -238,8 +264,7 @@ class _Resolver:
             layout=self.layouts[name],
             autostart=self.autostart,
         )
-        self._ports(stack)
-        return stack
+        return replace(stack, services=self._ports(stack))
 
     def _tls(self, name: str, host: Host) -> TlsStack:
         tls = host.tls
@@ -309,7 +334,8 @@ class _Resolver:
             portal_path=f"/{name}" if manifest.own and portal else "",
         )
 
-    def _ports(self, host: HostStack) -> None:
+    def _ports(self, host: HostStack) -> tuple[ServiceStack, ...]:
+        """The services with their second ports; a port that two want is a problem."""
         layout = host.layout
         taken = {
             layout.http_port: "nginx",
@@ -325,6 +351,7 @@ class _Resolver:
                     "give one of them another `port`",
                 )
             taken[service.port] = service.name
+        return tuple(replace(service, second_port=_second_port(host, service, taken)) for service in host.services)
 
     def _hostnames(self, hosts: tuple[HostStack, ...]) -> None:
         taken: dict[str, str] = {}

@@ -6,12 +6,14 @@ import getpass
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from deploy import VERSION
 from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.operations import (
     acme,
+    beside,
     certificates,
     components,
     control,
@@ -24,6 +26,7 @@ from deploy.operations import (
     verify,
     workspace,
 )
+from deploy.operations.beside import States
 from deploy.operations.releases import Release
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
@@ -32,7 +35,7 @@ from deploy.plan import Plan
 from deploy.render import env
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
-from deploy.types import Reference, Secret
+from deploy.types import File, Reference, Secret
 
 Consent = Callable[[HostStack, Sequence[str]], None]
 """Asked before files that somebody changed on the host are overwritten; raises KitError where they shall stay."""
@@ -62,20 +65,28 @@ def deploy(
             consent(host, prospect.plan.drifted)
         _fetch(space, prospect, report)
         _build(prospect, report)
-        before = _write(prospect)
-        awake = _awake(prospect)
+        states = _states(prospect)
+        second = frozenset() if former else beside.possible(prospect, states, report)
+        if second:
+            there = control.seconds(host, prospect.target, prospect.record)
+            prospect = survey.look(space, host, second=there ^ second)
+        awake = frozenset(name for name, entry in states.items() if control.is_awake(entry))
+        early = beside.names(prospect, states)
+        before = _write(prospect, early, states, report)
         try:
-            _serve(prospect, awake, report)
+            _serve(prospect, early, awake, report)
         except Lost:
             raise
         except KitError as error:
             raise _retreat(space, prospect, before, awake, error, report) from None
         _record(prospect)
+        if host.runtime == "compose":
+            beside.clear(prospect, report)
     return prospect.plan
 
 
-def _serve(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
-    _run(prospect, report)
+def _serve(prospect: Prospect, early: frozenset[str], awake: frozenset[str], report: Reporter) -> None:
+    _run(prospect, early, report)
     _certify(prospect, report)
     _prove(prospect, awake, report)
 
@@ -100,9 +111,12 @@ def _retreat(
             if file.references and path in before:
                 known |= env.recovered(file, before[path].content.decode(errors="replace"))
         back = survey.look(space, host, former, known)
-        _write(back)
-        _serve(back, awake, report)
-        records.settle(target, back.record)
+        now = _states(back)
+        early = beside.names(back, now)
+        _write(back, early, now, report)
+        _serve(back, early, awake, report)
+        records.settle(target, _seconds(back))
+        beside.clear(back, report)
     except Lost as lost:
         return lost
     except KitError as error:
@@ -134,8 +148,9 @@ def _build(prospect: Prospect, report: Reporter) -> None:
                 images.build(prospect.target, prospect.images[path], bar)
 
 
-def _write(prospect: Prospect) -> dict[str, Writing]:
-    """Certificates and files; if nginx refuses the result, what was there before is put back. Returns that."""
+def _write(prospect: Prospect, early: frozenset[str], states: States, report: Reporter) -> dict[str, Writing]:
+    """Certificates and files, and what starts `early`, beside what serves; if that does not start, or nginx refuses the
+    result, what was there before is put back. Returns that."""
     host, target, tree = prospect.host, prospect.target, prospect.tree
     if prospect.plan.certificate and certificates.reason(host, target):
         certificates.install(host, target, prospect.secrets)
@@ -145,21 +160,42 @@ def _write(prospect: Prospect) -> dict[str, Writing]:
     before = _kept(target, (*prospect.plan.write, *prospect.plan.remove))
     target.write_all([replace(before[path], path=f"{path}.bak") for path in prospect.plan.drifted])
     records.intend(target, prospect)
-    wanted = ((path, tree[path]) for path in prospect.plan.write)
-    target.write_all([Writing(p, f.content(prospect.secrets).encode(), f.mode, f.owner, f.group) for p, f in wanted])
-    target.remove(*prospect.plan.remove, below=layout.etc)
+    wanted = {path: tree[path] for path in prospect.plan.write}
+    folders = tuple(f"{prospect.services[name]['composeDir']}/" for name in early)
     try:
-        target.supervisor.check()
+        _put(target, prospect, {path: file for path, file in wanted.items() if path.startswith(folders)})
+        for name in sorted(early):
+            beside.start(prospect, name, states, report)
+        # From here on autostart would start what is new, if it had to begin anew.
+        _put(target, prospect, {path: file for path, file in wanted.items() if not path.startswith(folders)})
+        target.remove(*prospect.plan.remove, below=layout.etc)
+        _check(target)
+    except Lost:
+        raise
     except KitError as error:
         target.remove(*(path for path in prospect.plan.write if path not in before), below=layout.etc)
         target.write_all(list(before.values()))
+        for name in early:
+            beside.withdraw(prospect, name, states)
         records.put_back(target, prospect.record)
-        raise KitError(
-            "nginx refuses the new configuration; the former one is back, and nothing was reloaded.",
-            output=error.output,
-            code=HOST,
-        ) from None
+        number = prospect.record["release"]
+        still = f"Release {number} serves on; nothing of it was changed." if number else error.hint
+        raise KitError(error.message, still, output=error.output, code=HOST) from None
+    for name in early:
+        beside.keep(prospect, name)
     return before
+
+
+def _put(target: Target, prospect: Prospect, files: Mapping[str, File]) -> None:
+    secrets = prospect.secrets
+    target.write_all([Writing(p, f.content(secrets).encode(), f.mode, f.owner, f.group) for p, f in files.items()])
+
+
+def _check(target: Target) -> None:
+    try:
+        target.supervisor.check()
+    except KitError as error:
+        raise KitError("nginx refuses the new configuration.", output=error.output, code=HOST) from None
 
 
 def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
@@ -172,9 +208,9 @@ def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
     return kept
 
 
-def _run(prospect: Prospect, report: Reporter) -> None:
+def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
     host, target, supervisor = prospect.host, prospect.target, prospect.target.supervisor
-    changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
+    changed = prospect.changed - early
     known = control.states(host, target)
     gone = {name: entry for name, entry in known.items() if name not in prospect.services}
     for name in known:
@@ -212,24 +248,24 @@ def _certify(prospect: Prospect, report: Reporter) -> None:
         report.warn("\n".join(part for part in (error.output, error.message, error.hint) if part))
 
 
-def _awake(prospect: Prospect) -> frozenset[str]:
-    """Services that are awake, or nearly; none where autostart does not answer and is about to be started anew."""
+def _states(prospect: Prospect) -> States:
+    """What autostart says; nothing where it does not answer and is about to be started anew."""
     try:
-        states = control.states(prospect.host, prospect.target)
+        return control.states(prospect.host, prospect.target)
+    except Lost:
+        raise
     except KitError:
-        return frozenset()
-    return frozenset(name for name, entry in states.items() if entry["state"] in ("starting", "ready"))
+        return {}
 
 
 def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     """Start each changed service once, ask it something, and let it sleep again if it slept before."""
     host, target = prospect.host, prospect.target
     proven = dict(prospect.record.get("proven", {}))
-    changed = {effect.what for effect in prospect.plan.effects if effect.verb == "restart"}
     secret = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
     for name, entry in prospect.services.items():
         release = entry["release"] + secret[f"{entry['composeDir']}/.env"]
-        if proven.get(name) == release and name not in changed:
+        if proven.get(name) == release and name not in prospect.changed:
             continue
         with report.step(f"Proving {name}"):
             control.wake(host, target, name)
@@ -243,6 +279,12 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
         verify.guarded(host, target)
 
 
+def _seconds(prospect: Prospect) -> dict[str, Any]:
+    """The record, with which services serve from their second container."""
+    second = [name for name, entry in prospect.services.items() if control.is_second(entry)]
+    return prospect.record | {"second": second}
+
+
 def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
     number, who = prospect.record["release"] + 1, f"{getpass.getuser()}@{socket.gethostname()}"
@@ -254,7 +296,7 @@ def _record(prospect: Prospect) -> None:
     certificate = survey.certificate_digest(target, host)
     records.settle(
         target,
-        prospect.record
+        _seconds(prospect)
         | {"kit": VERSION, "release": number, "at": at, "by": who, "certificate": certificate}
         | {"files": records.entries(prospect)},
     )

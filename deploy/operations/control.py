@@ -1,10 +1,13 @@
 """What autostart says and does: status, wake, sleep."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
 from deploy.operations.workspace import control
+from deploy.render import autostart
+from deploy.render.compose import SECOND
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -28,6 +31,27 @@ def states(host: HostStack, target: Target) -> dict[str, dict[str, Any]]:
     if not target.supervisor.running("autostart"):
         return {}
     return {entry["name"]: entry for entry in ask(host, target, "status")["services"]}
+
+
+def seconds(host: HostStack, target: Target, record: Mapping[str, Any]) -> frozenset[str]:
+    """Services that serve from their second container. The record says so; after an apply that was cut off autostart
+    does, or what it will read when it starts."""
+    if not record["pending"]:
+        return frozenset(record["second"])
+    found = states(host, target)
+    if not found:
+        config = json.loads(target.read(autostart.path(host)) or b'{"services": {}}')
+        found = {entry["name"]: entry for entry in config["services"].values()}
+    return frozenset(name for name, entry in found.items() if is_second(entry))
+
+
+def is_second(entry: Mapping[str, Any]) -> bool:
+    return any(container.endswith(SECOND) for container in entry["containers"])
+
+
+def is_awake(entry: Mapping[str, Any]) -> bool:
+    """Or nearly."""
+    return entry["state"] in ("starting", "ready")
 
 
 def wake(host: HostStack, target: Target, service: str) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
 
 def _containers(target: Target, host: HostStack, *, volumes: bool) -> None:
     listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
-    wanted = {compose.container(service) for service in host.services}
+    services = (host.services, host.seconded([service.name for service in host.services]).services)
+    wanted = {compose.container(service) for both in services for service in both}
     images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
     tags = target.run(
         ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy.errors import KitError
-from deploy.operations import certificates, models, secrets, users
+from deploy.operations import certificates, images, models, secrets, users
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
-from deploy.render.compose import container
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -134,9 +133,9 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
         )
         return
     yield Finding("Docker", version)
-    there = set(target.run(("docker", "ps", "--all", "--format", "{{.Names}}")).split())
+    there = set(images.containers(target).values())
     for service in host.services:
-        if container(service) not in there:
+        if service.name not in there:
             yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from deploy.errors import KitError
 from deploy.operations.report import Bar
+from deploy.render.compose import LABEL
 from deploy.stack import HostStack, ServiceStack
 from deploy.targets import Target
 
@@ -58,10 +59,19 @@ def context(service: ServiceStack) -> bytes:
     return archive.getvalue()
 
 
-def create(target: Target, folder: str) -> None:
-    """Make the container of a compose file anew, without starting it: that is autostart's to do."""
+def containers(target: Target) -> dict[str, str]:
+    """Container -> service, of all that were made of compose files of ours, the newest first."""
+    form = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
+    listed = target.run(("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form), check=False)
+    return dict(line.split() for line in listed.splitlines())
+
+
+def create(target: Target, folder: str, *, anew: bool = True) -> None:
+    """Make the container of a compose file, without starting it: that is autostart's to do. Where it is `anew`, even
+    if nothing of it changed; else one that is right is left as it is, running or not."""
     project = ("docker", "compose", "--project-directory", folder)
-    target.run((*project, "up", "--no-start", "--force-recreate", "--remove-orphans"), whole=True)
+    recreate = ("--force-recreate",) if anew else ()
+    target.run((*project, "up", "--no-start", *recreate, "--remove-orphans"), whole=True)
 
 
 def remove(target: Target, names: Iterable[str], *, volumes: bool = False) -> None:

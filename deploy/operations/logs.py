@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from deploy.errors import INVENTORY, KitError
+from deploy.operations import images
 from deploy.operations.workspace import Workspace
-from deploy.render import autostart, compose
+from deploy.render import autostart
 from deploy.stack import HostStack
 
 
@@ -30,7 +31,9 @@ def _command(space: Workspace, name: str, lines: int, *, follow: bool) -> tuple[
                 case "file":
                     return host, ("tail", "-n", count, *(("-F",) if follow else ()), "--", what)
                 case "container":
-                    return host, ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), what)
+                    # The newest: the one that serves.
+                    newest = next((c for c, of in images.containers(space.target(host)).items() if of == what), what)
+                    return host, ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), newest)
                 case _:
                     words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)
                     return host, (*words, *(("--follow",) if follow else ()))
@@ -45,6 +48,6 @@ def _of_process(host: HostStack) -> dict[str, tuple[str, str]]:
 
 
 def _of_compose(host: HostStack) -> dict[str, tuple[str, str]]:
-    services = {service.name: ("container", compose.container(service)) for service in host.services}
+    services = {service.name: ("container", service.name) for service in host.services}
     nginx = ("file", "/var/log/nginx/error.log")
     return services | {"autostart": ("unit", "greffier-autostart.service"), "nginx": nginx}

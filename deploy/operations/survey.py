@@ -2,13 +2,13 @@
 
 import json
 import secrets as tokens
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import VERSION, plan, render
 from deploy.errors import INVENTORY, KitError
-from deploy.operations import acme, certificates, components, images, models, secrets, workspace
+from deploy.operations import acme, certificates, components, control, images, models, secrets, workspace
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
@@ -33,11 +33,16 @@ class Prospect:
     images: Mapping[str, ServiceStack]
 
     @property
+    def changed(self) -> frozenset[str]:
+        """Services that shall run anew."""
+        due = {effect.what for effect in self.plan.effects if effect.verb == "restart"}
+        return frozenset(due & self.services.keys())
+
+    @property
     def services(self) -> dict[str, dict[str, Any]]:
         """autostart's entry of each service of the tree, by name, with its `hostname`: a former release may have
         others than the inventory."""
-        entries = json.loads(self.tree[autostart.path(self.host)].text)["services"]
-        return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
+        return _services(self.tree, self.host)
 
 
 def look(
@@ -45,16 +50,18 @@ def look(
     host: HostStack,
     former: Release | None = None,
     known: Mapping[Reference, Secret] | None = None,
+    second: Collection[str] | None = None,
 ) -> Prospect:
     """Survey a host and plan for its stack, or for a former release. `known` secrets are not resolved anew.
-    Raises KitError."""
+    `second`: the services that shall be at their second ports; by default those that are. Raises KitError."""
     target = space.target(host)
+    record = read_record(target, host)
+    host = host.seconded(control.seconds(host, target, record) if second is None else second)
     tree = former.tree if former else render.tree(host)
     references = {*Stack((host,)).references, *(r for file in tree.values() for r in file.references)}
     resolved = dict(known or {})
     resolved |= secrets.resolve(references - resolved.keys(), space.path.resolve().parent)
     secrets.check_writable(Stack((host,)), resolved)
-    record = read_record(target, host)
     requests = models.wanted(host, space.path)
     built = {component.path: component for component in components.of(host)}
     pictures = images.wanted(host)
@@ -70,6 +77,7 @@ def look(
         [(part.path, part.label) for part in built.values()] + [(image, f"image {image}") for image in pictures],
         list(requests),
         former.units if former else workspace.releases(host),
+        _containers(tree, host),
     )
     have = Survey(
         _files(target, tree, record, resolved),
@@ -79,11 +87,24 @@ def look(
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
+        images.containers(target) if host.runtime == "compose" else {},
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
     before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
     left = Record(before, record["kit"], record["release"])
     return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, left), requests, built, pictures)
+
+
+def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:
+    entries = json.loads(tree[autostart.path(host)].text)["services"]
+    return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
+
+
+def _containers(tree: Tree, host: HostStack) -> dict[str, str]:
+    """Container -> service, of those that a tree wants."""
+    if host.runtime == "process":
+        return {}
+    return {container: name for name, entry in _services(tree, host).items() for container in entry["containers"]}
 
 
 def _require(target: Target, former: Release) -> None:
@@ -128,11 +149,12 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
     """What the last apply left. An older kit than the one that wrote it is refused."""
     raw = target.read(host.layout.record)
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "salt": tokens.token_hex(16)}
+        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "second": [], "salt": tokens.token_hex(16)}
     try:
         record: dict[str, Any] = json.loads(raw)
         record.setdefault("salt", tokens.token_hex(16))
         record.setdefault("pending", {})
+        record.setdefault("second", [])
         newer = _version(record["kit"]) > _version(VERSION)
     except (ValueError, KeyError):
         raise KitError(

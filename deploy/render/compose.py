@@ -15,8 +15,15 @@ MODELS = "/models"
 SPOOL = "/spool"
 
 
+LABEL = "greffier.service"
+"""Of a container: the name of its service."""
+SECOND = "_2"
+"""No service's name has an underscore."""
+
+
 def container(service: ServiceStack) -> str:
-    return f"greffier-{service.name}"
+    """Its container, and the project of that; two releases that run at the same time have two."""
+    return f"greffier-{service.name}" + SECOND * service.second
 
 
 def folder(host: HostStack, service: ServiceStack) -> str:
@@ -31,6 +38,7 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     definition: dict[str, Any] = {
         "image": service.image,
         "container_name": container(service),
+        "labels": {LABEL: service.name},
         # Only autostart starts and stops it: Docker must not wake at boot what was asleep.
         "restart": "no",
         "user": USER,

@@ -13,7 +13,7 @@ from deploy.plan import Plan
 from deploy.source import Source
 from deploy.stack import HostStack, Stack
 
-DONE = Plan((), (), "", (), (), (), (), (), ())
+DONE = Plan((), (), "", (), (), (), (), (), (), ())
 
 
 class Told:

@@ -22,6 +22,7 @@ WANTED = Wanted(
     [("/opt/code", "the code")],
     ["a/model"],
     {"nginx": "1", "autostart": "r1"},
+    {"greffier-whisper": "whisper"},
 )
 HAVE = Survey(
     {p: Have(digest(TEXT[p]), f.mode, f.owner, f.group, None if p == SECRET else TEXT[p]) for p, f in TREE.items()},
@@ -30,6 +31,7 @@ HAVE = Survey(
     {"nginx": "1", "autostart": "r1"},
     "",
     False,
+    {"greffier-whisper": "whisper"},
 )
 RECORD = Record(dict(WANTED.recorded), "0.1.0", 3)
 
@@ -52,7 +54,9 @@ def test_nothing_to_do() -> None:
 
 
 def test_a_bare_host_gets_everything_and_starts_what_does_not_run() -> None:
-    made = plan.make(WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none", False), Record({}, "0.1.0", 0))
+    made = plan.make(
+        WANTED, Survey({}, frozenset(), frozenset(), {}, "there is none", False, {}), Record({}, "0.1.0", 0)
+    )
     assert made.write == tuple(TREE) and made.start == ("nginx", "autostart")
     assert made.models == ("a/model",) and made.images == ("/opt/code",) and made.certificate
     # What starts anew needs no reload.
@@ -158,3 +162,14 @@ def test_what_somebody_changed_on_the_host_is_named() -> None:
 def test_of_a_file_with_secrets_the_names_of_changed_settings_are_told() -> None:
     made = plan.make(WANTED, changed(SECRET, digest="0", keys=("A", "B")), RECORD)
     assert steps(made)[0] == f"~ change {SECRET}: A, B changed"
+
+
+def test_a_container_that_is_gone_is_made_anew_and_one_that_was_left_is_removed() -> None:
+    there = {"greffier-whisper_2": "whisper", "somebody-elses": "other"}
+    made = plan.make(WANTED, replace(HAVE, containers=there), RECORD)
+    assert made.effects == (Effect("restart", "whisper"),)
+    assert made.orphans == ("greffier-whisper_2",)
+    assert [str(step) for step in made.steps] == [
+        "- remove container greffier-whisper_2: a release before left it",
+        "> restart whisper: restart: its container is not there",
+    ]

@@ -42,6 +42,10 @@ def inventory(hosts: Mapping[str, Any], services: Mapping[str, Any] | None = Non
     return {"hosts": dict(hosts), "services": {"whisper": service()} if services is None else dict(services)}
 
 
+CONTAINER = "$(docker ps --all --quiet --filter label=greffier.service=whisper)"
+"""In a command on the host: the container of the service, whichever of the two it is."""
+
+
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """The first true value of a condition."""
     end = time.monotonic() + seconds
@@ -126,6 +130,15 @@ def beginning(seconds: float) -> bytes:
         with wave.open(file, "wb") as part:
             part.setparams(whole.getparams())
             part.writeframes(whole.readframes(int(seconds * whole.getframerate())))
+        return file.getvalue()
+
+
+def spoken(times: int) -> bytes:
+    """The sentence again and again, as a WAV file."""
+    with wave.open(str(JFK)) as whole, io.BytesIO() as file:
+        with wave.open(file, "wb") as part:
+            part.setparams(whole.getparams())
+            part.writeframes(whole.readframes(whole.getnframes()) * times)
         return file.getvalue()
 
 

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from tests.vps.host import Host
-from tests.vps.laptop import SAID, Client, Laptop, host, inventory, service, until
+from tests.vps.laptop import CONTAINER, SAID, Client, Laptop, host, inventory, service, until
 
 QUEUES = count(20)
 
@@ -34,7 +34,7 @@ def change(laptop: Laptop) -> str:
 
 
 def environment(alpha: Host) -> list[str]:
-    return alpha.ssh("docker inspect --format '{{join .Config.Env \"\\n\"}}' greffier-whisper").splitlines()
+    return alpha.ssh(f"docker inspect --format '{{{{join .Config.Env \"\\n\"}}}}' {CONTAINER}").splitlines()
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """What an operator does with a host over the year: deploys, changes, mishaps, and the end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.vps.host import Host
-from tests.vps.laptop import MODEL, SAID, Client, Laptop, host, inventory, service, until
+from tests.vps.laptop import CONTAINER, MODEL, SAID, Client, Laptop, host, inventory, service, spoken, until
 
 ALPHA = {"alpha": host("alpha")}
 
@@ -36,7 +37,7 @@ def test_a_second_deploy_has_nothing_to_do(laptop: Laptop, alpha: Host) -> None:
 
 
 def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, alpha: Host) -> None:
-    made = "docker inspect --format '{{.Created}}' greffier-whisper"
+    made = f"docker inspect --format '{{{{.Created}}}}' {CONTAINER}"
     container = alpha.ssh(made)
     laptop.write(inventory(ALPHA, {"whisper": service(idle="11m")}))
     steps = laptop.data("plan", status=4)["alpha"]
@@ -50,7 +51,7 @@ def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, al
 
 
 def test_back_to_the_release_before(laptop: Laptop, client: Client, alpha: Host) -> None:
-    queue = "docker inspect --format '{{.Config.Env}}' greffier-whisper | grep -o 'QUEUE=.' || true"
+    queue = f"docker inspect --format '{{{{.Config.Env}}}}' {CONTAINER} | grep -o 'QUEUE=.' || true"
     laptop.write(tuned(3))
     laptop.cli("deploy")
     assert alpha.ssh(queue).strip() == "QUEUE=3"
@@ -111,16 +112,54 @@ def test_a_file_that_was_changed_on_the_host(laptop: Laptop, alpha: Host) -> Non
 
 
 def test_a_release_that_does_not_start_is_taken_back(laptop: Laptop, client: Client, alpha: Host) -> None:
-    assert client.transcript() == SAID
     release = laptop.data("status")[0]["release"]
-    laptop.write(inventory(ALPHA, {"whisper": service(environment={"STT_QUEUE": "many"})}))
+    running = "docker ps --all --no-trunc --format '{{.ID}} {{.Names}}'"
+    broken = inventory(ALPHA, {"whisper": service(environment={"STT_QUEUE": "many"})})
+    # Awake, it serves on while the new one fails beside it; asleep, it is brought back.
+    assert client.transcript() == SAID
+    before = alpha.ssh(running)
+    laptop.write(broken)
+    told = laptop.cli("deploy", status=3)
+    assert "STT_QUEUE" in told and f"Release {release} serves on" in told
+    assert laptop.state()["state"] == "ready" and alpha.ssh(running) == before
+    laptop.cli("sleep", "whisper")
     told = laptop.cli("deploy", status=3)
     assert "STT_QUEUE" in told and f"Release {release} serves again" in told
-    assert laptop.state()["state"] == "ready"
     assert client.transcript() == SAID
-    assert "greffier-whisper" in alpha.ssh("docker ps --format '{{.Names}}'")
     laptop.write(inventory(ALPHA))
     assert laptop.cli("deploy").strip() == "alpha: nothing to do."
+
+
+def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client: Client, alpha: Host) -> None:
+    laptop.cli("wake", "whisper")
+    before = alpha.ssh("docker ps --format '{{.Names}}'")
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(client.transcript, spoken(20))
+        until(lambda: laptop.state()["in_flight"], "it is at work")
+        laptop.write(tuned(4))
+        with laptop.start("deploy") as process:
+            assert process.stderr
+            told = next(line for line in process.stderr if line.startswith("Letting the whisper of before"))
+            # The old one is at work still, and the new one serves already.
+            assert told and not long.done()
+            assert "QUEUE=4" in alpha.ssh("docker inspect --format '{{.Config.Env}}' $(docker ps --quiet | head -1)")
+            assert client.transcript() == SAID
+            assert not long.done()
+            process.communicate()
+        assert process.returncode == 0
+        assert long.done() and long.result().count("fellow Americans") > 10
+    after = alpha.ssh("docker ps --all --format '{{.Names}}'")
+    assert {before.strip(), after.strip()} == {"greffier-whisper", "greffier-whisper_2"}
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_two_at_once_only_where_memory_allows(laptop: Laptop, client: Client, alpha: Host) -> None:
+    whole = int(alpha.ssh("awk '/^MemTotal/ {print $2}' /proc/meminfo"))
+    laptop.write(tuned(5, memory=f"{whole // 1024 - 50}M"))
+    laptop.cli("wake", "whisper")
+    told = laptop.cli("deploy")
+    assert "may not fit into memory" in told and "Holding new requests to whisper" in told
+    assert client.transcript() == SAID
 
 
 def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alpha: Host) -> None:
@@ -129,7 +168,8 @@ def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alp
     laptop.write(inventory(ALPHA, named))
     first, second = "hf_first0secret0word", "hf_second0secret0word"
     laptop.cli("deploy", A_TOKEN=first)
-    made = "docker inspect --format '{{.Name}} {{.Created}}' greffier-whisper greffier-other"
+    containers = f"{CONTAINER} {CONTAINER.replace('whisper', 'other')}"
+    made = f"docker inspect --format '{{{{.Created}}}}' {containers}"
     before = alpha.ssh(made).split("\n")
     assert laptop.cli("deploy", A_TOKEN=first).strip() == "alpha: nothing to do."
     plan = laptop.cli("plan", status=4, A_TOKEN=second)
@@ -142,14 +182,14 @@ def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alp
     assert process.returncode == 0, err
     after = alpha.ssh(made).split("\n")
     assert before[0] != after[0] and before[1] == after[1]
-    assert second in alpha.ssh("docker inspect --format '{{.Config.Env}}' greffier-whisper")
+    assert second in alpha.ssh(f"docker inspect --format '{{{{.Config.Env}}}}' {CONTAINER}")
     kept = alpha.ssh("cat /var/lib/greffier/.applied.json /var/lib/greffier/releases/* /var/lib/greffier/audit.jsonl")
     files = "find /var/log/nginx /var/log/greffier -type f -exec cat {} +"
-    logs = alpha.ssh(f"journalctl --no-pager; docker logs greffier-whisper 2>&1; {files}")
+    logs = alpha.ssh(f"journalctl --no-pager; docker logs {CONTAINER} 2>&1; {files}")
     for text in (seen, out, err, plan, kept, logs):
         assert first not in text and second not in text
     # What is no longer wanted goes, container and all.
     laptop.write(inventory(ALPHA))
     laptop.cli("deploy")
-    assert alpha.ssh("docker ps --all --format '{{.Names}}'").split() == ["greffier-whisper"]
+    assert alpha.ssh("docker ps --all --format '{{.Names}}'").split()[0].startswith("greffier-whisper")
     assert alpha.ssh("ls /etc/greffier/services").split() == ["whisper"]
