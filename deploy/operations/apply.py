@@ -287,7 +287,9 @@ def _seconds(prospect: Prospect) -> dict[str, Any]:
 
 def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
-    number, who = prospect.record["release"] + 1, f"{getpass.getuser()}@{socket.gethostname()}"
+    # After a restore the record begins anew, and the releases go on.
+    number = max(prospect.record["release"], *releases.numbers(target), 0) + 1
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     what = [str(step) for step in prospect.plan.steps]
     parts = tuple(prospect.images), tuple(prospect.components), tuple(prospect.models)
