@@ -3,10 +3,11 @@
 import time
 
 from deploy.errors import KitError
+from deploy.render.units import SERVICE, SOCKET
 from deploy.targets import Target
 
 START_SECONDS = 15
-UNITS = {"nginx": "nginx.service", "autostart": "greffier-autostart.service"}
+UNITS = {"nginx": "nginx.service", "autostart": SERVICE}
 
 
 class Systemd:
@@ -36,6 +37,8 @@ class Systemd:
     def stop(self, unit: str) -> None:
         """nginx is the host's own and may serve others: it is never stopped."""
         if unit != "nginx":
+            # Its address first, which would start it again for the next caller.
+            self._target.run(("systemctl", "stop", SOCKET), check=False)
             self._do("stop", unit)
 
     def check(self) -> None:

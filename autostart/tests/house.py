@@ -61,6 +61,8 @@ class House:
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
         self.environment: dict[str, str] = {}
+        self.starter: list[str] = []
+        self.passed: tuple[int, ...] = ()
         self.log = folder / "autostart.log"
 
     def add(
@@ -108,14 +110,31 @@ class House:
         self.write_config()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "greffier_autostart", "serve", "--config", str(self.config)],
+                [
+                    *self.starter,
+                    sys.executable,
+                    "-m",
+                    "greffier_autostart",
+                    "serve",
+                    "--config",
+                    str(self.config),
+                ],
                 stderr=log,
                 text=True,
                 env={**os.environ, "PYTHONPATH": str(HERE.parent / "src"), **self.environment},
+                pass_fds=self.passed,
             )
         wait_until(lambda: self.process.poll() is not None or self.events("listening"), "autostart to listen")
         assert self.process.poll() is None, self.log.read_text()
         self.port = int(self.events("listening")[0]["address"].rpartition(":")[2])
+
+    def hold_address(self) -> socket.socket:
+        """Listen in its place, and pass that on when it starts, as systemd does."""
+        held = socket.create_server(("127.0.0.1", 0))
+        self.passed = (held.fileno(),)
+        script = f'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&{held.fileno()}'
+        self.starter = ["sh", "-c", script, "sh"]
+        return held
 
     def stop(self) -> None:
         if self.process is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -296,3 +297,17 @@ def test_wake_and_sleep_from_many_sides(house: House) -> None:
     assert {answer["state"] for answer in answers} == {"ready"} and house.starts() == 1
     assert house.control("sleep", "whisper")["state"] == "asleep"
     assert house.control("sleep", "whisper")["state"] == "asleep"
+
+
+def test_callers_wait_while_it_restarts_where_its_address_is_held_for_it(empty_house: House) -> None:
+    house = empty_house
+    house.add()
+    with house.hold_address() as held, ThreadPoolExecutor(1) as pool:
+        house.start()
+        assert house.port == held.getsockname()[1]
+        assert house.json("/v1/x")[0] == 200
+        house.stop()
+        early = pool.submit(house.json, "/v1/x")
+        wait_until(lambda: select.select([held], [], [], 0)[0], "a caller to wait")
+        house.start()
+        assert early.result()[0] == 200

@@ -39,8 +39,8 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
             target.remove(str(root), below=str(root.parent.parent))
             return
         _containers(target, host, volumes=volumes)
-        target.run(("systemctl", "disable", units.SERVICE), check=False)
-        ours = {*record["files"], *record["pending"], units.UNIT}
+        target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
+        ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
         target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
         target.run(("systemctl", "daemon-reload"))
         target.run(("systemctl", "reload", "nginx"), check=False)

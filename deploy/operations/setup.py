@@ -8,7 +8,7 @@ from deploy.operations.report import Reporter
 from deploy.render import units
 from deploy.ssh import Ssh
 from deploy.stack import HostStack
-from deploy.targets import Target
+from deploy.targets import Target, Writing
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "24.04")}
 BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
@@ -132,12 +132,12 @@ def _autostart(host: HostStack, target: Target, report: Reporter) -> list[str]:
             with report.step(f"Installing {component.label}") as bar:
                 components.build(target, host.layout, component, bar)
             done.append(f"installed {component.label}")
-    unit = dict(units.files(host))[units.UNIT]
-    state = target.states([units.UNIT], [units.UNIT]).get(units.UNIT)
-    if state is None or state.text != unit.text:
-        target.write(units.UNIT, unit.text.encode(), unit.mode, unit.owner, unit.group)
+    wanted = {path: file for path, file in units.files(host) if path in (units.UNIT, units.ADDRESS)}
+    there = target.states(list(wanted), list(wanted))
+    if any(path not in there or there[path].text != file.text for path, file in wanted.items()):
+        target.write_all([Writing(p, f.text.encode(), f.mode, f.owner, f.group) for p, f in wanted.items()])
         target.run(("systemctl", "daemon-reload"))
-        target.run(("systemctl", "enable", "greffier-autostart.service"))
+        target.run(("systemctl", "enable", units.SERVICE, units.SOCKET))
         done.append("installed the service greffier-autostart")
     return done
 

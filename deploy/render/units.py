@@ -1,4 +1,4 @@
-"""systemd's unit of autostart, and the hook that tells nginx of a renewed certificate."""
+"""systemd's units of autostart, and the hook that tells nginx of a renewed certificate."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,17 @@ from deploy.stack import HostStack
 from deploy.types import Effect, File
 
 SERVICE = "greffier-autostart.service"
+SOCKET = "greffier-autostart.socket"
 UNIT = f"/etc/systemd/system/{SERVICE}"
+ADDRESS = f"/etc/systemd/system/{SOCKET}"
 HOOK = "/etc/greffier/tls/renewed"
 
 _UNIT = """\
 [Unit]
 Description=Greffier autostart: wakes speech services when they are called
-After=network.target docker.service
+After=network.target docker.service greffier-autostart.socket
 Wants=docker.service
+Requires=greffier-autostart.socket
 
 [Service]
 User=greffier
@@ -55,6 +58,18 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 
+_SOCKET = """\
+[Unit]
+Description=Greffier autostart's address: while autostart restarts, whoever calls waits here
+
+[Socket]
+ListenStream=127.0.0.1:{port}
+Backlog=4096
+
+[Install]
+WantedBy=sockets.target
+"""
+
 _HOOK = """\
 #!/bin/sh
 # certbot calls this with a certificate that it has just got.
@@ -66,7 +81,7 @@ exec systemctl reload nginx
 
 
 def files(host: HostStack) -> Iterator[tuple[str, File]]:
-    """The unit, and certbot's hook where Let's Encrypt is used."""
+    """The units, and certbot's hook where Let's Encrypt is used."""
     layout, autostart = host.layout, host.autostart
     text = _UNIT.format(
         code=autostart.code(layout.opt),
@@ -74,6 +89,8 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         release=autostart.release,
         config=f"{layout.etc}/autostart/config.json",
     )
-    yield UNIT, File((text,), 0o644, "root", "root", (Effect("restart", "autostart"),))
+    again = (Effect("restart", "autostart"),)
+    yield UNIT, File((text,), 0o644, "root", "root", again)
+    yield ADDRESS, File((_SOCKET.format(port=layout.autostart_port),), 0o644, "root", "root", again)
     if host.tls.mode == "letsencrypt":
         yield HOOK, File((_HOOK.format(tls=f"{layout.etc}/tls/greffier"),), 0o755, "root", "root")

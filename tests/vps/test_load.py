@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from tests.vps.host import Host
 from tests.vps.laptop import Client, Laptop, beginning, host, inventory, service, until
 
 RATE = 20.0
@@ -69,7 +70,7 @@ class Load:
             return repr(error)
 
 
-def test_no_request_is_lost_while_deploys_change_the_service(laptop: Laptop, client: Client) -> None:
+def test_no_request_is_lost_while_deploys_change_the_service(laptop: Laptop, client: Client, alpha: Host) -> None:
     said = client.transcript(beginning(3))
     assert "fellow Americans" in said
     with Load(client).running() as load:
@@ -79,6 +80,8 @@ def test_no_request_is_lost_while_deploys_change_the_service(laptop: Laptop, cli
             laptop.cli("deploy")
         laptop.cli("rollback")
         laptop.cli("restart", "whisper")
+        # As a deploy of a kit with another autostart does.
+        alpha.ssh("systemctl restart greffier-autostart")
         until(lambda: load.count >= WANTED, "enough requests", 120)
     results = load.results()
     assert set(results) == {"200", said}, results

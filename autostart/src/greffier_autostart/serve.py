@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import signal
+import socket
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -72,11 +74,7 @@ async def _serve(path: Path, config: Config) -> None:
         raise CommandError(f"unknown command {name!r}; known: {known}")
 
     await supervisor.adopt()
-    host, port = config.listen
-    try:
-        server = await loop.create_server(supervisor.client, host, port, backlog=BACKLOG)
-    except OSError as error:
-        raise ServeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from None
+    server = await _listen(supervisor, config.listen, loop)
     control = ControlServer(config.control, command)
     try:
         await control.open()
@@ -88,7 +86,8 @@ async def _serve(path: Path, config: Config) -> None:
         loop.add_signal_handler(number, done.set)
     loop.add_signal_handler(signal.SIGHUP, begin_reload)
     sweeper = loop.create_task(supervisor.sweep())
-    _log("listening", address=f"{host}:{server.sockets[0].getsockname()[1]}", services=len(config.services))
+    host, port = server.sockets[0].getsockname()[:2]
+    _log("listening", address=f"{host}:{port}", services=len(config.services))
     await done.wait()
     _log("stopping")
     server.close()
@@ -98,6 +97,29 @@ async def _serve(path: Path, config: Config) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await sweeper
     _log("stopped")
+
+
+async def _listen(
+    supervisor: Supervisor, address: tuple[str, int], loop: asyncio.AbstractEventLoop
+) -> asyncio.Server:
+    """On the address, or on the socket that systemd holds: then callers wait while autostart restarts."""
+    inherited = _inherited()
+    if inherited is not None:
+        return await loop.create_server(supervisor.client, sock=inherited)
+    host, port = address
+    try:
+        return await loop.create_server(supervisor.client, host, port, backlog=BACKLOG)
+    except OSError as error:
+        raise ServeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from None
+
+
+def _inherited() -> socket.socket | None:
+    """The socket that systemd passed, if it did (sd_listen_fds(3): the first is number 3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    passed = socket.socket(fileno=3)
+    passed.setblocking(False)
+    return passed
 
 
 def _report(service: Service, old: State, new: State, reason: str | None) -> None:
