@@ -133,7 +133,7 @@ class House:
         held = socket.create_server(("127.0.0.1", 0))
         self.passed = (held.fileno(),)
         script = f'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&{held.fileno()}'
-        self.starter = ["sh", "-c", script, "sh"]
+        self.starter = ["bash", "-c", script, "bash"]
         return held
 
     def stop(self) -> None:

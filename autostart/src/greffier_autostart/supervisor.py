@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .service import MAX_HOLD_SECONDS, Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
+LAST_CALL_SECONDS = 0.5
+"""Before it ends, what is on its way over open connections already is still served."""
 
 
 class Supervisor:
@@ -46,7 +49,7 @@ class Supervisor:
 
     def opened(self, client: Client) -> bool:
         self._clients.add(client)
-        return len(self._clients) <= MAX_CONNECTIONS and not self.closing
+        return len(self._clients) <= MAX_CONNECTIONS
 
     def closed(self, client: Client) -> None:
         self._clients.discard(client)
@@ -166,7 +169,8 @@ class Supervisor:
 
     async def close(self) -> None:
         """Finish what is in flight, within the services' own stop times, and stop what cannot go on alone."""
-        self.closing = True
+        self.closing = True  # from here on every answer is the last one of its connection
+        await self._without_clients(LAST_CALL_SECONDS)
         services = self._known()
         for service in self._services.values():
             if service.wanted_entry is not None:
@@ -174,19 +178,23 @@ class Supervisor:
         for client in list(self._clients):
             client.close_if_idle()
         patience = max((service.entry.stop_seconds for service in services), default=0.0)
-        if self._clients:
-            self._empty.clear()
-            try:
-                await asyncio.wait_for(self._empty.wait(), patience)
-            except TimeoutError:
-                for client in list(self._clients):
-                    client.abort()
+        if not await self._without_clients(patience):
+            for client in list(self._clients):
+                client.abort()
         for service in services:
             await service.wait_for(State.PAUSED)
             await service.close()
         self._drivers.close()
 
     # Inside
+
+    async def _without_clients(self, seconds: float) -> bool:
+        """Wait until nobody is connected. Returns whether it came to that in time."""
+        if self._clients:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
+        return not self._clients
 
     def _known(self) -> list[Service]:
         return [*self._services.values(), *self._replaced]
