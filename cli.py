@@ -4,6 +4,7 @@
 Every command imports what it needs when it runs, so that `--help` is at once.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -68,12 +69,15 @@ def render(
 @app.command()
 def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show what deploy would do. Status 0: nothing. Status 4: something."""
-    from deploy import console
-    from deploy.operations import survey, workspace
+    from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
-    workspace.example_domains(space)
-    found = {h.name: survey.look(space, h).plan for h in workspace.chosen(space, host)}
+    hosts = workspace.approached(space, host)
+    # What takes long to import, while the hosts answer.
+    from deploy import console
+    from deploy.operations import survey
+
+    found = {h.name: survey.look(space, h).plan for h in hosts}
     console.plans(space, found, as_json=as_json)
     if any(not p.empty for p in found.values()):
         raise typer.Exit(4)
@@ -82,18 +86,21 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 @app.command()
 def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force = False) -> None:
     """Bring the hosts to what the inventory says, all at once; one that fails does not stop the others."""
-    from deploy import console, progress
-    from deploy.operations import apply, fleet, workspace
+    from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
-    workspace.example_domains(space)
+    hosts = workspace.approached(space, host)
+    # What takes long to import, while the hosts answer.
+    from deploy import console, progress
+    from deploy.operations import apply, fleet
+
     with progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
         consent = console.consent(force=force)
         outcomes = fleet.each(
             space,
-            workspace.chosen(space, host),
+            hosts,
             lambda chosen, named: apply.deploy(space, chosen, named, consent),
             report,
         )
@@ -226,6 +233,8 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         sys.exit(130)
+    finally:
+        gc.freeze()  # the interpreter would look through all there is once more, to no end
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Lost(KitError):
 
 
 class Connection:
-    """Sends one operation at a time and keeps the agent assured that somebody is there."""
+    """Sends one operation at a time and keeps the agent assured that somebody is there. It is being made when this
+    returns; the first operation waits for it."""
 
     def __init__(self, command: Sequence[str], name: str, *, password: Secret | None = None) -> None:
         self.name = name
@@ -40,13 +41,11 @@ class Connection:
         self._sink, self._source = self._process.stdin, self._process.stdout
         self._saying = threading.Lock()
         self._closed = threading.Event()
-        try:
+        with contextlib.suppress(OSError):  # who asks first learns why it ended
             if password is not None:
                 self._sink.write(password.reveal().encode() + b"\n")
             self._sink.write(programs.opened("agent"))
             self._sink.flush()
-        except OSError:
-            raise self._lost() from None
         threading.Thread(target=self._ping, name=f"ping {name}", daemon=True).start()
 
     def __enter__(self) -> Self:

@@ -51,19 +51,23 @@ class Ssh:
             name = f"{user}@{self.address}"
             raise explain(Lost(f"A command failed on {name}.", output=done.stdout + done.stderr), name)
 
-    def connect(self) -> Connection:
-        """An agent on the host, as root. Raises KitError with a sentence for what went wrong."""
+    def start(self) -> Connection:
+        """Begin to connect to an agent on the host, as root."""
         user = self._user()
-        name = f"{user}@{self.address}"
         sudo = () if user == "root" else ("sudo", "-n", "--")
+        return Connection(self.command((*sudo, *programs.COMMAND)), f"{user}@{self.address}")
+
+    def greet(self, begun: Connection) -> Connection:
+        """Wait for the agent; a password that sudo wants is asked for. Raises KitError with a sentence for what went
+        wrong."""
         try:
-            return _greeted(Connection(self.command((*sudo, *programs.COMMAND)), name))
+            return _greeted(begun)
         except Lost as error:
-            if sudo and "password is required" in error.output and sys.stdin.isatty():
-                secret = Secret(getpass.getpass(f"sudo password of {name}: "))
+            if "password is required" in error.output and sys.stdin.isatty():
+                secret = Secret(getpass.getpass(f"sudo password of {begun.name}: "))
                 words = ("sudo", "-S", "-p", "", "--", *programs.COMMAND)
-                return _greeted(Connection(self.command(words), name, password=secret))
-            raise explain(error, name) from None
+                return _greeted(Connection(self.command(words), begun.name, password=secret))
+            raise explain(error, begun.name) from None
 
 
 def _greeted(connection: Connection) -> Connection:

@@ -55,20 +55,33 @@ class Supervisor(Protocol):
         """What the unit was started from, so that new code shows as a restart."""
 
 
+class Way(Protocol):
+    """How an agent is reached: begun at once, waited for when something is to be asked."""
+
+    def start(self) -> Connection: ...
+    def greet(self, begun: Connection) -> Connection: ...
+
+
 class Target:
     """One host. Paths are absolute, commands are tuples and never pass a shell."""
 
-    def __init__(
-        self, name: str, layout: Layout, connect: Callable[[], Connection], supervise: Callable[["Target"], Supervisor]
-    ) -> None:
+    def __init__(self, name: str, layout: Layout, way: Way, supervise: Callable[["Target"], Supervisor]) -> None:
         self.name = name
         self.layout = layout
-        self._connect = connect
+        self._way = way
         self._supervise = supervise
+        self._begun: Connection | None = None
+
+    def approach(self) -> None:
+        """Begin to connect. What comes of it shows when the connection is first used."""
+        self._begun = self._begun or self._way.start()
 
     @cached_property
     def connection(self) -> Connection:
-        return self._connect()
+        self.approach()
+        assert self._begun
+        self._begun = self._way.greet(self._begun)
+        return self._begun
 
     @cached_property
     def supervisor(self) -> Supervisor:
@@ -80,14 +93,15 @@ class Target:
         return self.connection.ask("hello")[0]
 
     def close(self) -> None:
-        if "connection" in self.__dict__:
-            self.connection.close()
-            del self.__dict__["connection"]
+        if self._begun:
+            self._begun.close()
+            self._begun = None
+            self.__dict__.pop("connection", None)
 
     def abort(self) -> None:
         """End the connection at once, whatever is under way: the agent ends the step and gives the lock back."""
-        if "connection" in self.__dict__:
-            self.connection.abort()
+        if self._begun:
+            self._begun.abort()
 
     def states(self, paths: Sequence[str], texts: Sequence[str] = (), salt: str = "") -> dict[str, FileState]:
         """State of each path that is there, in one round trip."""
@@ -211,7 +225,19 @@ def describe(holder: Mapping[str, Any]) -> str:
     return f"{holder['by']} (process {holder['process']}, `{holder['why']}`) for {int(holder['age'])} s"
 
 
+@dataclass(frozen=True)
+class _Child:
+    """An agent in a child process."""
+
+    name: str
+
+    def start(self) -> Connection:
+        return Connection((sys.executable, *programs.COMMAND[1:]), self.name)
+
+    def greet(self, begun: Connection) -> Connection:
+        return begun
+
+
 def local_target(name: str, layout: Layout, supervisor: Supervisor) -> Target:
-    """This machine, by an agent in a child process."""
-    command = (sys.executable, *programs.COMMAND[1:])
-    return Target(name, layout, lambda: Connection(command, name), lambda _: supervisor)
+    """This machine."""
+    return Target(name, layout, _Child(name), lambda _: supervisor)

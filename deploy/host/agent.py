@@ -11,14 +11,11 @@ import contextlib
 import fcntl
 import grp
 import hashlib
-import http.client
 import json
 import os
 import pwd
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -271,6 +268,11 @@ class Agent:
 
     def _fetch(self, head: Head, body: bytes) -> Head:
         """GET from a server of this host, by the name that its clients use."""
+        # Here, since most agents end without it, and every one shall start fast.
+        import http.client
+        import socket
+        import ssl
+
         with contextlib.ExitStack() as undo:
             plain = undo.enter_context(socket.create_connection(("127.0.0.1", head["port"]), timeout=head["seconds"]))
             connection = http.client.HTTPConnection(head["name"])

@@ -53,6 +53,15 @@ def chosen(space: Workspace, name: str | None) -> list[HostStack]:
     return [space.host(name)] if name else list(space.stack.hosts)
 
 
+def approached(space: Workspace, name: str | None) -> list[HostStack]:
+    """The hosts that something shall be done to, with the connections to them begun. Raises KitError."""
+    hosts = chosen(space, name)
+    example_domains(space)
+    for host in hosts:
+        space.target(host).approach()
+    return hosts
+
+
 def service(space: Workspace, name: str | None) -> tuple[HostStack, ServiceStack]:
     """The named service (the first, where none is named) and its host. Raises KitError."""
     found = {s.name: (host, s) for host in space.stack.hosts for s in host.services}
@@ -139,7 +148,7 @@ def example_domains(workspace: Workspace) -> None:
 def _target(host: HostStack) -> Target:
     if host.runtime == "process":
         return local_target(host.name, host.layout, LocalSupervisor(host.layout, units(host)))
-    return Target(host.name, host.layout, way(host).connect, Systemd)
+    return Target(host.name, host.layout, way(host), Systemd)
 
 
 def way(host: HostStack) -> Ssh:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from deploy import ROOT
 from deploy.errors import INVENTORY, KitError
 from deploy.quantities import show_size
 from deploy.stack import HostStack, ServiceStack
 from deploy.types import Effect, File
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 RELOAD = (Effect("reload", "nginx"),)
 SEND_TIMEOUT_FLOOR = 600
@@ -121,7 +123,10 @@ def _string(text: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # Not before there is something to render: a deploy is connecting by then.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     # Compiling the templates is nine tenths of a rendering, and several hosts share them.
     environment = Environment(
         loader=FileSystemLoader(ROOT / "nginx"), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
