@@ -27,8 +27,8 @@ test: setup-tests ## set up all that is needed and run check and every test
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps
 
-bench: setup-tests ## measure: make bench NAME=path
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path"; exit 2; }
+bench: setup-tests ## measure: make bench NAME=path, or NAME=deploy (root on Debian 12)
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
@@ -42,6 +42,7 @@ lock: setup ## resolve every lock file anew
 	cd services && ../$(LOCK) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
 	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
 		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
+	$(LOCK) bench/peers/requirements.in -o bench/peers/requirements.lock
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

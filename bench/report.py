@@ -50,6 +50,11 @@ class Figure:
         return round(self.value, 3) if abs(self.value) < 1000 else float(f"{self.value:.4g}")
 
 
+def spread(seconds: Sequence[float]) -> str:
+    """The least and the most, for a note."""
+    return f"{min(seconds):.2f} to {max(seconds):.2f} s"
+
+
 def machine() -> str:
     """The machine, in general words."""
     cores = len(os.sched_getaffinity(0))

@@ -14,7 +14,7 @@ from typing import Any
 import openai
 
 from bench.path.host import MODEL, SERVICES, Deployed, environment
-from bench.report import Figure, Goal
+from bench.report import Figure, Goal, spread
 from deploy import ROOT
 from deploy.operations import models
 from deploy.operations.report import Reporter
@@ -133,8 +133,7 @@ def _median(timed: list[Timed]) -> float:
 
 
 def _spread(timed: list[Timed]) -> str:
-    seconds = [one.seconds for one in timed]
-    return f"{min(seconds):.2f} to {max(seconds):.2f} s"
+    return spread([one.seconds for one in timed])
 
 
 def difference(before: str, after: str) -> float:
