@@ -72,7 +72,9 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
-    hosts = workspace.approached(space, host)
+    workspace.example_domains(space)
+    hosts = workspace.chosen(space, host)
+    workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
     from deploy import console
     from deploy.operations import survey
@@ -89,7 +91,9 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force =
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
-    hosts = workspace.approached(space, host)
+    workspace.example_domains(space)
+    hosts = workspace.chosen(space, host)
+    workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
     from deploy import console, progress
     from deploy.operations import apply, fleet

@@ -1,6 +1,7 @@
 """An inventory opened for work: its stack, its hosts' layouts, and the way to each of them."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,13 +54,10 @@ def chosen(space: Workspace, name: str | None) -> list[HostStack]:
     return [space.host(name)] if name else list(space.stack.hosts)
 
 
-def approached(space: Workspace, name: str | None) -> list[HostStack]:
-    """The hosts that something shall be done to, with the connections to them begun. Raises KitError."""
-    hosts = chosen(space, name)
-    example_domains(space)
+def approach(space: Workspace, hosts: Iterable[HostStack]) -> None:
+    """Begin to connect to hosts, all at once."""
     for host in hosts:
         space.target(host).approach()
-    return hosts
 
 
 def service(space: Workspace, name: str | None) -> tuple[HostStack, ServiceStack]:
