@@ -9,6 +9,7 @@ from typing import Any
 from deploy import render
 from deploy.operations import components, images, inventories, models, setup, workspace
 from deploy.operations.components import Component
+from deploy.render import compose
 from deploy.stack import HostStack
 
 HUB = "https://huggingface.co"
@@ -53,6 +54,7 @@ def _state(folder: Path, host: HostStack, inventory: Path) -> dict[str, Any]:
         "context_archive": str(_written(folder / "context.tar", images.context(service))),
         "dockerfile": f"services/{service.kind.name}/Dockerfile",
         "service": service.name,
+        "container": compose.container(service),
         "compose_folder": f"{layout.etc}/services/{service.name}",
         "files": [
             {

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.facts.docker import DockerImage
+from pyinfra.facts.docker import DockerContainer, DockerImage
 from pyinfra.facts.files import File
 from pyinfra.facts.server import Command
 from pyinfra.operations import files, server, systemd
@@ -50,6 +50,9 @@ for file in state["files"]:
     )
     for effect in file["then"]:
         changes.setdefault(effect, []).append(put.did_change)
+
+if not host.get_fact(DockerContainer, object_id=state["container"]):
+    changes.setdefault(f"restart {state['service']}", []).append(lambda: True)
 
 names = f"NAMES={shlex.quote(state['names'])}; export NAMES; "
 checked = f"if ( {names}{(HERE / 'certified.sh').read_text()} ); then echo fine; fi"
