@@ -223,7 +223,6 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
                 images.create(target, entry["composeDir"])
     for unit in prospect.plan.start:
         with report.step(f"Starting {unit}"):
-            supervisor.stop(unit)
             supervisor.start(unit)
     for effect in prospect.plan.effects:
         if effect.verb == "reload" and effect.what not in prospect.plan.start:
