@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy import VERSION, plan, render
-from deploy.errors import INVENTORY, KitError
+from deploy.connection import Lost
+from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import acme, certificates, components, control, images, models, secrets, workspace
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
@@ -81,7 +82,7 @@ def look(
     )
     have = Survey(
         _files(target, tree, record, resolved),
-        components.complete(target, built.values()) | images.present(target, pictures),
+        components.complete(target, built.values()) | _pictures(target, host, pictures),
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
@@ -105,6 +106,21 @@ def _containers(tree: Tree, host: HostStack) -> dict[str, str]:
     if host.runtime == "process":
         return {}
     return {container: name for name, entry in _services(tree, host).items() for container in entry["containers"]}
+
+
+def no_docker(host: str, said: str) -> KitError:
+    """What to tell where Docker gives no answer."""
+    hint = f"`systemctl status docker` there says why; `setup {host}` installs it where it is missing."
+    return KitError(f"Docker does not answer on {host}.", hint, output=said, code=HOST)
+
+
+def _pictures(target: Target, host: HostStack, wanted: Mapping[str, ServiceStack]) -> frozenset[str]:
+    try:
+        return images.present(target, wanted)
+    except Lost:
+        raise
+    except KitError as error:
+        raise no_docker(host.name, error.output or error.message) from None
 
 
 def _require(target: Target, former: Release) -> None:
