@@ -39,6 +39,8 @@ STEPS = (
 )
 FIRST = tuple(step for step in STEPS if not step.startswith("Holding"))
 RECORDING = f"{STEPS[-1]}: done"
+POINTS = (*STEPS, "Reloading autostart", RECORDING)
+"""Autostart is started anew where its code is another one, and else reloaded."""
 
 
 @pytest.fixture
@@ -164,14 +166,14 @@ def connections(process: "subprocess.Popen[str]") -> list[int]:
 
 
 STATUS = {kill: -signal.SIGKILL, interrupt: 130, drop: 3, power: 3, reboot: 3, silence: 3}
-CASES = [(kill, step) for step in (*STEPS, RECORDING)] + [
+CASES = [(kill, step) for step in POINTS] + [
     (interrupt, STEPS[1]),
     (interrupt, MAKING),
     (drop, MAKING),
     (power, MAKING),
     (silence, "Proving whisper"),
 ]
-EVERY = list(product(STATUS, (*STEPS, RECORDING)))
+EVERY = list(product(STATUS, POINTS))
 
 
 def test_the_steps_are_those_that_a_deploy_has(laptop: Laptop, alpha: Host) -> None:
