@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count, product
 
+import httpx2
 import pytest
 
 from tests.vps.host import Host
@@ -109,8 +110,11 @@ def free(laptop: Laptop) -> bool:
 
 
 def serves(client: Client) -> bool:
-    with client.http() as http:
-        return http.get("/v1/models").status_code == 200
+    try:
+        with client.http() as http:
+            return http.get("/v1/models").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def finish(laptop: Laptop, alpha: Host, wanted: str) -> None:
