@@ -2,7 +2,8 @@
 
 import json
 import secrets as tokens
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,15 +81,18 @@ def look(
         former.units if former else workspace.releases(host),
         _containers(tree, host),
     )
+    with _asking_docker(host):
+        there = images.present(target, pictures)
+        containers = images.containers(target) if host.runtime == "compose" else {}
     have = Survey(
         _files(target, tree, record, resolved),
-        components.complete(target, built.values()) | _pictures(target, host, pictures),
+        components.complete(target, built.values()) | there,
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
-        images.containers(target) if host.runtime == "compose" else {},
+        containers,
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
     before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
@@ -114,9 +118,10 @@ def no_docker(host: str, said: str) -> KitError:
     return KitError(f"Docker does not answer on {host}.", hint, output=said, code=HOST)
 
 
-def _pictures(target: Target, host: HostStack, wanted: Mapping[str, ServiceStack]) -> frozenset[str]:
+@contextmanager
+def _asking_docker(host: HostStack) -> Iterator[None]:
     try:
-        return images.present(target, wanted)
+        yield
     except Lost:
         raise
     except KitError as error:
