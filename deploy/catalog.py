@@ -85,6 +85,8 @@ class Manifest(_Part):
     stop_timeout: Duration
     memory: Size
     """What it needs with a model the kit does not know."""
+    disk: Size = 0
+    """What building its image takes on the host, layers of the build included."""
     compute_types: dict[Literal["cpu", "cuda"], str]
     settings: Settings
     secrets: list[str]

@@ -16,6 +16,8 @@ from deploy.types import Secret
 
 PING_SECONDS = 5.0
 """Well within the silence after which the agent takes the laptop for dead."""
+FAREWELL = 10.0
+"""Seconds that the agent has to end the step it is at and to give the lock back, after Ctrl-C."""
 
 
 class Lost(KitError):
@@ -67,8 +69,13 @@ class Connection:
         self._errors.close()
 
     def abort(self) -> None:
-        """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost."""
+        """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost. Returns when the
+        host has given up what it did, or does not answer."""
         self._closed.set()
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last: in the middle of a frame
+            self._sink.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(FAREWELL)
         self._process.terminate()
 
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:

@@ -80,7 +80,8 @@ class LocalSupervisor:
             raise KitError("nginx refuses its configuration.", output=done.stderr)
 
     def start(self, unit: str) -> None:
-        """Start and wait until it serves. Raises KitError with the end of its log."""
+        """Start, anew where it runs, and wait until it serves. Raises KitError with the end of its log."""
+        self.stop(unit)
         wanted = self.units[unit]
         log = Path(self.layout.log) / f"{unit}.log"
         for folder in (self.layout.run, self.layout.log, f"{self.layout.var}/nginx"):

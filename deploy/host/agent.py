@@ -2,9 +2,9 @@
 
 Frames come in on standard input, one operation at a time; their answers go out on standard output. While the
 lock is held the laptop must be heard of every HEARTBEAT seconds. When it is not, or the connection ends, the
-running command's process group is ended (a short one that must be whole has time to finish), what the laptop asked
-for in this case is done, and the lock is given back: so no two applies ever overlap, and a laptop that died does not
-hold a host.
+running command's process group is ended (a short one that must be whole has time to finish, and files that are being
+put in place are put there), what the laptop asked for in this case is done, and the lock is given back: so no two
+applies ever overlap, and a laptop that died does not hold a host.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from deploy.host import frames
+from deploy.host.store import settle
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
@@ -49,6 +50,7 @@ class Agent:
         self._lock: IO[str] | None = None
         self._running: subprocess.Popen[bytes] | None = None
         self._whole = False
+        self._placing = threading.Lock()
         self._afterwards: dict[str, list[str]] = {}
         self._operations: dict[str, Callable[[Head, bytes], Head | None]] = {
             "hello": self._hello,
@@ -68,7 +70,7 @@ class Agent:
     def serve(self) -> int:
         """Until the connection ends."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
-        signal.signal(signal.SIGTERM, lambda *_: self._abandon())
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self._abandon).start())
         inbox: list[tuple[Head, bytes]] = []
         changed = threading.Condition()
 
@@ -119,6 +121,7 @@ class Agent:
 
     def _abandon(self) -> None:
         """End the running command, do what was promised, and end this process: the kernel gives the lock back."""
+        self._placing.acquire(timeout=WHOLE)
         process = self._running
         if process is not None and self._whole:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -198,12 +201,27 @@ class Agent:
         return {"there": True, "content": path.read_bytes()} if path.is_file() else {"there": False}
 
     def _write(self, head: Head, body: bytes) -> None:
-        """Each file atomically: the old one or the new one, never a part."""
+        """Each file atomically, the old one or the new one and never a part; and none of them where there is no room
+        for all."""
         offset = 0
-        for entry in head["files"]:
-            content = body[offset : offset + entry["size"]]
-            offset += entry["size"]
-            _write(Path(entry["path"]), content, entry["mode"], entry["owner"], entry["group"])
+        staged: list[tuple[Path, Path]] = []
+        with self._placing:
+            try:
+                for entry in head["files"]:
+                    path = Path(entry["path"])
+                    staged.append((_beside(path), path))
+                    with _sentence(path):
+                        _stage(*staged[-1], body[offset : offset + entry["size"]], entry)
+                    offset += entry["size"]
+                for temporary, path in staged:
+                    with _sentence(path):
+                        temporary.replace(path)
+                for folder in {path.parent for _, path in staged}:
+                    settle(folder)
+            finally:
+                for temporary, _ in staged:
+                    with contextlib.suppress(OSError):
+                        temporary.unlink()
 
     def _folders(self, head: Head, body: bytes) -> None:
         for entry in head["folders"]:
@@ -215,17 +233,18 @@ class Agent:
                 shutil.chown(path, entry["owner"], entry["group"])
 
     def _remove(self, head: Head, body: bytes) -> None:
-        for name in head["paths"]:
-            path = Path(name)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-            for parent in path.parents:
-                if not head["below"] or Path(head["below"]) not in parent.parents:
-                    break
-                with contextlib.suppress(OSError):  # something else is in it
-                    parent.rmdir()
+        with self._placing:
+            for name in head["paths"]:
+                path = Path(name)
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+                for parent in path.parents:
+                    if not head["below"] or Path(head["below"]) not in parent.parents:
+                        break
+                    with contextlib.suppress(OSError):  # something else is in it
+                        parent.rmdir()
 
     # Commands. ------------------------------------------------------------------------------------
 
@@ -346,28 +365,32 @@ def _holder(file: IO[str]) -> Head:
         return {}
 
 
-def _write(path: Path, content: bytes, mode: int, owner: str, group: str) -> None:
+def _beside(path: Path) -> Path:
+    """Where a new file is made ready. Always the same name, so that what a power cut left is not there for ever."""
+    return path.with_name(f".{path.name}.greffier")
+
+
+@contextlib.contextmanager
+def _sentence(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".greffier-")
+        yield
     except OSError as error:
         raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-        if os.geteuid() == 0:
-            try:
-                shutil.chown(temporary, owner, group)
-            except LookupError as error:
-                raise Refused({"message": f"{path}: {error}"}) from None
-        os.replace(temporary, path)
-    except OSError as error:
-        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    except LookupError as error:  # no such user or group
+        raise Refused({"message": f"{path}: {error}"}) from None
+
+
+def _stage(temporary: Path, path: Path, content: bytes, entry: Head) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(handle)
+        os.fchmod(handle, entry["mode"])
+    if os.geteuid() == 0:
+        shutil.chown(temporary, entry["owner"], entry["group"])
 
 
 def _user(uid: int) -> str:

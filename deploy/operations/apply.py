@@ -19,6 +19,7 @@ from deploy.operations import (
     control,
     images,
     models,
+    preflight,
     records,
     releases,
     survey,
@@ -61,6 +62,7 @@ def deploy(
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
         prospect = survey.look(space, host, former)
+        preflight.check(prospect)
         if prospect.plan.drifted:
             consent(host, prospect.plan.drifted)
         _fetch(space, prospect, report)
@@ -167,9 +169,10 @@ def _write(prospect: Prospect, early: frozenset[str], states: States, report: Re
         for name in sorted(early):
             beside.start(prospect, name, states, report)
         # From here on autostart would start what is new, if it had to begin anew.
-        _put(target, prospect, {path: file for path, file in wanted.items() if not path.startswith(folders)})
-        target.remove(*prospect.plan.remove, below=layout.etc)
-        _check(target)
+        with report.step("Writing the configuration"):
+            _put(target, prospect, {path: file for path, file in wanted.items() if not path.startswith(folders)})
+            target.remove(*prospect.plan.remove, below=layout.etc)
+            _check(target)
     except Lost:
         raise
     except KitError as error:
@@ -223,7 +226,6 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
                 images.create(target, entry["composeDir"])
     for unit in prospect.plan.start:
         with report.step(f"Starting {unit}"):
-            supervisor.stop(unit)
             supervisor.start(unit)
     for effect in prospect.plan.effects:
         if effect.verb == "reload" and effect.what not in prospect.plan.start:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import INVENTORY, KitError
 from deploy.stack import HostStack
-from deploy.targets import Target
+from deploy.targets import Target, Writing
 from deploy.types import Layout, Reference, Secret
 
 AUTHORITY_DAYS = 3650
@@ -98,8 +98,11 @@ def install(host: HostStack, target: Target, secrets: Mapping[Reference, Secret]
         _check_pair(host, chain, key)
     else:
         chain, key = _issue(host, target)
-    target.write(key_path(layout), key, 0o600, layout.root, layout.root_group)
-    target.write(chain_path(layout), chain, 0o644, layout.root, layout.root_group)
+    rights = layout.root, layout.root_group
+    # Together: a key beside another's certificate keeps nginx from starting.
+    target.write_all(
+        [Writing(key_path(layout), key, 0o600, *rights), Writing(chain_path(layout), chain, 0o644, *rights)]
+    )
 
 
 def _names(host: HostStack) -> list[str]:

@@ -38,8 +38,8 @@ def each(
         try:
             return list(pool.map(one, hosts))
         except BaseException:
-            for host in hosts:
-                space.target(host).abort()
+            with ThreadPoolExecutor(len(hosts)) as ending:
+                list(ending.map(lambda host: space.target(host).abort(), hosts))
             raise
 
 

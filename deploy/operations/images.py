@@ -1,6 +1,7 @@
 """Images on a host: which are there, building them from one context, and containers made of them."""
 
 import io
+import re
 import tarfile
 from collections.abc import Iterable
 
@@ -41,7 +42,24 @@ def build(target: Target, service: ServiceStack, bar: Bar) -> None:
         else:
             status = line
     if status != "0":
-        raise KitError(f"The image of {service.name} could not be built.", output="\n".join(printed))
+        said = "\n".join(printed)
+        raise KitError(f"The image of {service.name} could not be built.", _unbuilt(said), output=said)
+
+
+_UNBUILT = (
+    (r"no space left on device", "The disk is full: `prune` removes images and releases that nothing uses."),
+    (r"failed to (resolve|do request|authorize)|pull access denied|toomanyrequests|manifest unknown",
+     "The registry does not give the base image. Does the host reach it? A mirror or a proxy is set in Docker's "
+     "own configuration there, an account by `docker login`."),
+    (r"No matching distribution|Failed to establish a new connection|Temporary failure|Failed to fetch",
+     "A package is not to be had from the host: its index does not answer, or does not have it."),
+)  # fmt: skip
+
+
+def _unbuilt(said: str) -> str:
+    """What helps, by what the build printed."""
+    hints = (hint for sign, hint in _UNBUILT if re.search(sign, said, re.IGNORECASE))
+    return " ".join((*[hint for hint in hints][:1], "Nothing else was changed: deploy again when it is mended."))
 
 
 def context(service: ServiceStack) -> bytes:

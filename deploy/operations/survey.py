@@ -2,12 +2,14 @@
 
 import json
 import secrets as tokens
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import VERSION, plan, render
-from deploy.errors import INVENTORY, KitError
+from deploy.connection import Lost
+from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import acme, certificates, components, control, images, models, secrets, workspace
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
@@ -79,15 +81,18 @@ def look(
         former.units if former else workspace.releases(host),
         _containers(tree, host),
     )
+    with _asking_docker(host):
+        there = images.present(target, pictures)
+        containers = images.containers(target) if host.runtime == "compose" else {}
     have = Survey(
         _files(target, tree, record, resolved),
-        components.complete(target, built.values()) | images.present(target, pictures),
+        components.complete(target, built.values()) | there,
         models.present(host, target, requests.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
-        images.containers(target) if host.runtime == "compose" else {},
+        containers,
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
     before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
@@ -105,6 +110,22 @@ def _containers(tree: Tree, host: HostStack) -> dict[str, str]:
     if host.runtime == "process":
         return {}
     return {container: name for name, entry in _services(tree, host).items() for container in entry["containers"]}
+
+
+def no_docker(host: str, said: str) -> KitError:
+    """What to tell where Docker gives no answer."""
+    hint = f"`systemctl status docker` there says why; `setup {host}` installs it where it is missing."
+    return KitError(f"Docker does not answer on {host}.", hint, output=said, code=HOST)
+
+
+@contextmanager
+def _asking_docker(host: HostStack) -> Iterator[None]:
+    try:
+        yield
+    except Lost:
+        raise
+    except KitError as error:
+        raise no_docker(host.name, error.output or error.message) from None
 
 
 def _require(target: Target, former: Release) -> None:

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from deploy import ROOT, render
 from deploy.errors import InventoryError
 from deploy.inventory import LABEL
+from deploy.operations import releases
+from deploy.operations.releases import Release
+from deploy.render import compose
+from deploy.ssh import Ssh
 from deploy.stack import HostStack, Stack
+from deploy.targets import Target
 from deploy.types import File, Reference, Secret, Tree
 
 Resolved = Callable[[str], Stack]
@@ -93,6 +98,22 @@ def nginx(tree: Tree) -> dict[str, list[str]]:
     return {path: skeleton(file.text) for path, file in tree.items() if path.endswith(".conf")}
 
 
+def words(tree: Tree, directive: str) -> set[str]:
+    """Arguments of every such directive, as nginx reads them."""
+    found: set[str] = set()
+    for path, file in tree.items():
+        if path.endswith(".conf"):
+            lines = re.findall(rf"^ *{directive} ([^\n]*);$", file.text, re.MULTILINE)
+            found |= {word for line in lines for word in TOKEN.findall(line)}
+    return found
+
+
+def patterns(tree: Tree, path: str) -> set[str]:
+    """The exact texts that the regular expressions of a file's maps match."""
+    quoted = (t[3:-2] for t in TOKEN.findall(tree[path].text) if t.startswith('"~^') and t.endswith('$"'))
+    return {re.sub(r"\\(.)", r"\1", re.sub(r'\\(["\\])', r"\1", text)) for text in quoted}
+
+
 @settings(max_examples=200)
 @given(VALUES)
 @example({"variable": ("$(id) ${HOME} $$", "")})
@@ -112,6 +133,7 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
     docker, process = trees(host)
     # Everything rendered for Docker says exactly what was written.
     project = yaml.safe_load(docker["/etc/greffier/services/w/compose.yml"].text)
+    assert project == compose.project(host, service)
     said = {key: value.replace("$$", "$") for key, value in project["services"]["w"]["environment"].items()}
     config = json.loads(process["/etc/greffier/autostart/config.json"].text)
     assert list(config["services"]) == [service.hostname]
@@ -127,6 +149,11 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
         assert list(tree) == list(other)
     for name in host.names:
         assert re.fullmatch(rf"{LABEL}(\.{LABEL})*", name)
+    allowed = {f"{service.hostname} {origin}" for origin in host.cors_origins}
+    for tree in (docker, process):
+        assert words(tree, "server_name") - {"_", "greffier-auth"} == set(host.names)
+        assert allowed <= patterns(tree, "/etc/nginx/conf.d/greffier-http.conf")
+    assert Ssh(host.address, "root", 0).command(("true",))[-3:] == ("--", values.get("address", host.domain), "true")
     page = docker["/etc/greffier/portal/index.html"].text
     assert page.count("<") == harmless[0]["/etc/greffier/portal/index.html"].text.count("<")
     for tree in (docker, process):
@@ -166,3 +193,14 @@ console.log(JSON.stringify(yaml.parse(text, {version: '1.2', strict: true}).serv
     assert done.returncode == 0, done.stderr
     read = json.loads(done.stdout)
     assert {name: read[name].replace("$$", "$") for name in wanted} == wanted
+
+
+def test_a_kept_release_is_read_back_as_it_was(resolved: Resolved, target: Target) -> None:
+    """What `rollback` writes is what was deployed then."""
+    data = written({}) | {"services": {"w": {"kind": "faster-whisper", "secrets": {"B": "command:print '$(id)'"}}}}
+    (host,) = resolved(yaml.safe_dump(data)).hosts
+    odd = tuple((f"V{number}", text) for number, text in enumerate(SNIPPETS))
+    host = replace(host, services=(replace(host.services[0], environment=odd),))
+    kept = Release(7, render.tree(host), ("image",), (), (), {"nginx": "1"})
+    releases.save(target, kept, {"release": 7})
+    assert releases.load(target, 7) == kept

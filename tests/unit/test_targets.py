@@ -17,7 +17,7 @@ from deploy.errors import KitError
 from deploy.operations import ports
 from deploy.stack import HostStack
 from deploy.supervisor import LocalSupervisor, Unit
-from deploy.targets import Target
+from deploy.targets import Target, Writing
 
 # Takes the lock of a folder, says so, and keeps it until its standard input ends.
 HOLDER = """
@@ -69,6 +69,17 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(target: Target,
             write(target, path, b"x", 0o600)
         assert raised.value.code == 3 and str(path) in raised.value.message
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["path"]
+
+
+def test_files_are_put_in_place_when_all_of_them_are_ready(target: Target, tmp_path: Path) -> None:
+    owner, group = target.layout.root, target.layout.root_group
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "first").write_text("old")
+    files = [Writing(str(tmp_path / path), b"new", 0o600, owner, group) for path in ("first", "file/below")]
+    with pytest.raises(KitError, match="file/below could not be written"):
+        target.write_all(files)
+    assert (tmp_path / "first").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "first"]
 
 
 def test_what_is_not_there_is_neither_read_nor_counted(target: Target, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import signal
 import ssl
 import subprocess
@@ -58,10 +59,12 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
 
 
 class Laptop:
-    """`folder` holds the inventory, and a program `ssh` that reads the test hosts' configuration."""
+    """`folder` holds the inventory, and a program `ssh` that reads the test hosts' configuration; `kit` is another one
+    than this where that is what is tried."""
 
-    def __init__(self, folder: Path, internet: Internet, content: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, internet: Internet, content: Mapping[str, Any], kit: Path = ROOT) -> None:
         self.folder = folder
+        self.kit = kit
         self.path = folder / "inventory.yml"
         programs = folder / "bin"
         programs.mkdir(parents=True)
@@ -82,7 +85,7 @@ class Laptop:
         self.path.write_text(json.dumps(content, indent=2) + "\n")
 
     def command(self, *words: str) -> tuple[str, ...]:
-        return (sys.executable, str(ROOT / "cli.py"), *words)
+        return (sys.executable, str(self.kit / "cli.py"), *words)
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         """A command that goes on beside the test."""
@@ -122,6 +125,17 @@ class Laptop:
     def state(self, name: str = "whisper") -> dict[str, Any]:
         """What `status` says of a service."""
         return next(s for h in self.data("status") for s in h["services"] if s["name"] == name)
+
+
+def copy_of_the_kit(folder: Path) -> Path:
+    """Another kit that a laptop may have, to be changed."""
+    folder.mkdir()
+    for part in ("deploy", "services", "autostart", "nginx", "cli.py"):
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*"))
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    return folder
 
 
 def beginning(seconds: float) -> bytes:

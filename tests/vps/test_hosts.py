@@ -75,14 +75,16 @@ def beta(internet: Internet) -> Iterator[Host]:
         yield host
 
 
-def test_lets_encrypt_and_the_end(internet: Internet, beta: Host, tmp_path: Path) -> None:
+def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, tmp_path: Path) -> None:
     content = inventory({"beta": host("beta", user="debian", tls=ACME)})
     laptop = Laptop(tmp_path, internet, content)
     nginx = "curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1/"
     laptop.cli("setup", "beta")
-    # The first deploy is before DNS points there.
+    # The first deploy is before DNS points there: one name is unknown, the other that of another host.
+    internet.point("whisper.beta.test", alpha.inside)
     told = laptop.cli("deploy")
-    assert "No certificate was issued" in told and "whisper.beta.test" in told
+    assert "No certificate was issued for portal.beta.test, whisper.beta.test" in told
+    assert "http://whisper.beta.test/.well-known/acme-challenge/" in told and "for portal.beta.test" in told
     findings: dict[str, Any] = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["beta"]}
     assert "`deploy`" in findings["self-signed until Let's Encrypt issues one"]
     laptop.cli("plan", status=4)
