@@ -1,0 +1,153 @@
+"""What a host's apt knows and installs: Docker with Compose v2 and buildx from the distribution where it has them,
+else from Docker's own repository, whose key the kit brings along."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from deploy import host as programs
+from deploy.errors import HOST, KitError
+from deploy.targets import Target, Writing
+
+BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
+ENGINE = ("docker-ce", "docker-ce-cli", "containerd.io")
+COMPOSE = "docker-compose-plugin"
+BUILDX = "docker-buildx-plugin"
+KEY = Path(programs.__file__).with_name("docker.asc")
+"""Docker's key for its packages: 9DC8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88."""
+KEYRING = "/etc/apt/keyrings/docker.asc"
+SOURCE = "/etc/apt/sources.list.d/docker.sources"
+OLDEST = (20, 10)
+APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120")
+
+
+def lacking(target: Target) -> tuple[list[str], list[str]]:
+    """(packages to install, what was done for that, in sentences). What is there, from wherever it came, is left
+    alone. Raises KitError where apt knows no Docker with Compose v2."""
+    packages = [name for name in BASE if not _installed(target, name)]
+    docker = _engine(target)
+    compose = bool(said(target, "compose", "version", "--short"))
+    buildx = bool(said(target, "buildx", "version"))
+    if docker and compose and buildx:
+        return packages, []
+    if docker and too_old(docker):
+        raise KitError(f"Docker {docker} is too old.", "Greffier needs Docker 20.10 or newer.", code=HOST)
+    target.run((*APT, "update"))
+    found = _distributions(target, docker=bool(docker), compose=compose, buildx=buildx)
+    if found is not None:
+        return packages + found, []
+    wanted = [
+        *(() if docker else ENGINE),
+        *(() if compose else (COMPOSE,)),
+        *(() if buildx else (BUILDX,)),
+    ]
+    return packages + wanted, [] if candidate(target, wanted[0]) else _add(target, wanted[0])
+
+
+def _engine(target: Target) -> str:
+    """Version of the engine; empty where none is installed. Raises KitError for one that does not answer."""
+    if not target.run(("sh", "-c", "command -v dockerd"), check=False):
+        return ""
+    version = engine(target)
+    if not version:
+        # An installation that was cut off, or somebody stopped it.
+        target.run(("dpkg", "--configure", "-a"))
+        target.run(("systemctl", "start", "docker"), check=False)
+        version = engine(target)
+    if not version:
+        told = target.run(("systemctl", "status", "--no-pager", "docker"), check=False)
+        raise KitError("Docker is installed there, but does not answer.", "Mend it, then run setup again.", output=told)
+    return version
+
+
+def engine(target: Target) -> str:
+    """Version of the engine that answers; empty where none does."""
+    return said(target, "version", "--format", "{{.Server.Version}}")
+
+
+def said(target: Target, *words: str) -> str:
+    """What docker prints on standard output; nothing where it is not there or refuses."""
+    return target.run(("sh", "-c", 'docker "$@" 2>/dev/null', "docker", *words), check=False).strip()
+
+
+def too_old(version: str) -> bool:
+    found = numbers(version)[:2]
+    return bool(found) and found < OLDEST
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """(26, 1, 5) of `5:26.1.5+dfsg1-9`: what is compared of a version."""
+    parts = version.split(":")[-1].split("+")[0].split("-")[0].split("~")[0].split(".")
+    return tuple(int(part) for part in parts if part.isdigit())
+
+
+def _distributions(target: Target, *, docker: bool, compose: bool, buildx: bool) -> list[str] | None:
+    """Packages of the distribution itself, where it has all of them."""
+    wanted = []
+    if not docker:
+        # Debian 13 has the client in a package of its own, which the engine only recommends.
+        wanted += ["docker.io", *(("docker-cli",) if candidate(target, "docker-cli") else ())]
+    if not compose:
+        second = [name for name in ("docker-compose-v2", "docker-compose") if candidate(target, name) >= (2,)]
+        wanted += second[:1] or [""]
+    if not buildx:
+        wanted += ["docker-buildx" if candidate(target, "docker-buildx") else ""]
+    return wanted if all(wanted) else None
+
+
+def candidate(target: Target, package: str) -> tuple[int, ...]:
+    """Version that apt would install; empty where it has none."""
+    for line in target.run(("apt-cache", "policy", package), check=False).splitlines():
+        label, _, value = line.strip().partition(": ")
+        if label == "Candidate":
+            return numbers(value)
+    return ()
+
+
+def _add(target: Target, package: str) -> list[str]:
+    """Have apt know Docker's own packages. Raises KitError, with apt's words, where it cannot reach them; then what
+    was written is taken back."""
+    facts = target.facts
+    architecture = target.run(("dpkg", "--print-architecture")).strip()
+    text = source(str(facts["system"]), str(facts["codename"]), architecture)
+    contents = {SOURCE: text.encode(), KEYRING: KEY.read_bytes()}
+    ours = sorted(contents.keys() - target.existing(list(contents)))
+    target.write_all([Writing(path, contents[path], 0o644, "root", "root") for path in ours])
+    # A source that cannot be reached is only a warning to apt.
+    words = target.run(("sh", "-c", 'exec "$@" 2>&1', "apt", *APT, "update"), check=False)
+    if candidate(target, package):
+        return [f"added Docker's apt source ({SOURCE})"]
+    target.remove(*ours)
+    target.run((*APT, "update"), check=False)
+    raise KitError(
+        "The distribution has no Docker with Compose v2, and Docker's own packages cannot be reached from the host.",
+        "Let the host reach https://download.docker.com (proxies: /etc/apt/apt.conf.d), or install Docker there by "
+        "other means; then run setup again." + (f" {SOURCE} was taken back." if SOURCE in ours else ""),
+        output=words,
+        code=HOST,
+    )
+
+
+def source(system: str, codename: str, architecture: str) -> str:
+    """Docker's repository as apt reads it (deb822)."""
+    return (
+        "# Written by Greffier.\n"
+        "Types: deb\n"
+        f"URIs: https://download.docker.com/linux/{system}\n"
+        f"Suites: {codename}\n"
+        "Components: stable\n"
+        f"Architectures: {architecture}\n"
+        f"Signed-By: {KEYRING}\n"
+    )
+
+
+def install(target: Target, packages: Sequence[str]) -> Iterator[str]:
+    """Lines of apt's as they come. Raises KitError with them where it fails."""
+    # An installation that was cut off leaves dpkg in the middle.
+    target.run(("dpkg", "--configure", "-a"))
+    yield from target.lines((*APT, "update"))
+    yield from target.lines((*APT, "install", "--no-install-recommends", *packages))
+
+
+def _installed(target: Target, package: str) -> bool:
+    status = target.run(("dpkg-query", "-W", "-f", "${db:Status-Status}", package), check=False)
+    return status.strip() == "installed"
