@@ -119,7 +119,7 @@ def _add(target: Target, package: str) -> list[str]:
     target.remove(*ours)
     target.run((*APT, "update"), check=False)
     raise KitError(
-        "The distribution has no Docker with Compose v2, and Docker's own packages cannot be reached from the host.",
+        "The distribution has no Docker with Compose v2, and the host cannot get Docker's own packages.",
         "Let the host reach https://download.docker.com (proxies: /etc/apt/apt.conf.d), or install Docker there by "
         "other means; then run setup again." + (f" {SOURCE} was taken back." if SOURCE in ours else ""),
         output=words,

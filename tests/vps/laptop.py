@@ -58,11 +58,13 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
 
 
 class Laptop:
-    """`folder` holds the inventory, and a program `ssh` that reads the test hosts' configuration."""
+    """`folder` holds the inventory, and a program `ssh` that reads the test hosts' configuration; `kit` is the copy of
+    the kit that is run."""
 
     def __init__(self, folder: Path, internet: Internet, content: Mapping[str, Any]) -> None:
         self.folder = folder
         self.path = folder / "inventory.yml"
+        self.kit = ROOT
         programs = folder / "bin"
         programs.mkdir(parents=True)
         # OpenSSH takes the home folder from the system's list of users, whatever HOME says.
@@ -82,7 +84,7 @@ class Laptop:
         self.path.write_text(json.dumps(content, indent=2) + "\n")
 
     def command(self, *words: str) -> tuple[str, ...]:
-        return (sys.executable, str(ROOT / "cli.py"), *words)
+        return (sys.executable, str(self.kit / "cli.py"), *words)
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         """A command that goes on beside the test."""
