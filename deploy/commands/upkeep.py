@@ -51,22 +51,27 @@ def rollback(
 @app.command()
 def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show who deployed what, and when."""
-    from deploy import console
+    from deploy import views
     from deploy.operations import releases, workspace
 
     space = workspace.opened(inventory)
-    console.audit(releases.history(space.target(space.host(host))), as_json=as_json)
+    views.audit(releases.history(space.target(space.host(host))), as_json=as_json)
 
 
 @app.command()
 def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Look for what is wrong with the hosts, and say what to do about each. Status 3: something is."""
-    from deploy import console
-    from deploy.operations import doctor, workspace
+    from deploy import console, progress, views
+    from deploy.operations import doctor, fleet, workspace
 
     space = workspace.opened(inventory)
-    found = {chosen.name: doctor.examine(space, chosen) for chosen in workspace.chosen(space, host)}
-    if console.findings(found, as_json=as_json):
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, named: doctor.examine(space, chosen, named), report
+        )
+    wrong = views.findings({o.host.name: o.done for o in outcomes if o.done is not None}, as_json=as_json)
+    console.failures(outcomes)
+    if wrong:
         raise typer.Exit(3)
 
 
