@@ -186,13 +186,16 @@ def write(text: str, output: Path | None) -> None:
     err.print(f"Wrote {escape(str(output))}.")
 
 
-def confirm_removal(host: HostStack, doomed: Sequence[str], *, yes: bool) -> bool:
+def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
     if not doomed:
         out.print(f"{host.name}: there is nothing to remove.")
         return False
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
+    if not volumes:
+        kept = "Models and data stay" if host.runtime == "compose" else "Models stay"
+        out.print(f"  {kept}; --volumes removes them too.")
     if yes:
         return True
     if not sys.stdin.isatty():

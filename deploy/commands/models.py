@@ -42,5 +42,6 @@ def pull(
         )
     for outcome in outcomes:
         if outcome.done is not None:
-            typer.echo(f"{outcome.host.name}: {', '.join(outcome.done) or 'nothing'} fetched.")
+            fetched = f"fetched {', '.join(outcome.done)}" if outcome.done else "every model is there"
+            typer.echo(f"{outcome.host.name}: {fetched}.")
     console.failures(outcomes)

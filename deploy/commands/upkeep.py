@@ -1,5 +1,6 @@
 """What an operator does before the first deploy, after one went wrong, and over the year."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -91,18 +92,22 @@ def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = Fals
 
 @app.command()
 def backup(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write; it holds secrets.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Archive to write. Default: greffier-<host>-<day>.tar.gz here.")
+    ] = None,
 ) -> None:
     """Save settings, users, certificates and data of a host (no models) into one archive."""
     from deploy import progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
+    chosen = space.host(host)
+    path = out or Path(f"greffier-{chosen.name}-{dt.date.today()}.tar.gz")
     with progress.reporter() as report:
-        housekeeping.backup(space, space.host(host), out, report)
-    typer.echo(f"Wrote {out}. It holds secrets: keep it safe.")
+        housekeeping.backup(space, chosen, path, report)
+    typer.echo(f"Wrote {path}. It holds secrets: keep it safe.")
 
 
 @app.command()
@@ -116,9 +121,10 @@ def restore(
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
+    chosen = space.host(host)
     with progress.reporter() as report:
-        housekeeping.restore(space, space.host(host), archive, report)
-    typer.echo("Restored. `deploy` does what is left: models, images, containers.")
+        housekeeping.restore(space, chosen, archive, report)
+    typer.echo(f"{chosen.name}: restored. `deploy` does what is left: models, images, containers.")
 
 
 @app.command()
@@ -126,15 +132,15 @@ def destroy(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     yes: Yes = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models too.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models and the services' data too.")] = False,
 ) -> None:
-    """Stop everything and remove what Greffier put on a host, users and certificates included."""
+    """Stop everything and remove what Greffier put on a host, users and certificates included; it asks first."""
     from deploy import console
     from deploy.operations import destroy, workspace
 
     space = workspace.opened(inventory)
     for chosen in workspace.chosen(space, host):
         doomed = destroy.doomed(space, chosen, volumes=volumes)
-        if console.confirm_removal(chosen, doomed, yes=yes):
+        if console.confirm_removal(chosen, doomed, volumes=volumes, yes=yes):
             destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")

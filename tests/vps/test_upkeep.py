@@ -33,11 +33,11 @@ def test_models_are_fetched_ahead_and_checked_to_the_last_byte(laptop: Laptop, a
         " && printf x | dd of=tokenizer.json conv=notrunc status=none && touch -r /tmp/then tokenizer.json"
     )
     assert laptop.data("models", "list", status=3)["alpha"][0]["state"] == "damaged"
-    assert f"alpha: {MODEL} fetched." in laptop.cli("models", "pull", MODEL)
+    assert f"alpha: fetched {MODEL}." in laptop.cli("models", "pull", MODEL)
     alpha.ssh(f"rm {folder}/tokenizer.json")
     assert "missing or damaged" in laptop.cli("doctor", status=3)
-    assert f"alpha: {MODEL} fetched." in laptop.cli("models", "pull")
-    assert "alpha: nothing fetched." in laptop.cli("models", "pull")
+    assert f"alpha: fetched {MODEL}." in laptop.cli("models", "pull")
+    assert "alpha: every model is there." in laptop.cli("models", "pull")
     assert "Models: " in laptop.cli("models", "pull", "somebody/else", status=2)
     assert laptop.data("models", "list")["alpha"][0]["state"] == "right"
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
