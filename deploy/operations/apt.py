@@ -1,7 +1,8 @@
 """What a host's apt knows and installs: Docker with Compose v2 and buildx from the distribution where it has them,
 else from Docker's own repository, whose key the kit brings along."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import host as programs
@@ -32,15 +33,70 @@ def lacking(target: Target) -> tuple[list[str], list[str]]:
     if docker and too_old(docker):
         raise KitError(f"Docker {docker} is too old.", "Greffier needs Docker 20.10 or newer.", code=HOST)
     target.run((*APT, "update"))
-    found = _distributions(target, docker=bool(docker), compose=compose, buildx=buildx)
-    if found is not None:
-        return packages + found, []
-    wanted = [
-        *(() if docker else ENGINE),
-        *(() if compose else (COMPOSE,)),
-        *(() if buildx else (BUILDX,)),
-    ]
-    return packages + wanted, [] if candidate(target, wanted[0]) else _add(target, wanted[0])
+    needed = Needed(not docker, not compose, not buildx)
+    chosen = choice(_known(target), needed)
+    if chosen:
+        return packages + chosen, []
+    done = _add_source(target, needed)
+    return packages + needed.dockers, done
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a host lacks of Docker."""
+
+    engine: bool
+    compose: bool
+    buildx: bool
+
+    @property
+    def dockers(self) -> list[str]:
+        """Packages of Docker's own."""
+        parts = ((self.engine, ENGINE), (self.compose, (COMPOSE,)), (self.buildx, (BUILDX,)))
+        return [name for needed, names in parts for name in names if needed]
+
+
+def choice(known: Mapping[str, tuple[int, ...]], needed: Needed) -> list[str]:
+    """Packages to install, of those that apt knows: the distribution's where it has all that is needed, else Docker's
+    own; none where apt knows neither. Pure."""
+    wanted: list[str] = []
+    if needed.engine:
+        # Debian 13 has the client in a package of its own, which the engine only recommends.
+        wanted += ["docker.io", *(name for name in ("docker-cli",) if name in known)]
+    if needed.compose:
+        second = [name for name in ("docker-compose-v2", "docker-compose") if known.get(name, ()) >= (2,)]
+        wanted.append(second[0] if second else "")
+    if needed.buildx:
+        wanted.append("docker-buildx")
+    if all(name in known for name in wanted):
+        return wanted
+    return needed.dockers if all(name in known for name in needed.dockers) else []
+
+
+def policy(text: str) -> dict[str, tuple[int, ...]]:
+    """Package -> version that apt would install, of `apt-cache policy`'s words. Pure."""
+    found, package = {}, ""
+    for line in text.splitlines():
+        if line[:1].strip():
+            package = line.strip().removesuffix(":")
+        label, _, value = line.strip().partition(": ")
+        if label == "Candidate" and numbers(value):
+            found[package] = numbers(value)
+    return found
+
+
+def _known(target: Target) -> dict[str, tuple[int, ...]]:
+    names = (
+        "docker.io",
+        "docker-cli",
+        "docker-compose-v2",
+        "docker-compose",
+        "docker-buildx",
+        *ENGINE,
+        COMPOSE,
+        BUILDX,
+    )
+    return policy(target.run(("apt-cache", "policy", *names), check=False))
 
 
 def _engine(target: Target) -> str:
@@ -80,30 +136,7 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts if part.isdigit())
 
 
-def _distributions(target: Target, *, docker: bool, compose: bool, buildx: bool) -> list[str] | None:
-    """Packages of the distribution itself, where it has all of them."""
-    wanted = []
-    if not docker:
-        # Debian 13 has the client in a package of its own, which the engine only recommends.
-        wanted += ["docker.io", *(("docker-cli",) if candidate(target, "docker-cli") else ())]
-    if not compose:
-        second = [name for name in ("docker-compose-v2", "docker-compose") if candidate(target, name) >= (2,)]
-        wanted += second[:1] or [""]
-    if not buildx:
-        wanted += ["docker-buildx" if candidate(target, "docker-buildx") else ""]
-    return wanted if all(wanted) else None
-
-
-def candidate(target: Target, package: str) -> tuple[int, ...]:
-    """Version that apt would install; empty where it has none."""
-    for line in target.run(("apt-cache", "policy", package), check=False).splitlines():
-        label, _, value = line.strip().partition(": ")
-        if label == "Candidate":
-            return numbers(value)
-    return ()
-
-
-def _add(target: Target, package: str) -> list[str]:
+def _add_source(target: Target, needed: Needed) -> list[str]:
     """Have apt know Docker's own packages. Raises KitError, with apt's words, where it cannot reach them; then what
     was written is taken back."""
     facts = target.facts
@@ -114,7 +147,7 @@ def _add(target: Target, package: str) -> list[str]:
     target.write_all([Writing(path, contents[path], 0o644, "root", "root") for path in ours])
     # A source that cannot be reached is only a warning to apt.
     words = target.run(("sh", "-c", 'exec "$@" 2>&1', "apt", *APT, "update"), check=False)
-    if candidate(target, package):
+    if choice(_known(target), needed):
         return [f"added Docker's apt source ({SOURCE})"]
     target.remove(*ours)
     target.run((*APT, "update"), check=False)
