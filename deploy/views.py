@@ -76,8 +76,15 @@ def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         _json(list(entries))
         return
-    rows = [(str(e["release"]), _when(e["at"]), e["by"], e["kit"], f"{len(e['steps'])} steps") for e in entries]
+    rows = [(str(e["release"]), _when(e["at"]), e["by"], e["kit"], _steps(e["steps"])) for e in entries]
     table(("release", "at", "by", "kit", "what"), rows)
+
+
+def _steps(steps: Sequence[str], shown: int = 3) -> str:
+    """`config.json, autostart and 4 more` of a release's steps."""
+    whats = [step.split(": ", 1)[0].split(" ", 2)[2] for step in steps]
+    names = list(dict.fromkeys(what.rsplit("/", 1)[-1] if what.startswith("/") else what for what in whats))
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
