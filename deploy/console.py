@@ -127,7 +127,7 @@ def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
     if not gone:
         out.print(f"{host.name}: there is nothing to prune.")
         return False
-    out.print(f"{host.name}: this frees about {found.size / 1e6:.0f} MB")
+    out.print(f"{host.name}: this frees up to {found.size / 1e6:.0f} MB")
     for name in gone:
         out.print(f"  [red]-[/] {escape(name)}")
     if yes:

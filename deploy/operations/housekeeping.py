@@ -17,7 +17,8 @@ from deploy.targets import Target
 
 @dataclass(frozen=True)
 class Waste:
-    """What nothing uses: containers, images, folders, and how many bytes they take."""
+    """What nothing uses: containers, images, folders, and how many bytes they take: images may share some with others
+    that stay."""
 
     containers: tuple[str, ...]
     images: tuple[str, ...]
@@ -34,12 +35,14 @@ def waste(space: Workspace, host: HostStack) -> Waste:
     size = 0
     if host.runtime == "compose":
         wanted = {image for release in kept for image in release.images}
-        listing = target.run(
-            ("docker", "image", "ls", "--filter", "reference=greffier/*", "--format", "{{.Repository}}:{{.Tag}}")
-        )
-        pictures = sorted(set(listing.split()) - wanted)
-        for image in pictures:
-            size += int(target.run(("docker", "image", "inspect", "--format", "{{.Size}}", image)))
+        form = ("--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+        listing = target.run(("docker", "image", "ls", "--filter", "reference=greffier/*", *form))
+        made = dict(line.split() for line in listing.splitlines())
+        pictures = sorted(made.keys() - wanted)
+        going = {made[image] for image in pictures} - {made[image] for image in wanted & made.keys()}
+        if going:
+            sizes = target.run(("docker", "image", "inspect", "--format", "{{.Size}}", *sorted(going)))
+            size = sum(map(int, sizes.split()))
     used = {path for release in kept for path in release.components}
     folders = [path for path in components.unused(target, host) if path not in used]
     if folders:
