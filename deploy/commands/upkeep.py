@@ -135,12 +135,13 @@ def destroy(
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models and the services' data too.")] = False,
 ) -> None:
     """Stop everything and remove what Greffier put on a host, users and certificates included; it asks first."""
-    from deploy import console
+    from deploy import console, progress
     from deploy.operations import destroy, workspace
 
     space = workspace.opened(inventory)
     for chosen in workspace.chosen(space, host):
         doomed = destroy.doomed(space, chosen, volumes=volumes)
         if console.confirm_removal(chosen, doomed, volumes=volumes, yes=yes):
-            destroy.run(space, chosen, volumes=volumes)
+            with progress.reporter() as report, report.step(f"Removing Greffier from {chosen.name}"):
+                destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")

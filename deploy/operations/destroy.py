@@ -21,7 +21,7 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     if not folders:
         return []
     names = [user.name for user in users.listed(target, layout)]
-    found = [f"the folders {', '.join(folders)}, with settings and certificates"]
+    found = [f"the folders {', '.join(folders)}"]
     found += [f"the users {', '.join(names)}"] if names else []
     if compose:
         found.append("the containers and images of its services" + (", with their data" if volumes else ""))

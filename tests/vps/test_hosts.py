@@ -12,7 +12,7 @@ import pytest
 from tests.vps.engine import CACHE
 from tests.vps.host import ADMIN_PASSWORD, Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import ROOT, SAID, Client, Laptop, host, inventory, service
+from tests.vps.laptop import MODEL, ROOT, SAID, Client, Laptop, host, inventory, service
 
 ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
 OURS = (
@@ -147,6 +147,12 @@ def test_lets_encrypt_and_the_end(internet: Internet, beta: Host, tmp_path: Path
     told = laptop.cli("certs", "renew", status=3)
     assert "No certificate was issued" in told and "whisper.beta.test" in told
     internet.point("whisper.beta.test", beta.inside)
+    # First what can be made again, then the rest.
+    assert "Models and data stay" in laptop.cli("destroy", "--yes")
+    assert beta.ssh("ls /var/lib/greffier/models; docker volume ls --quiet; docker ps --all --quiet").split() == [
+        MODEL.replace("/", "--"),
+        "greffier-whisper_spool",
+    ]
     laptop.cli("destroy", "--yes", "--volumes")
     assert beta.ssh(OURS) == ""
     assert beta.ssh("systemctl is-active nginx docker").split() == ["active", "active"] and beta.ssh(nginx)
