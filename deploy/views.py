@@ -112,7 +112,7 @@ def certificates(found: Sequence[Standing], *, as_json: bool) -> bool:
             days = "ended" if each.days < 0 else f"{each.days} days left"
             out.print(f"[bold]{each.host}[/]: by {escape(each.issuer)}, {each.begins} to {each.ends}, {days}")
             out.print(f"  for {', '.join(each.names)}")
-            out.print(f"  renewed {each.renewal}")
+            out.print(f"  {each.renewal}")
         else:
             out.print(f"[bold]{each.host}[/]: no certificate yet")
         if each.advice:

@@ -6,7 +6,7 @@ from cryptography import x509
 
 from deploy.errors import KitError
 from deploy.operations import apt
-from deploy.operations.certificates import Certificate, read
+from deploy.operations.certificates import RENEW_SHARE, Certificate, read
 from deploy.render.units import HOOK
 from deploy.stack import HostStack
 from deploy.targets import Target
@@ -48,8 +48,10 @@ def version(target: Target) -> tuple[int, ...]:
 
 def too_old(host: HostStack, target: Target) -> str:
     """Why certbot cannot ask for the profile of the inventory; empty where it can, or none is asked for."""
+    if not host.tls.profile:
+        return ""
     there = version(target)
-    if not host.tls.profile or there >= PROFILES:
+    if there >= PROFILES:
         return ""
     shown = ".".join(map(str, there)) or "there"
     return f"certbot {shown} is too old for the profile {host.tls.profile}: that came with certbot 4.0"
@@ -90,14 +92,11 @@ def _renew_in_time(target: Target) -> None:
     there, text = issued(target), target.read(RENEWAL)
     if there is None or text is None:
         return
-    days = (there.ends - there.begins).days
-    if days >= CERTBOT_DAYS - 1:
+    lifetime = there.ends - there.begins
+    if lifetime >= dt.timedelta(days=CERTBOT_DAYS - 1):
         return
     lines = [line for line in text.decode().splitlines() if not line.startswith("renew_before_expiry")]
+    hours = max(1, round(lifetime * RENEW_SHARE / dt.timedelta(hours=1)))
     target.write(
-        RENEWAL,
-        "\n".join([f"renew_before_expiry = {max(1, days // 3)} days", *lines, ""]).encode(),
-        0o644,
-        "root",
-        "root",
+        RENEWAL, "\n".join([f"renew_before_expiry = {hours} hours", *lines, ""]).encode(), 0o644, "root", "root"
     )

@@ -184,9 +184,7 @@ def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[
     elif host.tls.mode == "letsencrypt" and there.own:
         yield Finding("certificate", "self-signed until Let's Encrypt issues one", there.advice)
     else:
-        yield Finding(
-            "certificate", f"ends on {there.ends}, in {there.days} days; renewed {there.renewal}", there.advice
-        )
+        yield Finding("certificate", f"ends on {there.ends}, in {there.days} days; {there.renewal}", there.advice)
 
 
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:

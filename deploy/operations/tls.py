@@ -55,8 +55,9 @@ def standing(space: Workspace, host: HostStack) -> Standing:
 def advice(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
     """What to do about a certificate; empty where it is well."""
     if host.tls.mode == "letsencrypt":
-        if acme.too_old(host, target):
-            return f"Take `profile` out of the inventory: {acme.too_old(host, target)}."
+        why = acme.too_old(host, target)
+        if why:
+            return f"Take `profile` out of the inventory: {why}."
         if own:
             return "When DNS points here and port 80 is open, `deploy` or `certs renew` asks for one."
         if not _timer(target):
@@ -100,12 +101,17 @@ def renew(host: HostStack, target: Target, report: Reporter) -> str:
 
 def _renewal(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
     due = f"{there.ends - (there.ends - there.begins) * RENEW_SHARE:%Y-%m-%d}"
-    if host.tls.mode == "files":
-        return "by you"
-    if host.tls.mode == "internal" or own:
-        return f"by deploy, from {due}"
+    match host.tls.mode:
+        case "files":
+            return "renewed by you"
+        case "internal":
+            return f"renewed by deploy, from {due}"
+        case _ if own:
+            return "replaced when Let's Encrypt issues one"
     looks = _timer(target)
-    return f"by certbot, from {due}; it looks next on {looks}" if looks else f"none: {acme.TIMER} does not run"
+    if not looks:
+        return f"not renewed: {acme.TIMER} does not run"
+    return f"renewed by certbot, from {due}; it looks next on {looks}"
 
 
 def _timer(target: Target) -> str:

@@ -32,11 +32,8 @@ PEBBLE = {
         "privateKey": "/keys/web.key",
         "httpPort": 80,
         "tlsPort": 443,
-        # Lifetimes in seconds: Let's Encrypt's 90 days, and the six of its short-lived profile.
-        "profiles": {
-            "default": {"description": "90 days", "validityPeriod": 7776000},
-            "shortlived": {"description": "6 days", "validityPeriod": 518400},
-        },
+        # Seconds: Let's Encrypt's 90 days.
+        "certificateValidityPeriod": 7776000,
     }
 }
 SITE = """
@@ -241,7 +238,7 @@ class Internet:
             **PEBBLE["pebble"],
             "certificate": "/tls/web.pem",
             "privateKey": "/tls/web.key",
-            "profiles": {"default": {"description": "the only one", "validityPeriod": seconds}},
+            "certificateValidityPeriod": seconds,
         }
         (keys / "pebble.json").write_text(json.dumps({"pebble": settings}))
         self._serve(

@@ -46,7 +46,7 @@ def test_models_are_fetched_ahead_and_checked_to_the_last_byte(laptop: Laptop, a
 def test_the_hosts_own_certificate(laptop: Laptop, client: Client, alpha: Host) -> None:
     (before,) = laptop.data("certs", "status")
     assert before["own"] and before["names"] == ["portal.alpha.test", "whisper.alpha.test"]
-    assert before["days"] in (88, 89) and before["renewal"].startswith("by deploy, from ")
+    assert before["days"] in (88, 89) and before["renewal"].startswith("renewed by deploy, from ")
     serial = "openssl x509 -noout -serial -in /etc/greffier/tls/greffier/fullchain.pem"
     old = alpha.ssh(serial)
     assert "alpha: renewed" in laptop.cli("certs", "renew")
