@@ -3,6 +3,16 @@
 from tests.vps.host import Host
 from tests.vps.laptop import MODEL, SAID, Client, Laptop
 
+RULES = """\
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state established accept
+        tcp dport { 22, 443 } accept
+    }
+}
+"""
+
 
 def test_status_tells_of_memory_drift_and_the_last_request(laptop: Laptop, client: Client, alpha: Host) -> None:
     assert client.transcript() == SAID
@@ -57,11 +67,7 @@ def test_the_hosts_own_certificate(laptop: Laptop, client: Client, alpha: Host) 
 
 def test_the_doctor_sees_a_firewall_and_what_belongs_to_nothing(laptop: Laptop, alpha: Host) -> None:
     alpha.ssh("docker create --name greffier-gone $(docker images -q greffier/faster-whisper | head -1)")
-    alpha.write(
-        "/tmp/rules",
-        "table inet filter { chain input { type filter hook input priority 0; policy drop;"
-        " ct state established accept; tcp dport { 22, 443 } accept; } }\n",
-    )
+    alpha.write("/tmp/rules", RULES)
     alpha.ssh("DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
     try:
         told = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["alpha"]}
