@@ -114,7 +114,7 @@ def certificates(found: Sequence[Standing], *, as_json: bool) -> bool:
             out.print(f"  for {', '.join(each.names)}")
             out.print(f"  {each.renewal}")
         else:
-            out.print(f"[bold]{each.host}[/]: no certificate yet")
+            out.print(f"[bold]{each.host}[/]: no certificate that can be used")
         if each.advice:
             out.print(f"  [red]✗[/] {escape(each.advice)}")
     return any(standing.advice for standing in found)

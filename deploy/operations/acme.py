@@ -2,11 +2,9 @@
 
 import datetime as dt
 
-from cryptography import x509
-
 from deploy.errors import KitError
 from deploy.operations import apt
-from deploy.operations.certificates import RENEW_SHARE, Certificate, read
+from deploy.operations.certificates import RENEW_SHARE, Certificate, seen
 from deploy.render.units import HOOK
 from deploy.stack import HostStack
 from deploy.targets import Target
@@ -23,11 +21,7 @@ CERTBOT_DAYS = 90
 
 def issued(target: Target) -> Certificate | None:
     """The certificate that certbot keeps, if there is one."""
-    pem = target.read(LIVE)
-    try:
-        return read(pem) if pem else None
-    except (ValueError, x509.ExtensionNotFound):
-        return None
+    return seen(target.read(LIVE))
 
 
 def reason(host: HostStack, target: Target) -> str:

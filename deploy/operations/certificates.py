@@ -58,6 +58,14 @@ def read(pem: bytes) -> Certificate:
     )
 
 
+def seen(pem: bytes | None) -> Certificate | None:
+    """The same; None where there is none that can be read."""
+    try:
+        return read(pem) if pem else None
+    except (ValueError, IndexError):
+        return None
+
+
 def own(target: Target, pem: bytes) -> bool:
     """Whether a certificate was issued by the host's own authority."""
     authority = target.read(target.layout.authority)

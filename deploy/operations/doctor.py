@@ -180,7 +180,7 @@ def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
 def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     there = tls.standing(space, host)
     if not there.issuer:
-        yield Finding("certificate", "there is none", there.advice)
+        yield Finding("certificate", "there is none that can be used", there.advice)
     elif host.tls.mode == "letsencrypt" and there.own:
         yield Finding("certificate", "self-signed until Let's Encrypt issues one", there.advice)
     else:

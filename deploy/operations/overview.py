@@ -60,14 +60,14 @@ def of(space: Workspace, host: HostStack) -> HostOverview:
     found = json.loads("".join(target.program("overview", json.dumps(request))))
     record = survey.record_of(host, found["files"].get(layout.record))
     states = {entry["name"]: entry for entry in found["services"]}
-    pem = found["files"].get(chain)
+    there = certificates.seen(found["files"].get(chain, "").encode())
     return HostOverview(
         host.name,
         record["release"],
         record.get("at", ""),
         record.get("by", ""),
         _units(host, target, found["commands"]),
-        f"{certificates.read(pem.encode()).ends:%Y-%m-%d}" if pem else "",
+        f"{there.ends:%Y-%m-%d}" if there else "",
         _drift(target, record),
         found["memory"]["whole"],
         found["memory"]["free"],

@@ -156,7 +156,7 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
 
 def record_of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
     """The record, out of its file."""
-    if not raw:
+    if raw is None:
         return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "second": [], "salt": tokens.token_hex(16)}
     try:
         record: dict[str, Any] = json.loads(raw)

@@ -35,9 +35,12 @@ def standing(space: Workspace, host: HostStack) -> Standing:
     """Look at what one host serves. Raises KitError."""
     target = space.target(host)
     pem = target.read(certificates.chain_path(host.layout))
-    if pem is None:
-        return Standing(host.name, False, "", (), "", "", 0, "", "`deploy` makes the first one.")
-    there = certificates.read(pem)
+    there = certificates.seen(pem)
+    if pem is None or there is None:
+        advice = (
+            "`deploy` makes the first one." if pem is None else "It cannot be read: `deploy` puts another in place."
+        )
+        return Standing(host.name, False, "", (), "", "", 0, "", advice)
     own = certificates.own(target, pem)
     return Standing(
         host.name,
@@ -48,11 +51,11 @@ def standing(space: Workspace, host: HostStack) -> Standing:
         f"{there.ends:%Y-%m-%d}",
         (there.ends - dt.datetime.now(dt.UTC)).days,
         _renewal(host, target, there, own=own),
-        advice(host, target, there, own=own),
+        _advice(host, target, there, own=own),
     )
 
 
-def advice(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
+def _advice(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
     """What to do about a certificate; empty where it is well."""
     if host.tls.mode == "letsencrypt":
         why = acme.too_old(host, target)
@@ -93,10 +96,11 @@ def renew(host: HostStack, target: Target, report: Reporter) -> str:
         else:
             with report.step("Issuing a certificate"):
                 certificates.install(host, target, {})
-                target.supervisor.reload("nginx")
+                if target.supervisor.running("nginx"):
+                    target.supervisor.reload("nginx")
                 records.certified(target, host)
-    pem = target.read(certificates.chain_path(host.layout))
-    return f"renewed; it is good until {certificates.read(pem).ends:%Y-%m-%d}" if pem else "renewed"
+    there = certificates.seen(target.read(certificates.chain_path(host.layout)))
+    return f"renewed; it is good until {there.ends:%Y-%m-%d}" if there else "renewed"
 
 
 def _renewal(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
