@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import lock, upkeep, users
+from deploy.commands import certs, lock, models, upkeep, users
 from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
@@ -113,12 +113,17 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force =
 
 @app.command()
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Show what runs, what sleeps, and where it answers."""
-    from deploy import console
-    from deploy.operations import overview, workspace
+    """Show what runs, what sleeps, where it answers, what it takes, and what was changed by hand."""
+    from deploy import console, progress, views
+    from deploy.operations import fleet, overview, workspace
 
     space = workspace.opened(inventory)
-    console.status([overview.of(space, chosen) for chosen in workspace.chosen(space, host)], as_json=as_json)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, _: overview.of(space, chosen), report
+        )
+    views.status([outcome.done for outcome in outcomes if outcome.done], as_json=as_json)
+    console.failures(outcomes)
 
 
 @app.command()
@@ -214,6 +219,8 @@ def demo(
 
 app.registered_commands += upkeep.app.registered_commands
 app.add_typer(users.app, name="users")
+app.add_typer(certs.app, name="certs")
+app.add_typer(models.app, name="models")
 app.add_typer(lock.app, name="lock")
 
 

@@ -1,4 +1,4 @@
-"""How it looks on a terminal; plain lines in a pipe."""
+"""How what commands do looks on a terminal, and what they ask there; plain lines in a pipe."""
 
 import contextlib
 import json
@@ -10,29 +10,24 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
-from rich.table import Table
 
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations.demo import SAMPLE, Demonstration
-from deploy.operations.doctor import Finding
 from deploy.operations.fleet import Outcome
 from deploy.operations.housekeeping import Waste
-from deploy.operations.overview import HostOverview
 from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
 from deploy.plan import SIGNS, Plan
 from deploy.progress import err, reporter
 from deploy.stack import HostStack
 from deploy.types import Secret
+from deploy.views import out
 
-out = Console(highlight=False, soft_wrap=True)
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
 
 
@@ -85,17 +80,23 @@ def deployed(host: HostStack, plan: Plan) -> None:
         out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
 
 
-def outcomes(done: Sequence[Outcome]) -> None:
+def outcomes(done: Sequence[Outcome[Plan]]) -> None:
     """What became of each host. Raises KitError where one failed, after a line on each."""
-    failures = [outcome for outcome in done if outcome.error]
     for outcome in done:
-        if outcome.plan:
-            deployed(outcome.host, outcome.plan)
-        elif outcome.error and len(done) > 1:
-            err.print(f"[bold]{outcome.host.name}[/]")
-            failed(outcome.error)
-    if failures and len(done) == 1 and failures[0].error:
-        raise failures[0].error
+        if outcome.done:
+            deployed(outcome.host, outcome.done)
+    failures(done)
+
+
+def failures(done: Sequence[Outcome[Any]]) -> None:
+    """Tell which hosts failed, and why. Raises KitError where one did."""
+    failures = [outcome for outcome in done if outcome.error]
+    if len(done) == 1 and done[0].error:
+        raise done[0].error
+    for outcome in failures:
+        assert outcome.error
+        err.print(f"[bold]{outcome.host.name}[/]")
+        failed(outcome.error)
     if failures:
         names = ", ".join(outcome.host.name for outcome in failures)
         raise KitError(f"{len(failures)} of {len(done)} hosts failed: {names}. The others are done.", code=HOST)
@@ -121,77 +122,19 @@ def consent(*, force: bool) -> Callable[[HostStack, Sequence[str]], None]:
     return ask
 
 
-def status(hosts: Sequence[HostOverview], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([host.data() for host in hosts], indent=2))
-        return
-    for host in hosts:
-        units = ", ".join(f"{unit} {'runs' if runs else 'does not run'}" for unit, runs in host.units.items())
-        release = f"release {host.release}, {host.deployed}" if host.release else "not deployed"
-        certificate = f"; certificate until {host.certificate}" if host.certificate else ""
-        out.print(f"[bold]{host.name}[/]: {release}; {units}{certificate}")
-        rows = [
-            (
-                service.name,
-                service.state,
-                _ago(service.since) if service.since else "",
-                str(service.in_flight),
-                "never" if service.last_request is None else f"{_ago(service.last_request)} ago",
-                service.model,
-                service.url,
-            )
-            for service in host.services
-        ]
-        _table(("service", "state", "since", "in flight", "last request", "model", "base_url"), rows)
-        for service in host.services:
-            if service.error:
-                out.print(f"{service.name}: {escape(service.error)}", style="red")
-
-
-def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(list(entries), indent=2))
-        return
-    rows = [(str(e["release"]), e["at"], e["by"], e["kit"], f"{len(e['steps'])} steps") for e in entries]
-    _table(("release", "at", "by", "kit", "what"), rows)
-
-
-def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
-    """Everything that was looked at. Returns whether something is wrong."""
-    if as_json:
-        print(json.dumps({host: [asdict(finding) for finding in all_] for host, all_ in found.items()}, indent=2))
-    else:
-        for host, all_ in found.items():
-            out.print(f"[bold]{host}[/]")
-            for finding in all_:
-                sign = "[red]✗[/]" if finding.advice else "[green]✓[/]"
-                out.print(f"  {sign} {finding.what}: {escape(finding.found)}")
-                if finding.advice:
-                    out.print(f"      {escape(finding.advice)}")
-    return any(finding.advice for all_ in found.values() for finding in all_)
-
-
 def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
-    if not found.images and not found.folders:
+    gone = (*found.containers, *found.images, *found.folders)
+    if not gone:
         out.print(f"{host.name}: there is nothing to prune.")
         return False
-    out.print(f"{host.name}: this frees about {found.size / 1e6:.0f} MB")
-    for name in (*found.images, *found.folders):
+    out.print(f"{host.name}: this frees up to {found.size / 1e6:.0f} MB")
+    for name in gone:
         out.print(f"  [red]-[/] {escape(name)}")
     if yes:
         return True
     if not sys.stdin.isatty():
         raise KitError("Nothing was removed: there is no terminal to ask on.", "--yes removes without asking.", code=2)
     return _yes("Remove them?")
-
-
-def users(found: Sequence[User], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([{"name": user.name, "advice": user.advice} for user in found], indent=2))
-    elif not found:
-        out.print("No user yet: `users add NAME` makes one.")
-    else:
-        _table(("user", "advice"), [(user.name, user.advice) for user in found])
 
 
 def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
@@ -243,13 +186,16 @@ def write(text: str, output: Path | None) -> None:
     err.print(f"Wrote {escape(str(output))}.")
 
 
-def confirm_removal(host: HostStack, doomed: Sequence[str], *, yes: bool) -> bool:
+def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
     if not doomed:
         out.print(f"{host.name}: there is nothing to remove.")
         return False
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
+    if not volumes:
+        kept = "Models and data stay" if host.runtime == "compose" else "Models stay"
+        out.print(f"  {kept}; --volumes removes them too.")
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -259,26 +205,6 @@ def confirm_removal(host: HostStack, doomed: Sequence[str], *, yes: bool) -> boo
 
 def _yes(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _ago(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not out.is_terminal:
-        for row in (head, *rows):
-            print("\t".join(row))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in head:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    out.print(table, soft_wrap=False)
 
 
 def demo(path: Path) -> None:

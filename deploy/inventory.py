@@ -21,6 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _COMPUTE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
@@ -116,6 +117,11 @@ class Tls(_Part):
         None, description="Directory of another ACME authority. Default: Let's Encrypt's."
     )
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
+    profile: Annotated[str, _pattern(_PROFILE, "a profile's name, such as shortlived")] | None = Field(
+        None,
+        description="Profile of the authority's to ask for: `shortlived` is six days at Let's Encrypt. Needs certbot 4 "
+        "on the host. Default: the authority's own.",
+    )
     certificate: Plain | None = Field(
         None, description="For `files`: path on this laptop of the certificate chain (PEM)."
     )

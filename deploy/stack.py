@@ -67,6 +67,7 @@ class TlsStack:
     email: str
     server: str
     staging: bool
+    profile: str
     certificate: str
     key: Reference | None
 
@@ -284,7 +285,7 @@ class _Resolver:
             self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
         key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
         certificate = self._beside(tls.certificate) if tls.certificate else ""
-        return TlsStack(mode, tls.email or "", tls.server or "", tls.staging, certificate, key)
+        return TlsStack(mode, tls.email or "", tls.server or "", tls.staging, tls.profile or "", certificate, key)
 
     def _beside(self, path: str) -> str:
         """A path of the inventory: relative to its folder, as those of secrets are."""

@@ -36,7 +36,7 @@ class Systemd:
 
     def stop(self, unit: str) -> None:
         """nginx is the host's own and may serve others: it is never stopped."""
-        if unit != "nginx":
+        if unit != "nginx" and self._show("LoadState", unit) != "not-found":
             # Its address first, which would start it again for the next caller.
             self._target.run(("systemctl", "stop", SOCKET), check=False)
             self._do("stop", unit)
@@ -47,6 +47,9 @@ class Systemd:
     def release(self, unit: str) -> str:
         raw = self._target.read(f"{self._target.layout.run}/{unit}.release")
         return raw.decode().strip() if raw else "1"
+
+    def _show(self, name: str, unit: str) -> str:
+        return self._target.run(("systemctl", "show", "--property", name, "--value", UNITS[unit])).strip()
 
     def _do(self, verb: str, unit: str) -> None:
         try:

@@ -190,7 +190,9 @@ class Target:
             if "holder" not in refusal.head:
                 raise
             raise KitError(
-                f"{self.name} is locked by {describe(refusal.head['holder'])}.", "Wait until it has ended.", code=LOCKED
+                f"{self.name} is locked by {describe(refusal.head['holder'])}.",
+                "Wait until it has ended; `lock release` ends it.",
+                code=LOCKED,
             ) from None
         try:
             yield

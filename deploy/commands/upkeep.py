@@ -1,5 +1,6 @@
 """What an operator does before the first deploy, after one went wrong, and over the year."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -51,22 +52,27 @@ def rollback(
 @app.command()
 def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show who deployed what, and when."""
-    from deploy import console
+    from deploy import views
     from deploy.operations import releases, workspace
 
     space = workspace.opened(inventory)
-    console.audit(releases.history(space.target(space.host(host))), as_json=as_json)
+    views.audit(releases.history(space.target(space.host(host))), as_json=as_json)
 
 
 @app.command()
 def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Look for what is wrong with the hosts, and say what to do about each. Status 3: something is."""
-    from deploy import console
-    from deploy.operations import doctor, workspace
+    from deploy import console, progress, views
+    from deploy.operations import doctor, fleet, workspace
 
     space = workspace.opened(inventory)
-    found = {chosen.name: doctor.examine(space, chosen) for chosen in workspace.chosen(space, host)}
-    if console.findings(found, as_json=as_json):
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, named: doctor.examine(space, chosen, named), report
+        )
+    wrong = views.findings({o.host.name: o.done for o in outcomes if o.done is not None}, as_json=as_json)
+    console.failures(outcomes)
+    if wrong:
         raise typer.Exit(3)
 
 
@@ -86,18 +92,22 @@ def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = Fals
 
 @app.command()
 def backup(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write; it holds secrets.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Archive to write. Default: greffier-<host>-<day>.tar.gz here.")
+    ] = None,
 ) -> None:
     """Save settings, users, certificates and data of a host (no models) into one archive."""
     from deploy import progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
+    chosen = space.host(host)
+    path = out or Path(f"greffier-{chosen.name}-{dt.date.today()}.tar.gz")
     with progress.reporter() as report:
-        housekeeping.backup(space, space.host(host), out, report)
-    typer.echo(f"Wrote {out}. It holds secrets: keep it safe.")
+        housekeeping.backup(space, chosen, path, report)
+    typer.echo(f"Wrote {path}. It holds secrets: keep it safe.")
 
 
 @app.command()
@@ -111,9 +121,10 @@ def restore(
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
+    chosen = space.host(host)
     with progress.reporter() as report:
-        housekeeping.restore(space, space.host(host), archive, report)
-    typer.echo("Restored. `deploy` does what is left: models, images, containers.")
+        housekeeping.restore(space, chosen, archive, report)
+    typer.echo(f"{chosen.name}: restored. `deploy` does what is left: models, images, containers.")
 
 
 @app.command()
@@ -121,15 +132,16 @@ def destroy(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     yes: Yes = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models too.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models and the services' data too.")] = False,
 ) -> None:
-    """Stop everything and remove what Greffier put on a host, users and certificates included."""
-    from deploy import console
+    """Stop everything and remove what Greffier put on a host, users and certificates included; it asks first."""
+    from deploy import console, progress
     from deploy.operations import destroy, workspace
 
     space = workspace.opened(inventory)
     for chosen in workspace.chosen(space, host):
         doomed = destroy.doomed(space, chosen, volumes=volumes)
-        if console.confirm_removal(chosen, doomed, yes=yes):
-            destroy.run(space, chosen, volumes=volumes)
+        if console.confirm_removal(chosen, doomed, volumes=volumes, yes=yes):
+            with progress.reporter() as report, report.step(f"Removing Greffier from {chosen.name}"):
+                destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")

@@ -35,12 +35,12 @@ def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as
 @app.command("list")
 def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """List the users."""
-    from deploy import console
+    from deploy import views
     from deploy.operations import users, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    console.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
+    views.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
 
 
 @app.command("remove")

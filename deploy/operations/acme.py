@@ -2,10 +2,9 @@
 
 import datetime as dt
 
-from cryptography import x509
-
 from deploy.errors import KitError
-from deploy.operations.certificates import Certificate, read
+from deploy.operations import apt
+from deploy.operations.certificates import RENEW_SHARE, Certificate, seen
 from deploy.render.units import HOOK
 from deploy.stack import HostStack
 from deploy.targets import Target
@@ -13,17 +12,16 @@ from deploy.targets import Target
 LINEAGE = "greffier"
 LIVE = f"/etc/letsencrypt/live/{LINEAGE}/fullchain.pem"
 RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+TIMER = "certbot.timer"
+PROFILES = (4, 0)
+"""Since this version certbot can ask for a profile of the authority's."""
 CERTBOT_DAYS = 90
 """Lifetime that every certbot's own rule (30 days before the end) renews at a third of."""
 
 
 def issued(target: Target) -> Certificate | None:
     """The certificate that certbot keeps, if there is one."""
-    pem = target.read(LIVE)
-    try:
-        return read(pem) if pem else None
-    except (ValueError, x509.ExtensionNotFound):
-        return None
+    return seen(target.read(LIVE))
 
 
 def reason(host: HostStack, target: Target) -> str:
@@ -37,15 +35,38 @@ def reason(host: HostStack, target: Target) -> str:
     return "the one there has ended" if there.ends < dt.datetime.now(dt.UTC) else ""
 
 
-def obtain(host: HostStack, target: Target) -> None:
-    """Ask for a certificate for every name; the hook puts it in place. Raises KitError with certbot's words."""
+def version(target: Target) -> tuple[int, ...]:
+    """certbot's on the host; empty where there is none."""
+    return apt.numbers(target.run(("sh", "-c", "certbot --version 2>&1"), check=False).strip().rpartition(" ")[2])
+
+
+def too_old(host: HostStack, target: Target) -> str:
+    """Why certbot cannot ask for the profile of the inventory; empty where it can, or none is asked for."""
+    if not host.tls.profile:
+        return ""
+    there = version(target)
+    if there >= PROFILES:
+        return ""
+    shown = ".".join(map(str, there)) or "there"
+    return f"certbot {shown} is too old for the profile {host.tls.profile}: that came with certbot 4.0"
+
+
+def obtain(host: HostStack, target: Target, *, again: bool = False) -> None:
+    """Ask for a certificate for every name; the hook puts it in place. One that will do is asked for anew only with
+    `again`. Raises KitError with certbot's words."""
     tls = host.tls
+    why = too_old(host, target)
+    if why:
+        hint = "Take `profile` out of the inventory, or bring a newer certbot to the host (Debian 13 has one)."
+        raise KitError(f"No certificate was asked for: {why}.", hint)
     command = [
         "certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--webroot-path",
         f"{host.layout.var}/acme", "--cert-name", LINEAGE, "--expand", "--deploy-hook", HOOK,
         *(("--email", tls.email) if tls.email else ("--register-unsafely-without-email",)),
         *(("--test-cert",) if tls.staging else ()),
         *(("--server", tls.server) if tls.server else ()),
+        *(("--required-profile", tls.profile) if tls.profile else ()),
+        *(("--force-renewal",) if again else ()),
     ]  # fmt: skip
     for name in host.names:
         command += ["--domain", name]
@@ -65,14 +86,11 @@ def _renew_in_time(target: Target) -> None:
     there, text = issued(target), target.read(RENEWAL)
     if there is None or text is None:
         return
-    days = (there.ends - there.begins).days
-    if days >= CERTBOT_DAYS - 1:
+    lifetime = there.ends - there.begins
+    if lifetime >= dt.timedelta(days=CERTBOT_DAYS - 1):
         return
     lines = [line for line in text.decode().splitlines() if not line.startswith("renew_before_expiry")]
+    hours = max(1, round(lifetime * RENEW_SHARE / dt.timedelta(hours=1)))
     target.write(
-        RENEWAL,
-        "\n".join([f"renew_before_expiry = {max(1, days // 3)} days", *lines, ""]).encode(),
-        0o644,
-        "root",
-        "root",
+        RENEWAL, "\n".join([f"renew_before_expiry = {hours} hours", *lines, ""]).encode(), 0o644, "root", "root"
     )

@@ -129,13 +129,8 @@ def _retreat(
 
 def _fetch(space: Workspace, prospect: Prospect, report: Reporter) -> None:
     wanted = [prospect.models[name] for name in prospect.plan.models]
-    token = None
-    for service in prospect.host.services:
-        named = dict(service.secrets)
-        reference: Reference | None = named.get("HF_TOKEN") or named.get("HUGGINGFACE_TOKEN")
-        if reference:
-            token = prospect.secrets[reference].reveal()
     if wanted:
+        token = models.token(prospect.host, prospect.secrets)
         models.fetch(prospect.host, prospect.target, wanted, token, space.path, report)
 
 

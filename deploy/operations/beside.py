@@ -106,11 +106,14 @@ def _until_ready(target: Target, name: str, entry: Mapping[str, Any]) -> None:
     (container, *_), seconds = _of(entry), float(entry["startSeconds"])
     until = time.monotonic() + seconds
     while not _answers(target, entry):
-        running = target.run(("docker", "inspect", "--format", "{{.State.Running}}", container), check=False).strip()
+        form = "{{.State.Running}} {{.State.OOMKilled}}"
+        running, _, starved = target.run(("docker", "inspect", "--format", form, container), check=False).partition(" ")
         if running == "true" and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
             continue
         what = f"was not ready within {seconds:g} s" if running == "true" else "ended while it started"
+        if starved.strip() == "true":
+            what = "needs more memory than it may use: raise `memory` in the inventory, or take a smaller model"
         said = target.run(
             ("sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "sh", str(LOG_LINES), container), check=False
         )

@@ -58,9 +58,20 @@ def read(pem: bytes) -> Certificate:
     )
 
 
-def of_authority(pem: bytes, authority: bytes) -> bool:
-    """Whether the certificate was issued by the host's own authority."""
-    return read(pem).issuer == x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
+def seen(pem: bytes | None) -> Certificate | None:
+    """The same; None where there is none that can be read."""
+    try:
+        return read(pem) if pem else None
+    except (ValueError, IndexError):
+        return None
+
+
+def own(target: Target, pem: bytes) -> bool:
+    """Whether a certificate was issued by the host's own authority."""
+    authority = target.read(target.layout.authority)
+    return (
+        authority is not None and read(pem).issuer == x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
+    )
 
 
 def reason(host: HostStack, target: Target) -> str:

@@ -12,16 +12,20 @@ from deploy.targets import Target
 def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     """What a removal takes away, in sentences; nothing where nothing is there."""
     target, layout = space.target(host), host.layout
-    folders = [path for path in (layout.etc, layout.opt, layout.var, layout.log) if path in target.existing([path])]
+    compose = host.runtime == "compose"
+    ours = [layout.etc, layout.opt, layout.log]
+    if volumes or not compose:
+        ours.append(layout.var)
+    there = target.existing([*ours, *_models(host)])
+    folders = [path for path in ours if path in there]
     if not folders:
         return []
     names = [user.name for user in users.listed(target, layout)]
-    found = [f"the folders {', '.join(folders)}, with certificates and the authority"]
+    found = [f"the folders {', '.join(folders)}"]
     found += [f"the users {', '.join(names)}"] if names else []
-    if host.runtime == "compose":
-        found.append("the containers, images and volumes of its services")
-    kept = [path for path in _models(host) if path in target.existing([path])]
-    found += [f"the model {path}" for path in kept] if volumes else []
+    if compose:
+        found.append("the containers and images of its services" + (", with their data" if volumes else ""))
+    found += [f"the model {path}" for path in _models(host) if path in there] if volumes else []
     return found
 
 

@@ -1,13 +1,13 @@
 """What is wrong with a host, and what to do about each."""
 
-import datetime as dt
 import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy.errors import KitError
-from deploy.operations import certificates, images, models, secrets, users
+from deploy.operations import apt, firewall, housekeeping, images, models, secrets, shelf, tls, users
+from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
 from deploy.stack import HostStack
@@ -31,15 +31,18 @@ class Finding:
 Check = Callable[[Workspace, HostStack, Target], Iterator[Finding]]
 
 
-def examine(space: Workspace, host: HostStack) -> list[Finding]:
+def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding]:
     """Look at everything; one check that fails does not stop the others."""
     target = space.target(host)
     found: list[Finding] = []
-    for check in (_reach, _clock, _names, _ports, _space, _memory, _docker, _models, _certificate, _users, _secrets):
-        try:
-            found += check(space, host, target)
-        except KitError as error:
-            found.append(Finding(check.__name__.strip("_"), error.message, error.hint or "See above."))
+    with report.step(f"Examining {host.name}") as bar:
+        for number, check in enumerate(CHECKS):
+            name = check.__name__.strip("_")
+            bar.update(number, len(CHECKS), name)
+            try:
+                found += check(space, host, target)
+            except KitError as error:
+                found.append(Finding(name, error.message, error.hint or "See above."))
     return found
 
 
@@ -62,14 +65,15 @@ def _clock(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
 def _names(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     if host.runtime == "process":
         return
-    own = set(target.run(("hostname", "--all-ip-addresses"), check=False).split()) | _resolve(way(host).hostname())
+    address = way(host).hostname()
+    own = set(target.run(("hostname", "--all-ip-addresses"), check=False).split()) | _resolve(address)
     for name in host.names:
         there = _resolve(name)
         if not there:
-            advice = f"Make a DNS record for {name} that points at {host.address}."
+            advice = f"Make a DNS record for {name} that points at {address}."
             yield Finding("DNS", f"{name} has no address", advice)
         elif not there & own:
-            advice = f"Point {name} at {host.address}; a new record takes a while to be seen everywhere."
+            advice = f"Point {name} at {address}; a new record takes a while to be seen everywhere."
             yield Finding("DNS", f"{name} points at {', '.join(sorted(there))}, not at this host", advice)
         else:
             yield Finding("DNS", f"{name} points here")
@@ -93,12 +97,31 @@ def _ports(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
         holder = fields[5] if len(fields) > 5 else ""
         if port in wanted and wanted[port] not in holder:
             yield Finding("port", f"{port} is held by {holder or 'another program'}", "Stop it: nginx needs this port.")
-    try:
-        with socket.create_connection((way(host).hostname(), host.layout.https_port), timeout=5):
-            yield Finding("port", f"{host.layout.https_port} is reached from here")
-    except OSError as error:
-        advice = "Open it in the host's firewall, and in your provider's."
-        yield Finding("port", f"{host.layout.https_port} is not reached from here ({error})", advice)
+    for port in wanted:
+        try:
+            with socket.create_connection((way(host).hostname(), port), timeout=5):
+                yield Finding("port", f"{port} is reached from here")
+        except OSError as error:
+            advice = "Open it in the host's firewall, and in your provider's."
+            yield Finding("port", f"{port} is not reached from here ({error})", advice)
+
+
+def _firewall(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if host.runtime == "process":
+        return
+    ports = (host.layout.http_port, host.layout.https_port)
+    ufw = target.run(("sh", "-c", "ufw status 2>/dev/null"), check=False)
+    nft = target.run(("sh", "-c", "nft list ruleset 2>/dev/null"), check=False)
+    name, closed = firewall.closed(ufw, nft, ports)
+    for port in closed:
+        word = f"ufw allow {port}/tcp" if name == "ufw" else f"nft add rule inet filter input tcp dport {port} accept"
+        yield Finding(
+            "firewall", f"{name} is on, and no rule that could be read opens {port}", f"On the host: `{word}`."
+        )
+    if not closed:
+        yield Finding(
+            "firewall", f"{name} lets {' and '.join(map(str, ports))} through" if name else "none on the host"
+        )
 
 
 def _space(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -125,45 +148,43 @@ def _memory(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
 def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     if host.runtime == "process":
         return
-    try:
-        version = target.run(("docker", "version", "--format", "{{.Server.Version}}")).strip()
-    except KitError:
-        yield Finding(
-            "Docker", "does not answer", "`setup` installs it; `systemctl status docker` on the host says more."
-        )
+    version = apt.engine(target)
+    if not version:
+        advice = "`setup` installs and starts it; `systemctl status docker` on the host says more."
+        yield Finding("Docker", "does not answer", advice)
         return
-    yield Finding("Docker", version)
+    compose = apt.said(target, "compose", "version", "--short")
+    advice = "Greffier needs Docker 20.10 or newer: upgrade it there." if apt.too_old(version) else ""
+    if apt.numbers(compose) < (2,):
+        advice = "`setup` installs Compose v2."
+    yield Finding("Docker", f"{version}, Compose {compose or 'missing'}", advice)
     there = set(images.containers(target).values())
     for service in host.services:
         if service.name not in there:
             yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
+    for name in sorted(housekeeping.orphans(host, target)):
+        yield Finding("container", f"{name} belongs to no service any more", "`prune` removes it.")
 
 
 def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     requests = models.wanted(host, space.path)
     there = models.present(host, target, requests.values())
     for name in requests:
-        yield Finding("model", f"{name} is {'there' if name in there else 'missing or damaged'}",
-                      "" if name in there else "`models pull` or `deploy` fetches it.")  # fmt: skip
+        if name in there:
+            yield Finding("model", f"{name} is there")
+        else:
+            advice = shelf.obstacle(space, host, name) or "`models pull` or `deploy` fetches it."
+            yield Finding("model", f"{name} is missing or damaged", advice)
 
 
 def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
-    pem = target.read(certificates.chain_path(host.layout))
-    if pem is None:
-        yield Finding("certificate", "there is none", "`deploy` makes one.")
-        return
-    there = certificates.read(pem)
-    authority = target.read(host.layout.authority)
-    own = authority is not None and certificates.of_authority(pem, authority)
-    if host.tls.mode == "letsencrypt" and own:
-        advice = "When DNS points here and port 80 is open, `deploy` (or `certs renew`) asks for one."
-        yield Finding("certificate", "self-signed until Let's Encrypt issues one", advice)
-    missing = sorted(set(host.names) - there.names)
-    if missing:
-        yield Finding("certificate", f"lacks {', '.join(missing)}", "`deploy` gets one for every name.")
-    left = there.ends - dt.datetime.now(dt.UTC)
-    advice = "" if left.days > 7 else "`certs renew` tries now and shows why it was not renewed."
-    yield Finding("certificate", f"ends on {there.ends:%Y-%m-%d}, in {left.days} days", advice)
+    there = tls.standing(space, host)
+    if not there.issuer:
+        yield Finding("certificate", "there is none that can be used", there.advice)
+    elif host.tls.mode == "letsencrypt" and there.own:
+        yield Finding("certificate", "self-signed until Let's Encrypt issues one", there.advice)
+    else:
+        yield Finding("certificate", f"ends on {there.ends}, in {there.days} days; {there.renewal}", there.advice)
 
 
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -182,3 +203,8 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
                 yield Finding("secret", f"{variable} of {service.name} is found ({reference})")
             except KitError as error:
                 yield Finding("secret", error.message, "Set it before you deploy.")
+
+
+CHECKS: tuple[Check, ...] = (
+    _reach, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _users, _secrets,
+)  # fmt: skip

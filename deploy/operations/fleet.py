@@ -4,29 +4,31 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from deploy.errors import KitError
 from deploy.operations.report import Bar, Reporter
 from deploy.operations.workspace import Workspace
-from deploy.plan import Plan
 from deploy.stack import HostStack
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one host: what was done, or why it was not."""
+class Outcome(Generic[Done]):
+    """What became of one host: what was done or found there, or why not."""
 
     host: HostStack
-    plan: Plan | None
+    done: Done | None
     error: KitError | None
 
 
 def each(
-    space: Workspace, hosts: Sequence[HostStack], act: Callable[[HostStack, Reporter], Plan], report: Reporter
-) -> list[Outcome]:
+    space: Workspace, hosts: Sequence[HostStack], act: Callable[[HostStack, Reporter], Done], report: Reporter
+) -> list[Outcome[Done]]:
     """Act on every host, each in a thread of its own."""
 
-    def one(host: HostStack) -> Outcome:
+    def one(host: HostStack) -> Outcome[Done]:
         try:
             return Outcome(host, act(host, _Named(host.name, report) if len(hosts) > 1 else report), None)
         except KitError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import components, releases
+from deploy.operations import components, control, images, releases
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
@@ -17,37 +17,54 @@ from deploy.targets import Target
 
 @dataclass(frozen=True)
 class Waste:
-    """What nothing uses: images, folders, and how many bytes they take."""
+    """What nothing uses: containers, images, folders, and how many bytes they take: images may share some with others
+    that stay."""
 
+    containers: tuple[str, ...]
     images: tuple[str, ...]
     folders: tuple[str, ...]
     size: int
 
 
 def waste(space: Workspace, host: HostStack) -> Waste:
-    """Images and code of neither of the last releases that are kept for a rollback."""
+    """Containers of no service, images and code of neither of the last releases that are kept for a rollback."""
     target = space.target(host)
+    left = orphans(host, target)
     kept = [releases.load(target, number) for number in releases.numbers(target)[-releases.IMAGES_KEPT :]]
-    images: list[str] = []
+    pictures: list[str] = []
     size = 0
     if host.runtime == "compose":
         wanted = {image for release in kept for image in release.images}
-        listing = target.run(
-            ("docker", "image", "ls", "--filter", "reference=greffier/*", "--format", "{{.Repository}}:{{.Tag}}")
-        )
-        images = sorted(set(listing.split()) - wanted)
-        for image in images:
-            size += int(target.run(("docker", "image", "inspect", "--format", "{{.Size}}", image)))
+        form = ("--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+        listing = target.run(("docker", "image", "ls", "--filter", "reference=greffier/*", *form))
+        made = dict(line.split() for line in listing.splitlines())
+        pictures = sorted(made.keys() - wanted)
+        going = {made[image] for image in pictures} - {made[image] for image in wanted & made.keys()}
+        if going:
+            sizes = target.run(("docker", "image", "inspect", "--format", "{{.Size}}", *sorted(going)))
+            size = sum(map(int, sizes.split()))
     used = {path for release in kept for path in release.components}
     folders = [path for path in components.unused(target, host) if path not in used]
     if folders:
         size += sum(int(line.split()[0]) for line in target.run(("du", "--bytes", "-s", *folders)).splitlines())
-    return Waste(tuple(images), tuple(folders), size)
+    return Waste(tuple(sorted(left)), tuple(pictures), tuple(folders), size)
+
+
+def orphans(host: HostStack, target: Target) -> set[str]:
+    """Containers with a name of ours that neither the inventory nor autostart knows."""
+    if host.runtime == "process":
+        return set()
+    listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
+    known = {service.name for service in host.services} | control.states(host, target).keys()
+    of = images.containers(target)
+    return {name for name in listed.split() if of.get(name, name.removeprefix("greffier-")) not in known}
 
 
 def prune(space: Workspace, host: HostStack, found: Waste) -> None:
     target = space.target(host)
     with target.lock("prune"):
+        if found.containers:
+            target.run(("docker", "rm", "--force", *found.containers))
         if found.images:
             target.run(("docker", "image", "rm", *found.images))
         target.remove(*found.folders)

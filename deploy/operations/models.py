@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,21 @@ from deploy.errors import HOST, KitError
 from deploy.operations.report import Reporter
 from deploy.stack import HostStack
 from deploy.targets import Target
+from deploy.types import Reference, Secret
 
 HUB_SECONDS = 5.0
 """What a hub that does not answer may cost in all."""
 LOCK_NAME = "greffier.lock"
 """Beside the inventory: what models the kit does not know were pinned to at first fetch."""
 
+TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
+
 Request = dict[str, Any]
+
+
+def hub() -> str:
+    """Address of the hub of models."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 
 def lock_path(inventory: Path) -> Path:
@@ -76,13 +85,23 @@ def _complete(host: HostStack, target: Target, request: Request) -> bool:
     return all(sizes.get(f"{base}/{name}") == (entry["size"], entry["mtime_ns"]) for name, entry in recorded.items())
 
 
+def token(host: HostStack, known: Mapping[Reference, Secret]) -> str | None:
+    """What opens gated models, of the secrets of the host's services."""
+    for service in host.services:
+        named = dict(service.secrets)
+        for variable in TOKENS:
+            if named.get(variable) in known:
+                return known[named[variable]].reveal()
+    return None
+
+
 def fetch(
     host: HostStack, target: Target, requests: Iterable[Request], token: str | None, inventory: Path, report: Reporter
 ) -> None:
     """Fetch models onto the host; pins in the lock file those the kit does not know. Raises KitError."""
     document: Request = {
         "directory": host.layout.models,
-        "hub": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
+        "hub": hub(),
         "token": token,
         "timeout": HUB_SECONDS,
     }
@@ -123,12 +142,16 @@ def _fetch_one(
 
 
 def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
-    models = read_lock(inventory) | {name: entry}
-    text = json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n"
-    path = lock_path(inventory)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
+    with _PINNING:
+        models = read_lock(inventory) | {name: entry}
+        text = json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n"
+        path = lock_path(inventory)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(text)
+        temporary.replace(path)
+
+
+_PINNING = threading.Lock()  # hosts fetch side by side, and pin into one file
 
 
 def _sentence(text: str) -> str:

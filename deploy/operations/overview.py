@@ -1,16 +1,19 @@
-"""What runs on a host, what sleeps, and where it answers."""
+"""What runs on a host, what sleeps, where it answers, and what it takes: two round trips."""
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deploy.operations import certificates, control, survey
+from deploy.operations import certificates, survey
 from deploy.operations.workspace import Workspace
-from deploy.stack import HostStack
+from deploy.stack import HostStack, ServiceStack
+from deploy.systemd import UNITS
+from deploy.targets import Target
 
 
 @dataclass(frozen=True)
 class ServiceOverview:
-    """Times in seconds; `last_request` is None where there was none."""
+    """Times in seconds, sizes in bytes; `last_request` is None where there was none, `memory` where nothing runs."""
 
     name: str
     kind: str
@@ -20,18 +23,25 @@ class ServiceOverview:
     since: float
     in_flight: int
     last_request: float | None
+    memory: int | None
+    memory_limit: int
     error: str
 
 
 @dataclass(frozen=True)
 class HostOverview:
-    """`units` is what runs; `certificate` the day its certificate ends, or empty."""
+    """`units` is what runs; `certificate` the day its certificate ends, or empty; `drift` the files that were changed
+    on the host since the last deploy."""
 
     name: str
     release: int
     deployed: str
+    by: str
     units: dict[str, bool]
     certificate: str
+    drift: tuple[str, ...]
+    memory: int
+    memory_free: int
     services: tuple[ServiceOverview, ...]
 
     def data(self) -> dict[str, Any]:
@@ -40,31 +50,55 @@ class HostOverview:
 
 def of(space: Workspace, host: HostStack) -> HostOverview:
     """Look at one host. Raises KitError when it cannot be reached."""
-    target = space.target(host)
-    record = survey.read_record(target, host)
-    states = control.states(host, target)
-    pem = target.read(certificates.chain_path(host.layout))
-    services = []
-    for service in host.services:
-        entry = states.get(service.name, {})
-        services.append(
-            ServiceOverview(
-                service.name,
-                service.kind.name,
-                service.model,
-                host.base_url(service),
-                str(entry.get("state", "not deployed" if not record["release"] else "stopped")),
-                float(entry.get("since") or 0),
-                int(entry.get("inFlight") or 0),
-                entry.get("lastRequest"),
-                str(entry.get("lastError") or ""),
-            )
-        )
+    target, layout = space.target(host), host.layout
+    chain = certificates.chain_path(layout)
+    request = {
+        "files": [layout.record, chain],
+        "commands": {"units": ["systemctl", "is-active", *UNITS.values()]} if host.runtime == "compose" else {},
+        "socket": layout.control,
+    }
+    found = json.loads("".join(target.program("overview", json.dumps(request))))
+    record = survey.record_of(host, found["files"].get(layout.record))
+    states = {entry["name"]: entry for entry in found["services"]}
+    there = certificates.seen(found["files"].get(chain, "").encode())
     return HostOverview(
         host.name,
         record["release"],
         record.get("at", ""),
-        {unit: target.supervisor.running(unit) for unit in ("nginx", "autostart")},
-        f"{certificates.read(pem).ends:%Y-%m-%d}" if pem else "",
-        tuple(services),
+        record.get("by", ""),
+        _units(host, target, found["commands"]),
+        f"{there.ends:%Y-%m-%d}" if there else "",
+        _drift(target, record),
+        found["memory"]["whole"],
+        found["memory"]["free"],
+        tuple(_service(host, service, states.get(service.name, {}), record["release"]) for service in host.services),
+    )
+
+
+def _units(host: HostStack, target: Target, printed: dict[str, str]) -> dict[str, bool]:
+    if host.runtime == "process":
+        return {unit: target.supervisor.running(unit) for unit in UNITS}
+    return dict(zip(UNITS, (line == "active" for line in printed.get("units", "").splitlines()), strict=False))
+
+
+def _drift(target: Target, record: dict[str, Any]) -> tuple[str, ...]:
+    """Files of the last deploy that somebody changed or removed since."""
+    states = target.states(sorted(record["files"]), salt=record["salt"]) if record["files"] else {}
+    return tuple(p for p in sorted(record["files"]) if p not in states or not survey.ours(p, states[p], record))
+
+
+def _service(host: HostStack, service: ServiceStack, entry: dict[str, Any], release: int) -> ServiceOverview:
+    memory = entry.get("memory") or {}
+    return ServiceOverview(
+        service.name,
+        service.kind.name,
+        service.model,
+        host.base_url(service),
+        str(entry.get("state", "stopped" if release else "not deployed")),
+        float(entry.get("since") or 0),
+        int(entry.get("inFlight") or 0),
+        entry.get("lastRequest"),
+        memory.get("used"),
+        memory.get("limit", service.memory),
+        str(entry.get("lastError") or ""),
     )

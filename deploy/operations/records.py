@@ -6,6 +6,7 @@ from typing import Any
 
 from deploy.operations import survey
 from deploy.operations.survey import Prospect
+from deploy.stack import HostStack
 from deploy.targets import Target
 
 
@@ -30,6 +31,13 @@ def put_back(target: Target, record: Mapping[str, Any]) -> None:
 def settle(target: Target, record: Mapping[str, Any]) -> None:
     """Everything is as the record says, and nothing is owed."""
     _write(target, {**record, "pending": {}})
+
+
+def certified(target: Target, host: HostStack) -> None:
+    """nginx serves the certificate that lies there now: the next deploy owes no reload for it."""
+    record = survey.read_record(target, host)
+    if record["release"]:
+        _write(target, record | {"certificate": survey.certificate_digest(target, host)})
 
 
 def _write(target: Target, record: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
 from deploy.render import autostart, env
 from deploy.stack import HostStack, ServiceStack, Stack
-from deploy.targets import Target
+from deploy.targets import FileState, Target
 from deploy.types import Reference, Secret, Tree, digest
 
 
@@ -156,19 +156,27 @@ def _files(
     paths = sorted({*tree, *record["files"], *record["pending"]})
     found = {}
     for path, state in target.states(paths, list(tree), record["salt"]).items():
-        known = [entries[path] for entries in (record["files"], record["pending"]) if path in entries]
-        ours = not known or any((state.salted if e["salted"] else state.digest) == e["digest"] for e in known)
         text, keys = state.text, tuple[str, ...]()
         # An .env that shall have no secret any more may still hold one.
         if path in tree and (tree[path].references or path.endswith("/.env")):
             text, keys = None, env.changed(text or "", tree[path].content(resolved))
-        found[path] = Have(state.digest, state.mode, state.owner, state.group, text, ours, keys)
+        found[path] = Have(state.digest, state.mode, state.owner, state.group, text, ours(path, state, record), keys)
     return found
+
+
+def ours(path: str, state: FileState, record: Mapping[str, Any]) -> bool:
+    """Whether a file's content is what an apply wrote or was about to write, or nobody has recorded any."""
+    known = [entries[path] for entries in (record["files"], record["pending"]) if path in entries]
+    return not known or any((state.salted if e["salted"] else state.digest) == e["digest"] for e in known)
 
 
 def read_record(target: Target, host: HostStack) -> dict[str, Any]:
     """What the last apply left. An older kit than the one that wrote it is refused."""
-    raw = target.read(host.layout.record)
+    return record_of(host, target.read(host.layout.record))
+
+
+def record_of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
+    """The record, out of its file."""
     if raw is None:
         return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "second": [], "salt": tokens.token_hex(16)}
     try:

@@ -50,7 +50,7 @@ def advice(hash_text: str) -> str:
     if hash_text.startswith("{SSHA}"):
         return ""
     if hash_text.startswith(("$2a$", "$2b$", "$2y$")):
-        return "slow: bcrypt lets a handful of requests a second stall nginx; rotate it"
+        return "slow (bcrypt): a handful of requests a second stall nginx; rotate it"
     if hash_text.startswith("{PLAIN}"):
         return "plain text: rotate it now"
     return "weak if the password was chosen by a person; rotate it"

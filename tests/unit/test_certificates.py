@@ -77,7 +77,7 @@ def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: T
 
 
 def given(host: HostStack, chain: Path) -> HostStack:
-    return replace(host, tls=TlsStack("files", "", "", False, str(chain), KEY))
+    return replace(host, tls=TlsStack("files", "", "", False, "", str(chain), KEY))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_given_files_that_do_not_fit_are_refused(
     brought: tuple[HostStack, str], target: Target, tmp_path: Path
 ) -> None:
     host, key = brought
-    certificates.install(replace(host, tls=TlsStack("internal", "", "", False, "", None)), target, {})
+    certificates.install(replace(host, tls=TlsStack("internal", "", "", False, "", "", None)), target, {})
     other = (target.read(certificates.key_path(host.layout)) or b"").decode()
     for chain, secret, sentence in (
         (host.tls.certificate, other, "the key is not that of the certificate"),

@@ -47,6 +47,6 @@ def test_they_go_side_by_side_and_one_that_fails_stops_no_other(one: HostStack) 
 
     outcomes = fleet.each(space, hosts, act, told)
     assert [outcome.host for outcome in outcomes] == list(hosts)
-    assert [outcome.plan for outcome in outcomes] == [DONE, DONE, None]
+    assert [outcome.done for outcome in outcomes] == [DONE, DONE, None]
     assert outcomes[2].error and outcomes[2].error.message == "it is gone"
     assert sorted(told.lines) == sorted(f"{host.name}: Reloading nginx" for host in hosts)

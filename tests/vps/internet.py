@@ -10,6 +10,7 @@ import json
 import shutil
 import socket
 import ssl
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -31,13 +32,19 @@ PEBBLE = {
         "privateKey": "/keys/web.key",
         "httpPort": 80,
         "tlsPort": 443,
-        # Lifetimes in seconds: Let's Encrypt's 90 days, and the six of its short-lived profile.
-        "profiles": {
-            "default": {"description": "90 days", "validityPeriod": 7776000},
-            "shortlived": {"description": "6 days", "validityPeriod": 518400},
-        },
+        # Seconds: Let's Encrypt's 90 days.
+        "certificateValidityPeriod": 7776000,
     }
 }
+SITE = """
+import functools, http.server, ssl
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/site")
+server = http.server.ThreadingHTTPServer(("", 443), handler)
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain("/tls/web.pem", "/tls/web.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
 
 
 @contextmanager
@@ -136,6 +143,7 @@ class Internet:
             self.ssh_config.write_text(f"Include {self.folder}/hosts/*\n")
             self.loopback = loopback(self.number, 1)
             self._free = itertools.count(2)
+            self._more = itertools.count(6)
             self._start()
             self._undo = undo.pop_all()
         return self
@@ -211,6 +219,50 @@ class Internet:
             "--label", f"{LABEL}={self.number}", "--network", self.name("net"), "--ip", self._inside(last),
             *options, self.engine.python_image, *command,
         )  # fmt: skip
+
+    def publish(self, domain: str, path: str, folder: Path) -> None:
+        """Serve a folder at https://<domain>/<path>, by a certificate that the hosts trust."""
+        last = next(self._more)
+        keys = self._certify(domain)
+        self._serve(
+            last, f"site-{last}", "python3", "-c", SITE,
+            options=(f"--volume={keys}:/tls:ro", f"--volume={folder}:/site/{path}:ro"),
+        )  # fmt: skip
+        self.point(domain, self._inside(last))
+
+    def authority(self, domain: str, seconds: int) -> str:
+        """Start another ACME server, whose certificates are good for so long. Returns its directory's address."""
+        last = next(self._more)
+        keys = self._certify(domain)
+        settings = {
+            **PEBBLE["pebble"],
+            "certificate": "/tls/web.pem",
+            "privateKey": "/tls/web.key",
+            "certificateValidityPeriod": seconds,
+        }
+        (keys / "pebble.json").write_text(json.dumps({"pebble": settings}))
+        self._serve(
+            last, f"acme-{last}", "/pebble", "-config", "/tls/pebble.json", "-dnsserver", f"{self.nameserver}:53",
+            options=(
+                f"--volume={keys}:/tls:ro", f"--volume={CACHE / 'tools/usr/bin'}/pebble:/pebble:ro",
+                "--env=PEBBLE_VA_NOSLEEP=1", "--env=PEBBLE_WFE_NONCEREJECT=0",
+            ),
+        )  # fmt: skip
+        self.point(domain, self._inside(last))
+        return f"https://{domain}/dir"
+
+    def _certify(self, domain: str) -> Path:
+        """A folder with a key and a certificate of that domain, by the authority that the hosts trust."""
+        folder = self.folder / domain
+        folder.mkdir()
+        subprocess.run(
+            ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-days", "30", "-CA", CACHE / "keys/ca.pem", "-CAkey", CACHE / "keys/ca.key", "-subj", f"/CN={domain}",
+             "-addext", f"subjectAltName=DNS:{domain}", "-addext", "basicConstraints=critical,CA:FALSE",
+             "-keyout", folder / "web.key", "-out", folder / "web.pem"),
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return folder
 
     def point(self, domain: str, address: str) -> None:
         """Have the hosts, and the ACME server, resolve `domain` to `address` alone."""

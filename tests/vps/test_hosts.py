@@ -1,5 +1,6 @@
 """Hosts as they come: users who are not root, wrong keys, Let's Encrypt, several at once; and the end of one."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import pexpect
 import pytest
 
+from tests.vps.engine import CACHE
 from tests.vps.host import ADMIN_PASSWORD, Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import SAID, Client, Laptop, host, inventory, service
+from tests.vps.laptop import MODEL, ROOT, SAID, Client, Laptop, host, inventory, service
 
 ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
 OURS = (
@@ -75,6 +77,34 @@ def beta(internet: Internet) -> Iterator[Host]:
         yield host
 
 
+def test_docker_comes_from_its_own_source(internet: Internet, beta: Host, tmp_path: Path) -> None:
+    beta.ssh("rm /etc/apt/sources.list.d/docker.sources /etc/apt/keyrings/docker.gpg")
+    known = "find /etc/apt/sources.list.d /etc/apt/keyrings -type f"
+    before = beta.ssh(known)
+    internet.publish("download.docker.com", "linux/debian", CACHE / "packages/docker")
+    laptop = Laptop(tmp_path, internet, inventory({"beta": host("beta", user="debian", tls=ACME)}))
+    # What is published here is signed by another key than Docker's.
+    told = laptop.cli("setup", "beta", status=3)
+    assert "NO_PUBKEY" in told and "the host cannot get Docker's own packages" in told
+    assert beta.ssh(known) == before
+    laptop.kit = kit(tmp_path / "kit", CACHE / "keys/gnupg")
+    assert "added Docker's apt source" in laptop.cli("setup", "beta")
+    assert "docker.sources" in beta.ssh(known) and "docker.asc" in beta.ssh(known)
+    assert beta.ssh("docker version --format '{{.Server.Version}}'").startswith("26.")
+    assert beta.ssh("cat /etc/docker/daemon.json").strip() == '{"registry-mirrors": ["https://registry.test"]}'
+    assert "ready already" in laptop.cli("setup", "beta")
+
+
+def kit(folder: Path, keyring: Path) -> Path:
+    """A copy of the kit that takes the key of `keyring` for Docker's."""
+    for part in ("deploy", "nginx", "autostart", "services"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    shutil.copy(ROOT / "cli.py", folder)
+    command = ("gpg", "--homedir", str(keyring), "--batch", "--armor", "--export")
+    (folder / "deploy/host/docker.asc").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    return folder
+
+
 def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, tmp_path: Path) -> None:
     content = inventory({"beta": host("beta", user="debian", tls=ACME)})
     laptop = Laptop(tmp_path, internet, content)
@@ -101,6 +131,36 @@ def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, t
     assert beta.ssh(serial) != before
     assert laptop.cli("plan").strip() == "beta: nothing to do."
     assert client.transcript() == SAID
+    # One that is good for six days: certbot's own rule would renew it each time it looks.
+    brief = {**ACME, "server": internet.authority("brief.test", 6 * 86400)}
+    laptop.write(inventory({"beta": host("beta", user="debian", tls=brief)}))
+    assert "beta: renewed" in laptop.cli("certs", "renew")
+    (standing,) = laptop.data("certs", "status")
+    assert (
+        standing["days"] == 5 and standing["issuer"].startswith("Pebble") and "it looks next on" in standing["renewal"]
+    )
+    look, settings = "certbot renew --no-random-sleep-on-renew 2>&1", "/etc/letsencrypt/renewal/greffier.conf"
+    assert "not due for renewal yet" in beta.ssh(look)
+    # The same at the end of its life: what certbot's timer does is enough.
+    beta.ssh(f"sed -i 's/^renew_before_expiry = 48 hours/renew_before_expiry = 6 days/' {settings}")
+    before = beta.ssh(serial)
+    assert "all renewals succeeded" in beta.ssh(look) and beta.ssh(serial) != before
+    assert "renew_before_expiry = 6 days" in beta.ssh(f"cat {settings}")
+    assert laptop.cli("plan").strip() == "beta: nothing to do."
+    laptop.write(inventory({"beta": host("beta", user="debian", tls={**brief, "profile": "shortlived"})}))
+    assert "certbot 2.1.0 is too old for the profile shortlived" in laptop.cli("certs", "renew", status=3)
+    assert "certbot 2.1.0 is too old" in laptop.cli("doctor", status=3)
+    laptop.write(content)
+    internet.forget("whisper.beta.test")
+    told = laptop.cli("certs", "renew", status=3)
+    assert "No certificate was issued" in told and "whisper.beta.test" in told
+    internet.point("whisper.beta.test", beta.inside)
+    # First what can be made again, then the rest.
+    assert "Models and data stay" in laptop.cli("destroy", "--yes")
+    assert beta.ssh("ls /var/lib/greffier/models; docker volume ls --quiet; docker ps --all --quiet").split() == [
+        MODEL.replace("/", "--"),
+        "greffier-whisper_spool",
+    ]
     laptop.cli("destroy", "--yes", "--volumes")
     assert beta.ssh(OURS) == ""
     assert beta.ssh("systemctl is-active nginx docker").split() == ["active", "active"] and beta.ssh(nginx)

@@ -1,0 +1,44 @@
+"""The certificates of the hosts."""
+
+import typer
+
+from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+
+app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True)
+
+
+@app.command("status")
+def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """Show each host's certificate: issuer, names, until when, and who renews it. Status 3: one needs something."""
+    from deploy import console, progress, views
+    from deploy.operations import fleet, tls, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, _: tls.standing(space, chosen), report
+        )
+    wanting = views.certificates([outcome.done for outcome in outcomes if outcome.done], as_json=as_json)
+    console.failures(outcomes)
+    if wanting:
+        raise typer.Exit(3)
+
+
+@app.command("renew")
+def renew(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """Get another certificate now, by what the inventory says; Let's Encrypt gives five a week for the same names."""
+    from deploy import console, progress
+    from deploy.operations import fleet, tls, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space,
+            workspace.chosen(space, host),
+            lambda chosen, named: tls.renew(chosen, space.target(chosen), named),
+            report,
+        )
+    for outcome in outcomes:
+        if outcome.done:
+            typer.echo(f"{outcome.host.name}: {outcome.done}.")
+    console.failures(outcomes)

@@ -1,0 +1,47 @@
+"""The models on the hosts."""
+
+from typing import Annotated
+
+import typer
+
+from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+
+app = typer.Typer(help="The models on the hosts: fetch them ahead of a deploy, check them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """List the models that the services want, and whether every byte of them is right. Status 3: not all are."""
+    from deploy import progress, views
+    from deploy.operations import shelf, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        found = {chosen.name: shelf.holdings(space, chosen, report) for chosen in workspace.chosen(space, host)}
+    if views.models(found, as_json=as_json):
+        raise typer.Exit(3)
+
+
+@app.command("pull")
+def pull(
+    model: Annotated[str | None, typer.Argument(help="Name of the model. Default: all that are missing.")] = None,
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+) -> None:
+    """Fetch the models that a deploy would fetch, ahead of it; nothing else changes."""
+    from deploy import console, progress
+    from deploy.operations import fleet, shelf, workspace
+
+    space = workspace.opened(inventory)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space,
+            workspace.chosen(space, host),
+            lambda chosen, named: shelf.pull(space, chosen, model, named),
+            report,
+        )
+    for outcome in outcomes:
+        if outcome.done is not None:
+            fetched = f"fetched {', '.join(outcome.done)}" if outcome.done else "every model is there"
+            typer.echo(f"{outcome.host.name}: {fetched}.")
+    console.failures(outcomes)

@@ -1,0 +1,79 @@
+"""What an operator looks at over the year, and mends: status, models, certificates, doctor, what is left over."""
+
+from tests.vps.host import Host
+from tests.vps.laptop import MODEL, SAID, Client, Laptop
+
+RULES = """\
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state established accept
+        tcp dport { 22, 443 } accept
+    }
+}
+"""
+
+
+def test_status_tells_of_memory_drift_and_the_last_request(laptop: Laptop, client: Client, alpha: Host) -> None:
+    assert client.transcript() == SAID
+    (seen,) = laptop.data("status")
+    (whisper,) = seen["services"]
+    assert whisper["state"] == "ready" and whisper["last_request"] < 60
+    assert 50e6 < whisper["memory"] < whisper["memory_limit"] == 2 << 30
+    assert 0 < seen["memory_free"] < seen["memory"]
+    assert seen["units"] == {"nginx": True, "autostart": True} and seen["drift"] == [] and seen["by"]
+    laptop.cli("sleep", "whisper")
+    alpha.ssh("echo '# by hand' >>/etc/nginx/conf.d/greffier-service-whisper.conf")
+    told = laptop.cli("status")
+    assert "1 file was changed on the host since: `plan` shows how" in told
+    assert "asleep" in told and "at most 2G" in told
+    laptop.cli("deploy", "--force")
+    assert laptop.data("status")[0]["drift"] == []
+    alpha.ssh("rm /etc/nginx/conf.d/*.bak")
+
+
+def test_models_are_fetched_ahead_and_checked_to_the_last_byte(laptop: Laptop, alpha: Host) -> None:
+    folder = f"/var/lib/greffier/models/{MODEL.replace('/', '--')}"
+    (held,) = laptop.data("models", "list")["alpha"]
+    assert (held["model"], held["state"], held["pinned"]) == (MODEL, "right", "kit")
+    assert held["services"] == ["whisper"] and held["size"] > 100e6
+    # A byte that went wrong, with everything else as it was.
+    alpha.ssh(
+        f"cd {folder} && touch -r tokenizer.json /tmp/then"
+        " && printf x | dd of=tokenizer.json conv=notrunc status=none && touch -r /tmp/then tokenizer.json"
+    )
+    assert laptop.data("models", "list", status=3)["alpha"][0]["state"] == "damaged"
+    assert f"alpha: fetched {MODEL}." in laptop.cli("models", "pull", MODEL)
+    alpha.ssh(f"rm {folder}/tokenizer.json")
+    assert "missing or damaged" in laptop.cli("doctor", status=3)
+    assert f"alpha: fetched {MODEL}." in laptop.cli("models", "pull")
+    assert "alpha: every model is there." in laptop.cli("models", "pull")
+    assert "Models: " in laptop.cli("models", "pull", "somebody/else", status=2)
+    assert laptop.data("models", "list")["alpha"][0]["state"] == "right"
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_the_hosts_own_certificate(laptop: Laptop, client: Client, alpha: Host) -> None:
+    (before,) = laptop.data("certs", "status")
+    assert before["own"] and before["names"] == ["portal.alpha.test", "whisper.alpha.test"]
+    assert before["days"] in (88, 89) and before["renewal"].startswith("renewed by deploy, from ")
+    serial = "openssl x509 -noout -serial -in /etc/greffier/tls/greffier/fullchain.pem"
+    old = alpha.ssh(serial)
+    assert "alpha: renewed" in laptop.cli("certs", "renew")
+    assert alpha.ssh(serial) != old
+    assert client.transcript() == SAID
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_the_doctor_sees_a_firewall_and_what_belongs_to_nothing(laptop: Laptop, alpha: Host) -> None:
+    alpha.ssh("docker create --name greffier-gone $(docker images -q greffier/faster-whisper | head -1)")
+    alpha.write("/tmp/rules", RULES)
+    alpha.ssh("DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
+    try:
+        told = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["alpha"]}
+    finally:
+        alpha.ssh("nft delete table inet filter")
+    assert "dport 80 accept" in told["nftables is on, and no rule that could be read opens 80"]
+    assert told["greffier-gone belongs to no service any more"] == "`prune` removes it."
+    assert "greffier-gone" in laptop.cli("prune", "--yes")
+    assert "greffier-gone" not in alpha.ssh("docker ps --all --format '{{.Names}}'")
