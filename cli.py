@@ -37,7 +37,7 @@ def init(
 
 @app.command()
 def check(inventory: Inventory = DEFAULT) -> None:
-    """Check the inventory and the secrets it refers to, without touching any host."""
+    """Check the inventory and its secrets; no host is touched."""
     from deploy.operations import inventories
 
     space = inventories.checked(inventory)
@@ -59,7 +59,7 @@ def schema() -> None:
 def render(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")], inventory: Inventory = DEFAULT
 ) -> None:
-    """Write every file that the hosts would get; secrets stay references."""
+    """Write every file that the hosts would get. Secrets stay references."""
     from deploy.operations import inventories
 
     for path in inventories.render(inventory, out):
@@ -87,7 +87,7 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 @app.command()
 def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force = False) -> None:
-    """Bring the hosts to what the inventory says, all at once; one that fails does not stop the others."""
+    """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others."""
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
@@ -113,7 +113,7 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force =
 
 @app.command()
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Show what runs, what sleeps, where it answers, what it takes, and what was changed by hand."""
+    """Show what runs and what sleeps. Also memory, last requests, certificates, releases, and files changed by hand."""
     from deploy import console, progress, views
     from deploy.operations import fleet, overview, workspace
 
@@ -168,7 +168,7 @@ def logs(
 
 @app.command()
 def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
-    """Stop a service when it has finished its requests, and start it again; new requests wait meanwhile."""
+    """Restart a service between two requests. It finishes those it has; new ones wait meanwhile."""
     from deploy import progress
     from deploy.operations import control, workspace
 
@@ -210,7 +210,7 @@ def demo(
         Path | None, typer.Option("--inventory", "-i", help="Default: the kit's examples/demo.yml.")
     ] = None,
 ) -> None:
-    """Deploy the example to this machine and transcribe a sentence of real speech with it."""
+    """Deploy the example to this machine, and try it on real speech."""
     from deploy import console
     from deploy.operations import demo
 

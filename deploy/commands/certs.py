@@ -9,7 +9,7 @@ app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help
 
 @app.command("status")
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Show each host's certificate: issuer, names, until when, and who renews it. Status 3: one needs something."""
+    """Show each host's certificate, and who renews it. Status 3: one needs something."""
     from deploy import console, progress, views
     from deploy.operations import fleet, tls, workspace
 
@@ -26,7 +26,7 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
 
 @app.command("renew")
 def renew(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Get another certificate now, by what the inventory says; Let's Encrypt gives five a week for the same names."""
+    """Get another certificate now. Let's Encrypt gives the same names five a week."""
     from deploy import console, progress
     from deploy.operations import fleet, tls, workspace
 

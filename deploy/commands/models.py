@@ -6,12 +6,12 @@ import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json
 
-app = typer.Typer(help="The models on the hosts: fetch them ahead of a deploy, check them.", no_args_is_help=True)
+app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True)
 
 
 @app.command("list")
 def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """List the models that the services want, and whether every byte of them is right. Status 3: not all are."""
+    """List the models, each checked to its last byte. Status 3: one is missing or damaged."""
     from deploy import progress, views
     from deploy.operations import shelf, workspace
 
@@ -28,7 +28,7 @@ def pull(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
 ) -> None:
-    """Fetch the models that a deploy would fetch, ahead of it; nothing else changes."""
+    """Fetch what is missing or damaged, ahead of a deploy. Nothing else changes."""
     from deploy import console, progress
     from deploy.operations import fleet, shelf, workspace
 

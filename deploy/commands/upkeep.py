@@ -38,7 +38,7 @@ def rollback(
     host: HostName = None,
     force: Force = False,
 ) -> None:
-    """Bring a host back to an earlier release; the last five are kept."""
+    """Bring a host back to an earlier release. The last five are kept."""
     from deploy import console, progress
     from deploy.operations import apply, workspace
 
@@ -61,7 +61,7 @@ def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json =
 
 @app.command()
 def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Look for what is wrong with the hosts, and say what to do about each. Status 3: something is."""
+    """Look for what is wrong, and say what to do about it. Status 3: something is."""
     from deploy import console, progress, views
     from deploy.operations import doctor, fleet, workspace
 
@@ -78,7 +78,8 @@ def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
 
 @app.command()
 def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = False) -> None:
-    """Remove images and code that neither of the last two releases uses; says first what that frees."""
+    """Remove what nothing uses any more. That is containers of no service, and images and code of neither of the last
+    two releases; it says first what that frees."""
     from deploy import console
     from deploy.operations import housekeeping, workspace
 
@@ -98,7 +99,7 @@ def backup(
         Path | None, typer.Option("--out", "-o", help="Archive to write. Default: greffier-<host>-<day>.tar.gz here.")
     ] = None,
 ) -> None:
-    """Save settings, users, certificates and data of a host (no models) into one archive."""
+    """Save what a deploy cannot make again. Settings, users, certificates and data in one archive; no models."""
     from deploy import progress
     from deploy.operations import housekeeping, workspace
 
@@ -116,7 +117,7 @@ def restore(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
 ) -> None:
-    """Put a backup back onto a host that was set up; then deploy to it."""
+    """Put a backup back onto a host that was set up. Then deploy to it."""
     from deploy import progress
     from deploy.operations import housekeeping, workspace
 
@@ -134,7 +135,7 @@ def destroy(
     yes: Yes = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models and the services' data too.")] = False,
 ) -> None:
-    """Stop everything and remove what Greffier put on a host, users and certificates included; it asks first."""
+    """Remove what Greffier put on a host. Users and certificates included; it says what, and asks first."""
     from deploy import console, progress
     from deploy.operations import destroy, workspace
 

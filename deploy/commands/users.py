@@ -7,7 +7,7 @@ import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json, User
 
-app = typer.Typer(help="Who may call the services: takes effect at once, without a deploy.", no_args_is_help=True)
+app = typer.Typer(help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True)
 
 
 @app.command("add")

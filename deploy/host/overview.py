@@ -79,9 +79,10 @@ def of_host() -> dict[str, int]:
 
 def of_service(entry: dict[str, Any], whole: int) -> dict[str, int] | None:
     """Of everything that runs for a service; None while nothing does."""
-    parts = [of_container(name) for name in entry.get("containers") or ()]
-    if not parts and entry.get("pid"):
-        parts = [of_process(entry["pid"], whole)]
+    if entry.get("driver") == "process":
+        parts = [of_process(entry["pid"], whole)] if entry.get("pid") else []
+    else:
+        parts = [of_container(name) for name in entry.get("containers") or ()]
     found = [part for part in parts if part]
     return {key: sum(part[key] for part in found) for key in ("used", "limit")} if found else None
 

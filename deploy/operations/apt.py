@@ -10,6 +10,7 @@ from deploy.errors import HOST, KitError
 from deploy.targets import Target, Writing
 
 BASE = ("nginx", "certbot", "python3-venv", "ca-certificates")
+DISTRIBUTIONS = ("docker.io", "docker-cli", "docker-compose-v2", "docker-compose", "docker-buildx")
 ENGINE = ("docker-ce", "docker-ce-cli", "containerd.io")
 COMPOSE = "docker-compose-plugin"
 BUILDX = "docker-buildx-plugin"
@@ -86,25 +87,16 @@ def policy(text: str) -> dict[str, tuple[int, ...]]:
 
 
 def _known(target: Target) -> dict[str, tuple[int, ...]]:
-    names = (
-        "docker.io",
-        "docker-cli",
-        "docker-compose-v2",
-        "docker-compose",
-        "docker-buildx",
-        *ENGINE,
-        COMPOSE,
-        BUILDX,
-    )
-    return policy(target.run(("apt-cache", "policy", *names), check=False))
+    return policy(target.run(("apt-cache", "policy", *DISTRIBUTIONS, *ENGINE, COMPOSE, BUILDX), check=False))
 
 
 def _engine(target: Target) -> str:
     """Version of the engine; empty where none is installed. Raises KitError for one that does not answer."""
-    if not target.run(("sh", "-c", "command -v dockerd"), check=False):
-        return ""
     version = engine(target)
     if not version:
+        # Debian 13's engine may be there without a client.
+        if not target.run(("sh", "-c", "command -v docker && command -v dockerd"), check=False).count("dockerd"):
+            return ""
         # An installation that was cut off, or somebody stopped it.
         target.run(("dpkg", "--configure", "-a"))
         target.run(("systemctl", "start", "docker"), check=False)

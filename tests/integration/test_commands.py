@@ -84,6 +84,7 @@ def test_wake_status_sleep(kit: Kit) -> None:
     whisper = next(service for service in host["services"] if service["name"] == "whisper")
     assert whisper["state"] == "ready" and whisper["url"] == f"{kit.origin}/whisper/v1"
     assert whisper["model"] == MODEL and whisper["in_flight"] == 0
+    assert 50e6 < whisper["memory"] < host["memory"]
     row = next(line for line in kit.cli("status").stdout.splitlines() if line.startswith("whisper\t"))
     assert row.split("\t")[1] == "ready" and row.endswith(f"{kit.origin}/whisper/v1")
     assert kit.cli("sleep", "whisper").stdout.strip() == "whisper is asleep."

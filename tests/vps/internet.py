@@ -37,9 +37,17 @@ PEBBLE = {
     }
 }
 SITE = """
-import functools, http.server, ssl
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/site")
-server = http.server.ThreadingHTTPServer(("", 443), handler)
+import contextlib, functools, http.server, ssl
+
+class Server(http.server.ThreadingHTTPServer):
+    def shutdown_request(self, request):
+        # A connection that only ends is an error to strict clients of TLS.
+        with contextlib.suppress(OSError):
+            request.settimeout(5)
+            request.unwrap()
+        super().shutdown_request(request)
+
+server = Server(("", 443), functools.partial(http.server.SimpleHTTPRequestHandler, directory="/site"))
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.load_cert_chain("/tls/web.pem", "/tls/web.key")
 server.socket = context.wrap_socket(server.socket, server_side=True)
