@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands import certs, lock, models, upkeep, users
-from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Service
+from deploy.commands.options import DEFAULT, Alone, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
     name="greffier",
@@ -67,36 +67,36 @@ def render(
 
 
 @app.command()
-def plan(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, as_json: Json = False) -> None:
     """Show what deploy would do. Status 0: nothing. Status 4: something."""
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
-    hosts = workspace.chosen(space, host)
+    hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
     from deploy import console
-    from deploy.operations import survey
+    from deploy.operations import aims, survey
 
-    found = {h.name: survey.look(space, h).plan for h in hosts}
+    found = {h.name: survey.look(space, h, aims.of(space, h, service)).plan for h in hosts}
     console.plans(space, found, as_json=as_json)
     if any(not p.empty for p in found.values()):
         raise typer.Exit(4)
 
 
 @app.command()
-def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force = False) -> None:
+def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, force: Force = False) -> None:
     """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others."""
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
-    hosts = workspace.chosen(space, host)
+    hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
     from deploy import console, progress
-    from deploy.operations import apply, fleet
+    from deploy.operations import aims, apply, fleet
 
     with progress.reporter() as report:
         for sentence in space.moved:
@@ -105,7 +105,7 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, force: Force =
         outcomes = fleet.each(
             space,
             hosts,
-            lambda chosen, named: apply.deploy(space, chosen, named, consent),
+            lambda chosen, named: apply.deploy(space, chosen, named, consent, aims.of(space, chosen, service)),
             report,
         )
     console.outcomes(outcomes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.functional_validators import BeforeValidator
 
 from deploy import ROOT, quantities
@@ -66,14 +66,25 @@ class Settings(_Part):
     upload_limit: str
 
 
-class Manifest(_Part):
-    """A kind of service."""
+class Foreign(_Part):
+    """A kind that is anybody's image: what it is, the inventory says."""
 
+    own: Literal[False]
     title: str
     summary: str
     port: int
-    own: bool
-    """The kit's own code: gets a path of the portal's origin."""
+    health: str
+    stop_timeout: Duration
+    memory: Size
+
+
+class Own(_Part):
+    """A kind of the kit's own code: it gets a path of the portal's origin."""
+
+    own: Literal[True]
+    title: str
+    summary: str
+    port: int
     module: str
     """Run as `python -m <module>`."""
     health: str
@@ -92,6 +103,10 @@ class Manifest(_Part):
     secrets: list[str]
     """Secrets that it can use."""
     models: Models
+
+
+Manifest = Own | Foreign
+_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discriminator="own")])
 
 
 @dataclass(frozen=True)
@@ -149,7 +164,7 @@ def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
     kinds = {}
     for path in sorted(folder.glob("*/service.yml")):
         try:
-            manifest = Manifest.model_validate(read(path).data)
+            manifest = _MANIFEST.validate_python(read(path).data)
         except ValidationError as error:
             raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
         name = path.parent.name

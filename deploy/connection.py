@@ -19,6 +19,9 @@ PING_SECONDS = 5.0
 FAREWELL = 10.0
 """Seconds that the agent has to end the step it is at and to give the lock back, after Ctrl-C."""
 
+WINDOW = 8
+"""Parts of a command's input that may be under way: enough for a long line, little for the host's memory."""
+
 
 class Lost(KitError):
     """The connection ended. `output` is what ssh or the agent wrote to standard error."""
@@ -86,31 +89,65 @@ class Connection:
         assert answer is not None
         return answer
 
-    def stream(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, bytes]]:
-        """(stream, line with its end) of a command as they come; at the end (0, its status)."""
-        for head, content in self._exchange("run", body, {"command": list(command), **about}):
+    def stream(
+        self, command: Sequence[str], body: bytes | Iterator[bytes] = b"", **about: Any
+    ) -> Iterator[tuple[int, bytes]]:
+        """(stream, line with its end) of a command as they come; at the end (0, its status). `body` is its standard
+        input; of one in parts only a few are under way at a time."""
+        about = {"command": list(command), **about}
+        events = self._exchange("run", body, about) if isinstance(body, bytes) else self._feed(body, about)
+        for head, content in events:
             if head["event"] == "line":
                 yield head["stream"], content
             else:
                 yield 0, str(head["status"]).encode()
 
-    def lines(self, command: Sequence[str], body: bytes = b"", **about: Any) -> Iterator[tuple[int, str]]:
+    def lines(
+        self, command: Sequence[str], body: bytes | Iterator[bytes] = b"", **about: Any
+    ) -> Iterator[tuple[int, str]]:
         """The same as text, each line without its end."""
         for stream, line in self.stream(command, body, **about):
             yield stream, line.decode(errors="replace").rstrip("\n")
 
     def _exchange(self, op: str, body: bytes, about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
         self._send({"op": op, **about}, body)
-        while True:
-            try:
-                head, content = frames.receive(self._source)
-            except (frames.Ended, ValueError, OSError):
-                raise self._lost() from None
-            if head["event"] == "refused":
-                raise Refusal(head)
+        done = False
+        while not done:
+            head, content = self._receive()
+            done = head["event"] == "done"
             yield head, content
-            if head["event"] == "done":
-                return
+
+    def _feed(self, parts: Iterator[bytes], about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Run a command that reads `parts`. Where they fail its input ends there, and the failure is raised when it
+        has ended too."""
+        self._send({"op": "run", "fed": True, **about})
+        failure: KitError | None = None
+        under_way, more, done = 0, True, False
+        while not done:
+            while more and under_way < WINDOW:
+                try:
+                    part = next(parts, b"")
+                except KitError as error:
+                    failure, part = error, b""
+                self._send({"op": "feed"}, part)
+                more, under_way = bool(part), under_way + 1
+            head, content = self._receive()
+            done = head["event"] == "done"
+            if head["event"] == "fed":
+                under_way -= 1
+            elif failure is None:
+                yield head, content
+        if failure:
+            raise failure
+
+    def _receive(self) -> tuple[dict[str, Any], bytes]:
+        try:
+            head, content = frames.receive(self._source)
+        except (frames.Ended, ValueError, OSError):
+            raise self._lost() from None
+        if head["event"] == "refused":
+            raise Refusal(head)
+        return head, content
 
     def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
         try:

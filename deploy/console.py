@@ -75,7 +75,7 @@ def deployed(host: HostStack, plan: Plan) -> None:
     words = {"create": "created", "change": "changed", "remove": "removed", "restart": "restarted or reloaded"}
     out.print(f"{host.name}: " + ", ".join(f"{counts[v]} {words[v]}" for v in words if v in counts) + ".")
     for service in host.services:
-        out.print(f"  {service.name}: base_url {host.base_url(service)}")
+        out.print(f"  {service.name}: {'base_url ' if service.own else ''}{host.base_url(service)}")
     if host.runtime == "process":
         out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
 

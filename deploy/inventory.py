@@ -27,6 +27,13 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
 _URL = re.compile(r"https://[A-Za-z0-9._~:/?=&%-]{1,500}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+_IMAGE = re.compile(
+    r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?/)?"  # a registry
+    r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*){0,8}"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
+)
+_URL_PATH = re.compile(r"/[A-Za-z0-9._~:@!&=+,/%-]{0,500}")
+_FOLDER = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){1,16}")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+|command:[^\x00-\x1f]+)")
 
 
@@ -59,6 +66,12 @@ def _within_a_day(seconds: int) -> int:
     return seconds
 
 
+def _image(text: str) -> str:
+    if len(text) > 512:
+        raise ValueError("an image's name has at most 512 characters")
+    return _match(_IMAGE, "an image with its tag or digest, such as ghcr.io/owner/name:1.2", text)
+
+
 def _reference(text: str) -> str:
     if not _REFERENCE.fullmatch(text):
         # What stands there may be the secret itself: it is not repeated.
@@ -88,6 +101,9 @@ Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variab
 Plain = Annotated[str, AfterValidator(_plain)]
 Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
 ComputeType = Annotated[str, _pattern(_COMPUTE_TYPE, "a number format, such as int8 or int8_float16")]
+Image = Annotated[str, AfterValidator(_image)]
+UrlPath = Annotated[str, _pattern(_URL_PATH, "a path such as /health")]
+Folder = Annotated[str, _pattern(_FOLDER, "a folder such as /data")]
 SecretText = Annotated[str, AfterValidator(_reference)]
 _SIZE = {"type": "string", "pattern": "^[0-9]+[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^[0-9]+[smhdSMHD]$", "examples": ["30s"]}
@@ -151,6 +167,11 @@ class Host(_Part):
         "compose",
         description="`compose`: Docker on a host reached by SSH. `process`: this machine, without Docker.",
     )
+    build: Literal["host", "laptop"] = Field(
+        "host",
+        description="Where images of the kit's kinds are built. `laptop`: by this machine's Docker, then sent over the "
+        "same connection; for a host that is small, or reaches no package index.",
+    )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
     cors_origins: list[Origin] = Field(
         default_factory=list,
@@ -163,7 +184,7 @@ class Host(_Part):
 
 
 class Service(_Part):
-    """A speech service on one of the hosts."""
+    """A service on one of the hosts: a kind of the kit's, or somebody else's container."""
 
     kind: Name = Field(description="What it is: the name of a folder in services/.")
     host: Name | None = Field(None, description="Name of its host. Default: the only host there is.")
@@ -176,6 +197,24 @@ class Service(_Part):
         None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
     )
     port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
+    image: Image | None = Field(
+        None,
+        description="Image to pull, by tag or by digest; required for `container`. A tag is pulled once: to update, "
+        "write another tag, or the digest. Default: the kit builds the image of its own kinds.",
+    )
+    container_port: Port | None = Field(
+        None, description="`container` only, required: the port that the container listens on."
+    )
+    health: UrlPath | None = Field(
+        None,
+        description="`container` only: path that answers 2xx when it is ready. Asking it never wakes the service, so "
+        "take none that people use. Default: /health.",
+    )
+    volumes: dict[Name, Folder] = Field(
+        default_factory=dict,
+        description="`container` only: Docker volumes by name, each with the folder where it is mounted, such as "
+        "`data: /var/lib/app`. They outlive the container; `destroy --volumes` removes them.",
+    )
     upload_limit: Size = Field(500 << 20, description="Largest upload that is taken; larger ones get 413.")
     read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
     idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy import render
+from deploy.render import autostart
+from deploy.stack import HostStack
 from deploy.types import Effect, Tree
 
 Verb = Literal["create", "change", "remove", "restart"]
@@ -113,7 +116,7 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     models = tuple(m for m in wanted.models if m not in have.models)
     steps += [Step("create", f"model {m}", "not on the host, or not complete") for m in models]
     images = tuple(path for path, _ in wanted.images if path not in have.images)
-    steps += [Step("create", label, "not built yet") for path, label in wanted.images if path not in have.images]
+    steps += [Step("create", label, "not on the host yet") for path, label in wanted.images if path not in have.images]
     if have.certificate:
         steps.append(Step("create", "certificate", have.certificate))
     write, effects = [], dict[Effect, str]()
@@ -142,6 +145,34 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
     steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
     return Plan(models, images, have.certificate, tuple(write), gone, due, start, orphans, drifted, tuple(steps))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a host shall be with one service deployed and the rest left alone."""
+
+    tree: Tree
+    scope: frozenset[str]
+    """Paths that this may change: of the others, neither what is owed nor what was changed by hand is touched."""
+
+
+def alone(wanted: Tree, former: Tree, host: HostStack, service: str) -> Share:
+    """Of `wanted`, rendered with the other services as they were deployed, what `service` needs; of `former`, the
+    tree that was deployed, everything else. Where there was none, all of it is needed."""
+    if not former:
+        return Share(wanted, frozenset(wanted))
+    tree = {}
+    for path in {*wanted, *former}:
+        of = render.owner(host, path)
+        source = former if of and of != service else wanted
+        if path in source:
+            tree[path] = source[path]
+    config = autostart.path(host)
+    tree[config] = autostart.exchanged(former[config], wanted[config], service)
+    changed = {
+        path for path in {*tree, *former} if render.owner(host, path) == service or tree.get(path) != former.get(path)
+    }
+    return Share(dict(sorted(tree.items())), frozenset(changed))
 
 
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:

@@ -4,8 +4,10 @@ import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import Literal
 
-from deploy.catalog import Autostart, Catalog, Kind
+from deploy import misfits
+from deploy.catalog import Autostart, Catalog, Kind, Own
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service
 from deploy.source import Key, Source
@@ -17,14 +19,21 @@ RESERVED_NAMES = frozenset(
 )
 """A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
 
-KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR", "TZ"})
-"""Variables that a runtime sets: the code's place, the spool, the host's `timezone`."""
-
 SECOND = 1000
 """Added to the port of a service: there a release starts beside the one that serves."""
 
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What of a service is asked by the kit and by monitors. `quiet` ones never wake it; a deploy asks `probe`."""
+
+    health: str
+    ready: str
+    quiet: tuple[str, ...]
+    probe: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,15 @@ class ServiceStack:
     kind: Kind
     hostname: str
     port: int
+    container_port: int
+    image: str
+    image_from: Literal["host", "laptop", "registry"]
+    """Where it is built, or that it is pulled."""
+    paths: Paths
+    volumes: tuple[tuple[str, str], ...]
+    """(name, folder in the container) of the data that is the operator's to name."""
     model: str
+    """Empty for what is not the kit's own, and so is `compute_type`."""
     device: str
     compute_type: str
     upload_limit: int
@@ -55,8 +72,10 @@ class ServiceStack:
     """It runs there, in a container of another name."""
 
     @property
-    def image(self) -> str:
-        return f"greffier/{self.kind.name}:{self.kind.digest[:16]}"
+    def own(self) -> Own | None:
+        """Its manifest, where it is a kind of the kit's."""
+        manifest = self.kind.manifest
+        return manifest if isinstance(manifest, Own) else None
 
 
 @dataclass(frozen=True)
@@ -110,7 +129,10 @@ class HostStack:
         )
 
     def base_url(self, service: ServiceStack) -> str:
-        """What an OpenAI client takes as base_url: below the portal where that carries the service."""
+        """What an OpenAI client takes as base_url: below the portal where that carries the service. Of somebody
+        else's container, its address."""
+        if not service.own:
+            return self.layout.origin(service.hostname)
         if service.portal_path:
             return f"{self.layout.origin(self.portal)}{service.portal_path}/v1"
         return f"{self.layout.origin(service.hostname)}/v1"
@@ -162,10 +184,11 @@ def example_domains(stack: Stack) -> list[str]:
 
 
 def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
-    """None for a process, whose ports are chosen on this machine, nor on a GPU, whose free memory nobody knows."""
+    """None for a process, whose ports are chosen on this machine, nor on a GPU, whose free memory nobody knows, nor
+    where both would write the same data."""
     port = service.port + SECOND
-    possible = host.runtime == "compose" and service.device == "cpu" and port <= 65535 and port not in taken
-    return port if possible else 0
+    alone = host.runtime == "compose" and service.device == "cpu" and not service.volumes
+    return port if alone and port <= 65535 and port not in taken else 0
 
 
 def _is_zone(name: str) -> bool:
@@ -245,6 +268,8 @@ class _Resolver:
             domain = "missing.invalid"
         if not _is_zone(host.timezone):
             self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
+        if host.runtime == "process" and "build" in host.model_fields_set:
+            self._wrong(("hosts", name, "build"), f"hosts.{name}: with `runtime: process` no image is built")
         first = next(iter(self.inventory.hosts)) == name
         portal = ""
         if self.inventory.portal.enabled and first:
@@ -296,30 +321,30 @@ class _Resolver:
     ) -> ServiceStack:
         kind = self.catalog[service.kind]
         manifest = kind.manifest
+        own = manifest if isinstance(manifest, Own) else None
         at: tuple[Key, ...] = ("services", name)
-        model = service.model or manifest.models.default
-        known = manifest.models.known.get(model)
-        if service.device not in manifest.compute_types:
+        model = (service.model or own.models.default) if own else ""
+        known = own.models.known.get(model) if own else None
+        if own and service.device not in own.compute_types:
             self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
-        settings = {*manifest.settings.model_dump().values(), *KITS_OWN}
-        for variable in service.environment:
-            if variable in settings:
-                self._wrong(
-                    (*at, "environment", variable),
-                    f"services.{name}: {variable} is set by the kit",
-                    "use the key of the service that says the same",
-                )
-        for variable in service.secrets:
-            if variable in service.environment or variable in settings:
-                self._wrong((*at, "secrets", variable), f"services.{name}: {variable} is set twice")
+        for keys, message, hint in misfits.of(service, own, host.runtime, lambda key: (*at, key) in self.source.places):
+            self._wrong((*at, *keys), f"services.{name}: {message}", hint)
+        health = service.health or manifest.health
         return ServiceStack(
             name=name,
             kind=kind,
             hostname=service.hostname or f"{name}.{domain}",
             port=service.port or dict(self.layouts[host_name].service_ports).get(name, manifest.port),
+            container_port=service.container_port or manifest.port,
+            image=service.image or f"greffier/{kind.name}:{kind.digest[:16]}",
+            image_from="registry" if service.image else host.build,
+            paths=Paths(own.health, own.ready, tuple(own.quiet), own.probe)
+            if own
+            else Paths(health, health, (health,), health),
+            volumes=tuple(sorted(service.volumes.items())),
             model=model,
             device=service.device,
-            compute_type=service.compute_type or manifest.compute_types.get(service.device, ""),
+            compute_type=(service.compute_type or own.compute_types.get(service.device, "")) if own else "",
             upload_limit=service.upload_limit,
             read_timeout=service.read_timeout,
             idle=service.idle,
@@ -332,7 +357,7 @@ class _Resolver:
                 (v, reference(text, self.source.place((*at, "secrets", v))))
                 for v, text in sorted(service.secrets.items())
             ),
-            portal_path=f"/{name}" if manifest.own and portal else "",
+            portal_path=f"/{name}" if own and portal else "",
         )
 
     def _ports(self, host: HostStack) -> tuple[ServiceStack, ...]:

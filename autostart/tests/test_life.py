@@ -84,6 +84,15 @@ def test_quiet_paths_never_wake(empty_house: House) -> None:
     wait_until(lambda: state(house) == "asleep", "the service to go to sleep")
 
 
+def test_one_path_for_health_and_readiness_is_in_order_while_it_sleeps(empty_house: House) -> None:
+    house = empty_house
+    house.add(healthPath="/ready", readyPath="/ready", quietPaths=["/ready"])
+    house.start()
+    assert house.json("/ready") == (200, {"status": "asleep", "service": "whisper"})
+    house.control("wake", "whisper")
+    assert house.json("/ready")[1] != {"status": "asleep", "service": "whisper"}
+
+
 def test_failed_start_tells_why_and_is_tried_again(empty_house: House) -> None:
     house = empty_house
     entry = house.add(environment={"FAIL": "model.bin has a wrong digest; run cli.py deploy"})
@@ -117,7 +126,7 @@ def test_what_else_can_go_wrong_at_a_start(empty_house: House) -> None:
     house.start()
     wanted = {
         "taken": f"port {taken.getsockname()[1]} is already in use by another program",
-        "slow": "it was not ready within 0.5 s; it said: listening",
+        "slow": "it did not say at /ready within 0.5 s that it is ready; it said: listening",
         "missing": "/nonexistent/python cannot be run: No such file or directory",
         "secret": "/nonexistent/.env cannot be read: No such file or directory",
     }

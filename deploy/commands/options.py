@@ -9,6 +9,9 @@ Inventory = Annotated[
     Path, typer.Option("--inventory", "-i", help="The inventory.", envvar="GREFFIER_INVENTORY", show_default=True)
 ]
 HostName = Annotated[str | None, typer.Option("--host", help="Host to act on, where there are several.")]
+Alone = Annotated[
+    str | None, typer.Option("--service", "-s", help="Only this service; all else stays as it was deployed.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Force = Annotated[

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pwd
+import queue
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,7 @@ class Agent:
         self._lock: IO[str] | None = None
         self._running: subprocess.Popen[bytes] | None = None
         self._whole = False
+        self._input: queue.SimpleQueue[bytes] | None = None
         self._placing = threading.Lock()
         self._afterwards: dict[str, list[str]] = {}
         self._operations: dict[str, Callable[[Head, bytes], Head | None]] = {
@@ -81,7 +83,13 @@ class Agent:
                 except (frames.Ended, ValueError, OSError):
                     self._abandon()
                 self._heard = time.monotonic()
-                if head["op"] != "ping":
+                if head["op"] == "feed":
+                    given = self._input
+                    if given is not None:  # else its reader has ended
+                        given.put(body)
+                elif head["op"] != "ping":
+                    if head.get("fed"):
+                        self._input = queue.SimpleQueue()
                     with changed:
                         inbox.append((head, body))
                         changed.notify()
@@ -254,9 +262,13 @@ class Agent:
         if head.get("program"):
             # A program of this very archive, in a process of its own.
             command = [head.get("python") or sys.executable, sys.argv[0], head["program"]]
-        with tempfile.TemporaryFile() as given:
-            given.write(body)
-            given.seek(0)
+        with contextlib.ExitStack() as undo:
+            undo.callback(setattr, self, "_input", None)
+            given: IO[bytes] | int = subprocess.PIPE
+            if not head.get("fed"):
+                given = undo.enter_context(tempfile.TemporaryFile())
+                given.write(body)
+                given.seek(0)
             try:
                 process = subprocess.Popen(
                     command,
@@ -270,15 +282,31 @@ class Agent:
                 )
             except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
                 raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
-        self._whole, self._running = bool(head.get("whole")), process
-        assert process.stdout and process.stderr
-        errors = threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)
-        errors.start()
-        self._forward(process.stdout, 1)
-        errors.join()
-        status = process.wait()
-        self._running = None
-        return {"status": status}
+            self._whole, self._running = bool(head.get("whole")), process
+            assert process.stdout and process.stderr
+            threads = [threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)]
+            if process.stdin and self._input:
+                threads.append(threading.Thread(target=self._feed, args=(process.stdin, self._input), daemon=True))
+            for thread in threads:
+                thread.start()
+            self._forward(process.stdout, 1)
+            status = process.wait()
+            if self._input:
+                self._input.put(b"")  # what still comes is for nobody
+            for thread in threads:
+                thread.join()
+            self._running = None
+            return {"status": status}
+
+    def _feed(self, sink: IO[bytes], given: "queue.SimpleQueue[bytes]") -> None:
+        """Pass on what the laptop sends, until an empty part; each is told of when it was taken, so that few wait."""
+        with contextlib.suppress(BrokenPipeError), sink:
+            while part := given.get():
+                with contextlib.suppress(BrokenPipeError):  # it has ended: the rest is for nobody
+                    sink.write(part)
+                    sink.flush()
+                with _SAYING:
+                    self._say({"event": "fed"})
 
     def _forward(self, stream: IO[bytes], number: int) -> None:
         for line in stream:

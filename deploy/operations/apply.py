@@ -13,6 +13,7 @@ from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.operations import (
     acme,
+    aims,
     beside,
     certificates,
     components,
@@ -25,15 +26,15 @@ from deploy.operations import (
     survey,
     users,
     verify,
-    workspace,
 )
+from deploy.operations.aims import Aiming
 from deploy.operations.beside import States
 from deploy.operations.releases import Release
 from deploy.operations.report import Reporter
 from deploy.operations.survey import Prospect
 from deploy.operations.workspace import Workspace
 from deploy.plan import Plan
-from deploy.render import env
+from deploy.render import compose, env
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
 from deploy.types import File, Reference, Secret
@@ -48,30 +49,29 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
     kept = releases.numbers(target)
     if number is None and len(kept) < 2:
         raise KitError("There is no release before this one to go back to.", code=HOST)
-    return deploy(space, host, report, consent, releases.load(target, kept[-2] if number is None else number))
+    former = releases.load(target, kept[-2] if number is None else number)
+    return deploy(space, host, report, consent, aims.back(space, host, former))
 
 
-def deploy(
-    space: Workspace, host: HostStack, report: Reporter, consent: Consent, former: Release | None = None
-) -> Plan:
-    """Bring a host to what the inventory (or a former release) says. Returns what was done. Raises KitError; where
-    the new release does not serve, the one before does again."""
-    prospect = survey.look(space, host, former)
+def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
+    """Bring a host to an aim. Returns what was done. Raises KitError; where the new release does not serve, the one
+    before does again."""
+    prospect = survey.look(space, host, aiming)
     if prospect.plan.empty:
         return prospect.plan
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
-        prospect = survey.look(space, host, former)
+        prospect = survey.look(space, host, aiming)
         preflight.check(prospect)
         if prospect.plan.drifted:
             consent(host, prospect.plan.drifted)
         _fetch(space, prospect, report)
         _build(prospect, report)
         states = _states(prospect)
-        second = frozenset() if former else beside.possible(prospect, states, report)
+        second = frozenset() if prospect.aim.back else beside.possible(prospect, states, report)
         if second:
             there = control.seconds(host, prospect.target, prospect.record)
-            prospect = survey.look(space, host, second=there ^ second)
+            prospect = survey.look(space, host, aiming, second=there ^ second)
         awake = frozenset(name for name, entry in states.items() if control.is_awake(entry))
         early = beside.names(prospect, states)
         before = _write(prospect, early, states, report)
@@ -112,7 +112,8 @@ def _retreat(
         for path, file in former.tree.items():
             if file.references and path in before:
                 known |= env.recovered(file, before[path].content.decode(errors="replace"))
-        back = survey.look(space, host, former, known)
+        aim = prospect.aim.instead(former)
+        back = survey.look(space, host, lambda *_: aim, known)
         now = _states(back)
         early = beside.names(back, now)
         _write(back, early, now, report)
@@ -141,8 +142,11 @@ def _build(prospect: Prospect, report: Reporter) -> None:
             with report.step(f"Building {component.label}") as bar:
                 components.build(prospect.target, prospect.host.layout, component, bar)
         else:
-            with report.step(f"Building the image of {prospect.images[path].kind.name}") as bar:
-                images.build(prospect.target, prospect.images[path], bar)
+            service = prospect.images[path]
+            if service.image_from == "registry":
+                records.take(prospect.target, prospect.record, service.image)
+            with report.step(images.title(service)) as bar:
+                images.provide(prospect.target, service, bar)
 
 
 def _write(prospect: Prospect, early: frozenset[str], states: States, report: Reporter) -> dict[str, Writing]:
@@ -259,19 +263,19 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     """Start each changed service once, ask it something, and let it sleep again if it slept before."""
     host, target = prospect.host, prospect.target
     proven = dict(prospect.record.get("proven", {}))
-    secret = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
-    for name, entry in prospect.services.items():
-        release = entry["release"] + secret[f"{entry['composeDir']}/.env"]
+    secret = records.entries(prospect)
+    for name, entry in prospect.concerned.items():
+        release = entry["release"] + secret[f"{entry['composeDir']}/.env"]["digest"] + entry["readyPath"]
         if proven.get(name) == release and name not in prospect.changed:
             continue
         with report.step(f"Proving {name}"):
             control.wake(host, target, name)
-            verify.answers(host, target, entry["hostname"])
+            verify.answers(host, target, entry)
             if name not in awake:
                 with contextlib.suppress(KitError):  # somebody has begun to use it: it sleeps when they are done
                     control.sleep(host, target, name)
         proven[name] = release
-    prospect.record["proven"] = {name: proven[name] for name in prospect.services}
+    prospect.record["proven"] = {name: proven[name] for name in prospect.services if name in proven}
     with report.step("Checking the way in"):
         verify.guarded(host, target)
 
@@ -289,8 +293,17 @@ def _record(prospect: Prospect) -> None:
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     what = [str(step) for step in prospect.plan.steps]
-    parts = tuple(prospect.images), tuple(prospect.components), tuple(prospect.models)
-    release = Release(number, prospect.tree, *parts, workspace.releases(host))
+    aim = prospect.aim
+    kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
+    release = Release(
+        number,
+        prospect.tree,
+        compose.images(prospect.tree),
+        tuple(dict.fromkeys((*kept[0], *aim.components))),
+        tuple(dict.fromkeys((*kept[1], *aim.models))),
+        aim.units,
+        aim.inventory,
+    )
     releases.save(target, release, {"release": number, "at": at, "by": who, "kit": VERSION, "steps": what})
     certificate = survey.certificate_digest(target, host)
     records.settle(

@@ -111,7 +111,8 @@ def _until_ready(target: Target, name: str, entry: Mapping[str, Any]) -> None:
         if running == "true" and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
             continue
-        what = f"was not ready within {seconds:g} s" if running == "true" else "ended while it started"
+        late = f"did not say at {entry['readyPath']} within {seconds:g} s that it is ready"
+        what = late if running == "true" else "ended while it started"
         if starved.strip() == "true":
             what = "needs more memory than it may use: raise `memory` in the inventory, or take a smaller model"
         said = target.run(
@@ -122,7 +123,7 @@ def _until_ready(target: Target, name: str, entry: Mapping[str, Any]) -> None:
 
 def _answers(target: Target, entry: Mapping[str, Any]) -> bool:
     try:
-        return target.fetch(entry["proxyPort"], entry["hostname"], entry["readyPath"], 5.0)[0] == 200
+        return target.fetch(entry["proxyPort"], entry["hostname"], entry["readyPath"], 5.0)[0] in range(200, 300)
     except Lost:
         raise
     except KitError:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy import ROOT
 from deploy.errors import KitError
-from deploy.operations import apply, control, users, workspace
+from deploy.operations import aims, apply, control, users, workspace
 from deploy.operations.report import Reporter
 from deploy.operations.users import Key
 from deploy.operations.workspace import Workspace
@@ -46,7 +46,7 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
         report.say(sentence)
     target = space.target(host)
     try:
-        apply.deploy(space, host, report, _overwrite)
+        apply.deploy(space, host, report, _overwrite, aims.whole(space, host))
         yield space, host
     finally:
         for unit in ("nginx", "autostart"):

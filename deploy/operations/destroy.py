@@ -1,5 +1,6 @@
 """Stop what runs and remove what is ours: what a record names, and nothing else."""
 
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from deploy.operations import acme, images, models, survey, users
@@ -42,7 +43,7 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
             root = PurePath(layout.etc).parent
             target.remove(str(root), below=str(root.parent.parent))
             return
-        _containers(target, host, volumes=volumes)
+        _containers(target, host, record.get("pulled", ()), volumes=volumes)
         target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
         ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
         target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
@@ -58,17 +59,28 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
         target.run(("userdel", "greffier"), check=False)
 
 
-def _containers(target: Target, host: HostStack, *, volumes: bool) -> None:
+def _containers(target: Target, host: HostStack, pulled: Iterable[str], *, volumes: bool) -> None:
     listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
     services = (host.services, host.seconded([service.name for service in host.services]).services)
     wanted = {compose.container(service) for both in services for service in both}
     images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
-    tags = target.run(
-        ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")
-    )
-    if tags.split():
-        target.run(("docker", "image", "rm", *tags.split()))
+    kept = _volumes(target) if volumes else []
+    if kept:
+        target.run(("docker", "volume", "rm", *kept))
+    built = ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")
+    tags = target.run(built).split()
+    if tags:
+        target.run(("docker", "image", "rm", *tags))
+    for image in pulled:
+        target.run(("docker", "image", "rm", image), check=False)  # somebody else's container may be made of it
+
+
+def _volumes(target: Target) -> list[str]:
+    """Data of services that are taken out of the inventory: their containers are gone, it is not."""
+    label = '{{.Name}} {{.Label "com.docker.compose.project"}}'
+    listed = target.run(("docker", "volume", "ls", "--format", label)).splitlines()
+    return [line.split()[0] for line in listed if line.partition(" ")[2].startswith("greffier-")]
 
 
 def _models(host: HostStack) -> list[str]:
-    return sorted({models.folder(host.layout.models, service.model) for service in host.services})
+    return sorted({models.folder(host.layout.models, service.model) for service in host.services if service.model})

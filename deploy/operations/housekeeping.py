@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import components, control, images, releases
+from deploy.operations import components, control, images, releases, survey
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
@@ -34,12 +34,10 @@ def waste(space: Workspace, host: HostStack) -> Waste:
     pictures: list[str] = []
     size = 0
     if host.runtime == "compose":
-        wanted = {image for release in kept for image in release.images}
-        form = ("--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
-        listing = target.run(("docker", "image", "ls", "--filter", "reference=greffier/*", *form))
-        made = dict(line.split() for line in listing.splitlines())
+        made = _images(host, target)
+        wanted = made.keys() & {image for release in kept for image in release.images}
         pictures = sorted(made.keys() - wanted)
-        going = {made[image] for image in pictures} - {made[image] for image in wanted & made.keys()}
+        going = {made[image] for image in pictures} - {made[image] for image in wanted}
         if going:
             sizes = target.run(("docker", "image", "inspect", "--format", "{{.Size}}", *sorted(going)))
             size = sum(map(int, sizes.split()))
@@ -60,13 +58,23 @@ def orphans(host: HostStack, target: Target) -> set[str]:
     return {name for name in listed.split() if of.get(name, name.removeprefix("greffier-")) not in known}
 
 
+def _images(host: HostStack, target: Target) -> dict[str, str]:
+    """Image -> its id, of those that are on the host because of us: built, or pulled and of no other container."""
+    of = images.containers(target)
+    made_of = target.run(("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}")).splitlines()
+    others = {image for name, image in (line.split() for line in made_of) if name not in of}
+    there = images.identified(target)
+    pulled = set(survey.read_record(target, host).get("pulled", ())) - others
+    built = {image for image in there if image.startswith("greffier/")}
+    return {image: there[images.familiar(image)] for image in built | pulled if images.familiar(image) in there}
+
+
 def prune(space: Workspace, host: HostStack, found: Waste) -> None:
     target = space.target(host)
     with target.lock("prune"):
         if found.containers:
             target.run(("docker", "rm", "--force", *found.containers))
-        if found.images:
-            target.run(("docker", "image", "rm", *found.images))
+        images.discard(target, found.images)
         target.remove(*found.folders)
 
 

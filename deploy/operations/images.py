@@ -1,11 +1,13 @@
-"""Images on a host: which are there, building them from one context, and containers made of them."""
+"""Images on a host: which are there, getting the others, and containers made of them."""
 
 import io
 import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from deploy.errors import KitError
+from deploy.catalog import source_files
+from deploy.errors import HOST, KitError
+from deploy.operations import laptop
 from deploy.operations.report import Bar
 from deploy.render.compose import LABEL
 from deploy.stack import HostStack, ServiceStack
@@ -22,28 +24,101 @@ def present(target: Target, images: Iterable[str]) -> frozenset[str]:
     asked = list(images)
     if not asked:
         return frozenset()
-    listed = target.run(("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"))
-    return frozenset(set(asked) & set(listed.split()))
+    there = identified(target)
+    return frozenset(image for image in asked if familiar(image) in there)
 
 
-def build(target: Target, service: ServiceStack, bar: Bar) -> None:
-    """Build on the host; the context is what the digest was made of, sent once. Raises KitError with the output."""
-    kind = service.kind
-    command = (
-        "docker", "build", "--progress", "plain", "--tag", service.image,
-        "--label", f"greffier.kind={kind.name}", "--file", f"services/{kind.name}/Dockerfile", "-",
-    )  # fmt: skip
+def identified(target: Target) -> dict[str, str]:
+    """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
+    form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
+    listed = target.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
+    return dict(line.split() for line in listed.splitlines())
+
+
+def familiar(image: str) -> str:
+    """An image's name as Docker lists it: its own registry goes unsaid."""
+    return re.sub(r"^(index\.)?docker\.io/", "", image).removeprefix("library/")
+
+
+def provide(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Get the image of a service onto the host. Raises KitError with what the step printed."""
+    match service.image_from:
+        case "registry":
+            _pull(target, service, bar)
+        case "laptop":
+            _send(target, service, bar)
+        case "host":
+            _build(target, service, bar)
+
+
+def title(service: ServiceStack) -> str:
+    """What `provide` does, for the operator."""
+    if service.image_from == "registry":
+        return f"Pulling {service.image}"
+    here = " on this machine" if service.image_from == "laptop" else ""
+    return f"Building the image of {service.kind.name}{here}"
+
+
+def _pull(target: Target, service: ServiceStack, bar: Bar) -> None:
+    layers = done = 0
+
+    def told(line: str) -> None:
+        nonlocal layers, done
+        layers += line.endswith((": Pulling fs layer", ": Already exists"))
+        done += line.endswith((": Pull complete", ": Already exists"))
+        bar.update(done, layers, line)
+
+    said = _followed(target.connection.lines(("docker", "pull", service.image)), told)
+    if said is not None:
+        raise KitError(f"{service.image} could not be pulled.", _advice(said), output=said, code=HOST)
+
+
+def _advice(said: str) -> str:
+    """What helps where a registry refuses, by Docker's words."""
+    if re.search(r"denied|unauthorized|authentication required|forbidden", said, re.IGNORECASE):
+        return "Check the name. For a private image: `docker login` to its registry on the host, as root."
+    if re.search(r"not found|manifest unknown|no matching manifest", said, re.IGNORECASE):
+        return "Check `image` in the inventory: its name, its tag, and that it is made for the host's processor."
+    return "Check `image` in the inventory, and that the host reaches the registry."
+
+
+def _build(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Build on the host; the context is what the digest was made of, sent once."""
+    command = ("docker", *_building(service, service.image))
+    said = _followed(target.connection.lines(command, context(service)), lambda line: bar.update(0, 0, line))
+    if said is not None:
+        raise KitError(f"The image of {service.name} could not be built.", _unbuilt(said), output=said, code=HOST)
+
+
+def _send(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Build on this machine, for the host's processor, and load there what Docker saves here."""
+    platform = laptop.platform(target.facts["machine"])
+    # The tag here names the processor: another host may want the same image for another one.
+    tag = f"{service.image}-{platform.removeprefix('linux/').replace('/', '')}"
+    if not laptop.has(tag):
+        words = _building(service, tag, "--platform", platform)
+        said = _followed(laptop.lines(words, context(service)), lambda line: bar.update(0, 0, line))
+        if said is not None:
+            message = f"The image of {service.name} could not be built on this machine."
+            raise KitError(message, "Nothing was changed on the host.", output=said, code=HOST)
+    size = laptop.size(tag)
+    parts = laptop.saved(tag, lambda done: bar.update(done, max(size, done), "sent"))
+    said = _followed(target.connection.lines(("docker", "load", "--quiet"), parts), lambda line: None)
+    if said is not None:
+        raise KitError(f"The host did not take the image of {service.name}.", output=said, code=HOST)
+    target.run(("docker", "tag", tag, service.image))
+    target.run(("docker", "image", "rm", tag))
+
+
+def _followed(lines: Iterable[tuple[int, str]], told: Callable[[str], None]) -> str | None:
+    """Tell each line that a command prints. Returns all of them where it fails, None where it does not."""
     printed: list[str] = []
-    status = "0"
-    for stream, line in target.connection.lines(command, context(service)):
-        if stream:
-            printed.append(line)
-            bar.update(0, 0, line)
-        else:
-            status = line
-    if status != "0":
-        said = "\n".join(printed)
-        raise KitError(f"The image of {service.name} could not be built.", _unbuilt(said), output=said)
+    for stream, line in lines:
+        if not stream:
+            return None if line == "0" else "\n".join(printed)
+        printed.append(line)
+        told(line)
+    return None
 
 
 _UNBUILT = (
@@ -62,10 +137,14 @@ def _unbuilt(said: str) -> str:
     return " ".join((*[hint for hint in hints][:1], "Nothing else was changed: deploy again when it is mended."))
 
 
+def _building(service: ServiceStack, tag: str, *more: str) -> tuple[str, ...]:
+    kind = service.kind.name
+    label = ("--label", f"greffier.kind={kind}")
+    return ("build", "--progress", "plain", "--tag", tag, *label, "--file", f"services/{kind}/Dockerfile", *more, "-")
+
+
 def context(service: ServiceStack) -> bytes:
     """A tar of services/core and services/<kind>; the same bytes for the same files."""
-    from deploy.catalog import source_files
-
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for folder in (service.kind.core, service.kind.folder):
@@ -75,6 +154,13 @@ def context(service: ServiceStack) -> bytes:
                 entry.size, entry.mode = len(content), 0o644
                 tar.addfile(entry, io.BytesIO(content))
     return archive.getvalue()
+
+
+def discard(target: Target, images: Iterable[str]) -> None:
+    """Remove images. With the last tag of one its digests go too, so that a name may be gone when its turn comes."""
+    for image in images:
+        if present(target, (image,)):
+            target.run(("docker", "image", "rm", image))
 
 
 def containers(target: Target) -> dict[str, str]:

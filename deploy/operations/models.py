@@ -50,7 +50,8 @@ def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
     pinned = read_lock(inventory)
     found: dict[str, Request] = {}
     for service in host.services:
-        found.setdefault(service.model, _request(service.model, service.kind.manifest.models, pinned))
+        if service.own:
+            found.setdefault(service.model, _request(service.model, service.own.models, pinned))
     return found
 
 

@@ -71,11 +71,12 @@ def _wanted(prospect: Prospect) -> Wanted:
     for name in plan.models:
         files = prospect.models[name]["files"] or {}
         room.append(Need(name, layout.models, sum(entry["size"] or 0 for entry in files.values())))
-    built = (prospect.images[image] for image in plan.images if image in prospect.images)
+    # How much somebody else's takes is known when it is there.
+    built = [(s.kind.name, s.own.disk) for image, s in prospect.images.items() if image in plan.images and s.own]
     return Wanted(
         host.name,
         room,
-        [Need(f"the image of {service.kind.name}", "", service.kind.manifest.disk) for service in built],
+        [Need(f"the image of {name}", "", size) for name, size in built],
         # A process of this machine has no limit of its own.
         {service.name: service.memory for service in host.services if host.runtime == "compose"},
         (f"{layout.etc}/", f"{layout.nginx_conf}/greffier-"),

@@ -11,9 +11,12 @@ from deploy.targets import Target
 
 
 def entries(prospect: Prospect) -> dict[str, dict[str, Any]]:
-    """Digest of each wanted file, by path."""
-    digests = survey.recorded(prospect.tree, prospect.secrets, prospect.record["salt"])
-    return {path: {"digest": value, "salted": bool(prospect.tree[path].references)} for path, value in digests.items()}
+    """Digest of each wanted file, by path; of one that is not this deploy's matter, what was recorded of it."""
+    aim = prospect.aim
+    kept = {path: entry for path, entry in prospect.record["files"].items() if not aim.concerns(path)}
+    tree = {path: file for path, file in prospect.tree.items() if aim.concerns(path)}
+    digests = survey.recorded(tree, prospect.secrets, prospect.record["salt"])
+    return kept | {p: {"digest": value, "salted": bool(tree[p].references)} for p, value in digests.items()}
 
 
 def intend(target: Target, prospect: Prospect) -> None:
@@ -21,6 +24,12 @@ def intend(target: Target, prospect: Prospect) -> None:
     found = entries(prospect)
     pending = {path: found[path] for path in prospect.plan.write}
     _write(target, prospect.record | {"pending": prospect.record["pending"] | pending})
+
+
+def take(target: Target, record: dict[str, Any], image: str) -> None:
+    """Write down, before it is pulled, that an image is there because of us: `prune` and `destroy` may remove it."""
+    record["pulled"] = sorted({*record.get("pulled", ()), image})
+    _write(target, record)
 
 
 def put_back(target: Target, record: Mapping[str, Any]) -> None:

@@ -23,6 +23,8 @@ class Release:
     components: tuple[str, ...]
     models: tuple[str, ...]
     units: Mapping[str, str]
+    inventory: Mapping[str, Any]
+    """What the inventory said of the host; secrets are references in it."""
 
 
 def folder(layout: Layout) -> str:
@@ -43,6 +45,7 @@ def save(target: Target, release: Release, entry: Mapping[str, Any]) -> None:
         "components": release.components,
         "models": release.models,
         "units": dict(release.units),
+        "inventory": release.inventory,
     }
     content = (json.dumps(document) + "\n").encode()
     earlier = target.read(book(layout)) or b""
@@ -76,6 +79,7 @@ def load(target: Target, number: int) -> Release:
         tuple(document["components"]),
         tuple(document["models"]),
         document["units"],
+        document.get("inventory", {}),
     )
 
 

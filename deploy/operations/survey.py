@@ -4,13 +4,14 @@ import json
 import secrets as tokens
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deploy import VERSION, plan, render
+from deploy import VERSION, plan
 from deploy.connection import Lost
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import acme, certificates, components, control, images, models, secrets, workspace
+from deploy.operations import acme, certificates, components, control, images, models, secrets
+from deploy.operations.aims import Aim, Aiming
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
 from deploy.plan import Have, Plan, Record, Survey, Wanted
@@ -33,6 +34,12 @@ class Prospect:
     models: Mapping[str, models.Request]
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
+    aim: Aim
+
+    @property
+    def concerned(self) -> dict[str, dict[str, Any]]:
+        """The entries of those services that this deploy is about."""
+        return {name: entry for name, entry in self.services.items() if self.aim.about(name)}
 
     @property
     def changed(self) -> frozenset[str]:
@@ -50,44 +57,42 @@ class Prospect:
 def look(
     space: Workspace,
     host: HostStack,
-    former: Release | None = None,
+    aiming: Aiming,
     known: Mapping[Reference, Secret] | None = None,
     second: Collection[str] | None = None,
 ) -> Prospect:
-    """Survey a host and plan for its stack, or for a former release. `known` secrets are not resolved anew.
-    `second`: the services that shall be at their second ports; by default those that are. Raises KitError."""
+    """Survey a host and plan for an aim. `known` secrets are not resolved anew. `second`: the services that shall be
+    at their second ports; by default those that are. Raises KitError."""
     target = space.target(host)
     record = read_record(target, host)
-    host = host.seconded(control.seconds(host, target, record) if second is None else second)
-    tree = former.tree if former else render.tree(host)
-    references = {*Stack((host,)).references, *(r for file in tree.values() for r in file.references)}
+    aim = aiming(record, control.seconds(host, target, record) if second is None else second)
+    host = aim.host
+    about = Stack((replace(host, services=aim.services),))
+    tree = {path: file for path, file in aim.tree.items() if aim.concerns(path)}
+    references = {*about.references, *(r for file in tree.values() for r in file.references)}
     resolved = dict(known or {})
     resolved |= secrets.resolve(references - resolved.keys(), space.path.resolve().parent)
-    secrets.check_writable(Stack((host,)), resolved)
-    requests = models.wanted(host, space.path)
-    built = {component.path: component for component in components.of(host)}
-    pictures = images.wanted(host)
-    if former:
-        _require(target, former)
-        built = {path: part for path, part in built.items() if path in former.components}
-        pictures = {image: service for image, service in pictures.items() if image in former.images}
-        requests = {name: request for name, request in requests.items() if name in former.models}
+    secrets.check_writable(about, resolved)
+    if aim.back and aim.former:
+        _require(target, aim.former)
     wanted = Wanted(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
         recorded(tree, resolved, record["salt"]),
-        [(part.path, part.label) for part in built.values()] + [(image, f"image {image}") for image in pictures],
-        list(requests),
-        former.units if former else workspace.releases(host),
-        _containers(tree, host),
+        [(part.path, part.label) for part in aim.components.values()]
+        + [(image, f"image {image}") for image in aim.images],
+        list(aim.models),
+        aim.units,
+        _containers(aim),
     )
     with _asking_docker(host):
-        there = images.present(target, pictures)
+        there = images.present(target, aim.images)
         containers = images.containers(target) if host.runtime == "compose" else {}
+    matter = {path: entry for path, entry in record["files"].items() if aim.concerns(path)}
     have = Survey(
-        _files(target, tree, record, resolved),
-        components.complete(target, built.values()) | there,
-        models.present(host, target, requests.values()),
+        _files(target, tree, {**record, "files": matter}, resolved),
+        components.complete(target, aim.components.values()) | there,
+        models.present(host, target, aim.models.values()),
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
@@ -95,9 +100,10 @@ def look(
         containers,
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
-    before = {p: e["digest"] for p, e in record["files"].items()} | dict.fromkeys(record["pending"], "")
+    before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
     left = Record(before, record["kit"], record["release"])
-    return Prospect(host, target, tree, resolved, record, plan.make(wanted, have, left), requests, built, pictures)
+    made = plan.make(wanted, have, left)
+    return Prospect(host, target, aim.tree, resolved, record, made, aim.models, aim.components, aim.images, aim)
 
 
 def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:
@@ -105,11 +111,12 @@ def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:
     return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
 
 
-def _containers(tree: Tree, host: HostStack) -> dict[str, str]:
-    """Container -> service, of those that a tree wants."""
-    if host.runtime == "process":
+def _containers(aim: Aim) -> dict[str, str]:
+    """Container -> service, of those that an aim is about."""
+    if aim.host.runtime == "process":
         return {}
-    return {container: name for name, entry in _services(tree, host).items() for container in entry["containers"]}
+    found = _services(aim.tree, aim.host)
+    return {container: name for name in found if aim.about(name) for container in found[name]["containers"]}
 
 
 def no_docker(host: str, said: str) -> KitError:

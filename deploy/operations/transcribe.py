@@ -53,6 +53,8 @@ def run(
     if response_format not in FORMATS:
         raise KitError(f"There is no format {response_format!r}.", f"Known: {', '.join(FORMATS)}.", code=INVENTORY)
     host, chosen = find_service(space, service)
+    if not chosen.own:
+        raise KitError(f"{chosen.name} is a container: it does not transcribe.", code=INVENTORY)
     fields = {"model": chosen.model, "response_format": response_format} | ({"language": language} if language else {})
     try:
         file = path.open("rb")

@@ -2,6 +2,8 @@
 
 import ssl
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from deploy.errors import HOST, KitError
 from deploy.stack import HostStack
@@ -10,13 +12,15 @@ from deploy.targets import Target
 SECONDS = 10.0
 
 
-def answers(host: HostStack, target: Target, hostname: str) -> None:
-    """Ask an awake service through autostart. Raises KitError with what it said instead."""
-    # One of a former release may be unknown to the inventory; that it lives is all that can be asked then.
-    paths = [service.kind.manifest.probe for service in host.services if service.hostname == hostname]
-    path = paths[0] if paths else "/health"
+def answers(host: HostStack, target: Target, entry: Mapping[str, Any]) -> None:
+    """Ask an awake service, by its entry of autostart's, through autostart. Raises KitError with what it said
+    instead."""
+    # Of a former release it may be another service than the inventory's; that it lives is all that can be asked then.
+    hostname = entry["hostname"]
+    own = [service.paths.probe for service in host.services if service.hostname == hostname and service.own]
+    path = own[0] if own else entry["healthPath"]
     status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
-    if status != 200:
+    if not 200 <= status < 300:
         raise KitError(f"{hostname} answers {path} with status {status}.", output=text[:2000], code=HOST)
 
 

@@ -1,9 +1,10 @@
 """An inventory opened for work: its stack, its hosts' layouts, and the way to each of them."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from deploy import catalog, inventory, stack
 from deploy.errors import INVENTORY, InventoryError, KitError, Problem
@@ -49,9 +50,14 @@ class Workspace:
         return hosts[name]
 
 
-def chosen(space: Workspace, name: str | None) -> list[HostStack]:
-    """The named host, or all of them. Raises KitError."""
-    return [space.host(name)] if name else list(space.stack.hosts)
+def chosen(space: Workspace, name: str | None, alone: str | None = None) -> list[HostStack]:
+    """The named host, that of the service which is deployed alone (with no other), or all. Raises KitError."""
+    if alone is None:
+        return [space.host(name)] if name else list(space.stack.hosts)
+    host, found = service(space, alone)
+    if name and space.host(name) is not host:
+        raise KitError(f"{alone} runs on {host.name}, not on {name}.", code=INVENTORY)
+    return [replace(host, services=(found,))]
 
 
 def approach(space: Workspace, hosts: Iterable[HostStack]) -> None:
@@ -61,10 +67,11 @@ def approach(space: Workspace, hosts: Iterable[HostStack]) -> None:
 
 
 def service(space: Workspace, name: str | None) -> tuple[HostStack, ServiceStack]:
-    """The named service (the first, where none is named) and its host. Raises KitError."""
+    """The named service (the first of the kit's own, where none is named) and its host. Raises KitError."""
     found = {s.name: (host, s) for host in space.stack.hosts for s in host.services}
-    if name is None and found:
-        return next(iter(found.values()))
+    own = [place for place in found.values() if place[1].own]
+    if name is None and own:
+        return own[0]
     if name not in found:
         known = f"Services: {', '.join(found)}." if found else "The inventory has no enabled service."
         raise KitError(f"There is no service {name!r}." if name else "There is no service.", known, code=INVENTORY)
@@ -102,6 +109,14 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
     return Workspace(
         path, source, stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
     )
+
+
+def resolved(space: Workspace, document: Mapping[str, Any]) -> Stack:
+    """What an inventory would mean that has this in it, for hosts of this one. Raises InventoryError."""
+    source = Source(space.source.path, document, space.source.places)
+    wrote, problems = inventory.validate(source)
+    layouts = {host.name: host.layout for host in space.stack.hosts}
+    return stack.resolve(wrote, source, catalog.load(), layouts, catalog.autostart(), problems)
 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:

@@ -14,3 +14,11 @@ def tree(host: HostStack) -> Tree:
         found |= dict(compose.files(host))
         found |= dict(units.files(host))
     return dict(sorted(found.items()))
+
+
+def owner(host: HostStack, path: str) -> str:
+    """The service that a file is of; empty where it is of all of them."""
+    folder, vhost = f"{host.layout.etc}/services/", f"{host.layout.nginx_conf}/greffier-service-"
+    if path.startswith(folder):
+        return path.removeprefix(folder).partition("/")[0]
+    return path.removeprefix(vhost).removesuffix(".conf") if path.startswith(vhost) else ""

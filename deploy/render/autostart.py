@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from deploy.render import compose, env
@@ -39,21 +40,32 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         "control": layout.control,
         "services": {service.hostname: _entry(host, service) for service in host.services},
     }
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    yield path(host), File((text,), 0o640, layout.root, layout.group, (Effect("reload", "autostart"),))
+    yield path(host), File((_dumped(config),), 0o640, layout.root, layout.group, (Effect("reload", "autostart"),))
     for service in host.services:
         if service.kind.openapi_text:
             target = openapi_path(host, service)
             yield target, File((service.kind.openapi_text,), 0o644, layout.root, layout.root_group)
 
 
+def _dumped(config: dict[str, Any]) -> str:
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def exchanged(former: File, wanted: File, service: str) -> File:
+    """`wanted` with every entry but that of `service` as `former` has it."""
+    document = json.loads(wanted.text)
+    known = {entry["name"]: (hostname, entry) for hostname, entry in json.loads(former.text)["services"].items()}
+    entries = {}
+    for hostname, entry in document["services"].items():
+        name, there = (hostname, entry) if entry["name"] == service else known[entry["name"]]
+        entries[name] = there
+    return replace(wanted, parts=(_dumped(document | {"services": entries}),))
+
+
 def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
-    manifest = service.kind.manifest
-    process = _process(host, service)
+    process = _process(host, service) if host.runtime == "process" else {}
     made_of = [
-        service.kind.digest,
-        json.dumps(process),
-        json.dumps(compose.project(host, service)),
+        json.dumps(process or compose.project(host, service)),
         *(f"{variable}={reference}" for variable, reference in service.secrets),
     ]
     entry: dict[str, Any] = {
@@ -64,25 +76,26 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "containers": [compose.container(service)],
         "driver": "process" if host.runtime == "process" else "docker",
         "release": digest("\n".join(made_of))[:16],
-        "healthPath": manifest.health,
-        "readyPath": manifest.ready,
-        "quietPaths": list(manifest.quiet),
+        "healthPath": service.paths.health,
+        "readyPath": service.paths.ready,
+        "quietPaths": list(service.paths.quiet),
         "idleSeconds": service.idle,
         "startSeconds": service.start_timeout,
         "stopSeconds": service.stop_timeout,
     }
     if service.kind.openapi_text:
         entry["openapi"] = openapi_path(host, service)
-    if host.runtime == "process":
+    if process:
         entry["process"] = process
     return entry
 
 
 def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     code = image_folder(host, service)
+    assert service.own
     values = env.settings(service, host="127.0.0.1", port=service.port, models=host.layout.models)
     return {
-        "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.kind.manifest.module],
+        "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.own.module],
         "directory": code,
         "environment": values | {"PYTHONPATH": f"{code}/core/src:{code}/{service.kind.name}/src"},
         "environmentFile": env.path(host, service),

@@ -7,10 +7,13 @@ import yaml
 
 from deploy.render import env
 from deploy.stack import HostStack, ServiceStack
-from deploy.types import Effect, File
+from deploy.types import Effect, File, Tree
 
 USER = "10001:10001"
 """Ids of the images' user: no user of the host, and not in the group greffier."""
+HANDED_OVER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+"""Of Docker's own set, what an image needs that begins as root, makes its folders ready and goes on as a user of its
+own, perhaps on a port below 1024. Raw sockets, devices and changing its own rights are not among them."""
 MODELS = "/models"
 SPOOL = "/spool"
 
@@ -32,47 +35,64 @@ def folder(host: HostStack, service: ServiceStack) -> str:
 
 def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     """The compose file of one service, as data."""
-    manifest = service.kind.manifest
-    values = env.settings(service, host="0.0.0.0", port=manifest.port, models=MODELS) | {"TMPDIR": SPOOL}
-    probe = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{manifest.port}{manifest.health}', timeout=4)"
+    values = env.settings(service, host="0.0.0.0", port=service.container_port, models=MODELS)
     definition: dict[str, Any] = {
         "image": service.image,
         "container_name": container(service),
         "labels": {LABEL: service.name},
         # Only autostart starts and stops it: Docker must not wake at boot what was asleep.
         "restart": "no",
-        "user": USER,
-        "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": service.memory,
         "pids_limit": 512,
         "stop_grace_period": f"{service.stop_timeout}s",
-        "ports": [f"127.0.0.1:{service.port}:{manifest.port}"],
+        "ports": [f"127.0.0.1:{service.port}:{service.container_port}"],
         "environment": values,
         "env_file": [".env"],
-        "volumes": [
-            {"type": "bind", "source": host.layout.models, "target": MODELS, "read_only": True},
-            {"type": "volume", "source": "spool", "target": SPOOL},
-        ],
-        "tmpfs": ["/tmp"],
-        "healthcheck": {
-            "test": ["CMD", "python", "-c", probe],
-            "interval": "30s",
-            "timeout": "5s",
-            "retries": 3,
-            "start_period": f"{service.start_timeout}s",
-        },
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
+    volumes = [name for name, _ in service.volumes]
+    if service.own:
+        volumes = ["spool"]
+        _confine(definition, host, service)
+    else:
+        definition["cap_add"] = list(HANDED_OVER)
+        definition["volumes"] = [{"type": "volume", "source": n, "target": at} for n, at in service.volumes]
     if service.device == "cuda":
         gpu = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
         definition["deploy"] = {"resources": {"reservations": {"devices": [gpu]}}}
     return {
         "name": container(service),
         "services": {service.name: _escaped(definition)},
-        "volumes": {"spool": {}},
+        "volumes": {name: {} for name in volumes},
     }
+
+
+def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack) -> None:
+    """What only an image of the kit's is known to live with, and what only it needs."""
+    url = f"http://127.0.0.1:{service.container_port}{service.paths.health}"
+    definition["user"] = USER
+    definition["read_only"] = True
+    definition["tmpfs"] = ["/tmp"]
+    definition["environment"]["TMPDIR"] = SPOOL
+    definition["volumes"] = [
+        {"type": "bind", "source": host.layout.models, "target": MODELS, "read_only": True},
+        {"type": "volume", "source": "spool", "target": SPOOL},
+    ]
+    definition["healthcheck"] = {
+        "test": ["CMD", "python", "-c", f"import urllib.request as u; u.urlopen('{url}', timeout=4)"],
+        "interval": "30s",
+        "timeout": "5s",
+        "retries": 3,
+        "start_period": f"{service.start_timeout}s",
+    }
+
+
+def images(tree: Tree) -> tuple[str, ...]:
+    """What the containers of a tree are made from."""
+    found = (yaml.safe_load(file.text) for path, file in tree.items() if path.endswith("/compose.yml"))
+    return tuple(sorted({str(s["image"]) for document in found for s in document["services"].values()}))
 
 
 def files(host: HostStack) -> Iterator[tuple[str, File]]:

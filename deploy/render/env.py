@@ -10,17 +10,19 @@ from deploy.types import Effect, File, Part, Reference, Secret
 
 def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dict[str, str]:
     """What the kit tells the service, and what the inventory adds; no secrets."""
-    names = service.kind.manifest.settings
-    return {
-        names.host: host,
-        names.port: str(port),
-        names.model: service.model,
-        names.models_dir: models,
-        names.device: service.device,
-        names.compute_type: service.compute_type,
-        names.upload_limit: str(service.upload_limit),
-        "TZ": service.timezone,
-    } | dict(service.environment)
+    told = {"TZ": service.timezone}
+    if service.own:
+        names = service.own.settings
+        told = {
+            names.host: host,
+            names.port: str(port),
+            names.model: service.model,
+            names.models_dir: models,
+            names.device: service.device,
+            names.compute_type: service.compute_type,
+            names.upload_limit: str(service.upload_limit),
+        } | told
+    return told | dict(service.environment)
 
 
 def path(host: HostStack, service: ServiceStack) -> str:

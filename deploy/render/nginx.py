@@ -196,8 +196,9 @@ def _origins(host: HostStack, *, own: bool) -> Iterator[tuple[str, str]]:
 
 def _card(host: HostStack, mount: Mount) -> dict[str, str]:
     service = mount.service
+    title = service.kind.manifest.title if service.own else service.name
     return {
-        "title": escape(service.kind.manifest.title),
+        "title": escape(title),
         "summary": escape(service.kind.manifest.summary),
         "model": escape(service.model),
         "docs": f"{mount.path}/docs" if mount.path else "",

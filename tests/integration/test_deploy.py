@@ -56,6 +56,19 @@ def test_a_second_deploy_has_nothing_to_do(site: Kit) -> None:
     assert site.state()["starts"] == state["starts"]
 
 
+def test_one_service_alone_leaves_the_other_as_it_was_deployed(site: Kit) -> None:
+    site.awake()
+    before = told(site)
+    site.write(inventory({"other": service(), "whisper": service(environment={"STT_QUEUE": str(next(QUEUES))})}))
+    assert "other" in site.cli("deploy", "--service", "other").stdout
+    assert site.http().get("/other/v1/models").status_code == 200 and told(site) == before
+    assert site.cli("plan", "--service", "other").stdout.strip() == "here: nothing to do."
+    assert "STT_QUEUE" in site.cli("plan", status=4).stdout
+    site.cli("deploy")
+    assert told(site) != before  # it was awake all the time
+    site.write(inventory())
+
+
 def test_a_changed_value_changes_its_file_and_its_service_only(site: Kit) -> None:
     site.awake()
     pid = site.state()["pid"]

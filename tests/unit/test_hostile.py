@@ -43,6 +43,7 @@ PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     "hostname": (("services", "w", "hostname"), "w.example.net"),
     "model": (("services", "w", "model"), "somebody/model"),
     "compute_type": (("services", "w", "compute_type"), "int8"),
+    "image": (("services", "w", "image"), "r.example.net:5000/team/w:1"),
     "variable": (("services", "w", "environment", "A"), "value"),
     "secret": (("services", "w", "secrets", "B"), "env:B"),
     "portal": (("portal", "hostname"), "portal.example.net"),
@@ -135,6 +136,7 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
     project = yaml.safe_load(docker["/etc/greffier/services/w/compose.yml"].text)
     assert project == compose.project(host, service)
     said = {key: value.replace("$$", "$") for key, value in project["services"]["w"]["environment"].items()}
+    assert project["services"]["w"]["image"] == service.image == values.get("image", service.image)
     config = json.loads(process["/etc/greffier/autostart/config.json"].text)
     assert list(config["services"]) == [service.hostname]
     for environment in (said, config["services"][service.hostname]["process"]["environment"]):
@@ -159,6 +161,30 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
     for tree in (docker, process):
         for file in tree.values():
             file.text.encode()
+
+
+@given(st.sampled_from(["image", "health", "folder"]), HOSTILE)
+@example("health", "/$host")
+@example("folder", "/a/../..")
+def test_what_is_said_of_a_container_is_refused_or_stays_a_value(resolved: Resolved, which: str, end: str) -> None:
+    said = {"image": "r.example.net/w:1", "health": "/up", "folder": "/data"}
+    said[which] += end
+    service = {"kind": "container", "container_port": 80, "image": said["image"], "health": said["health"]}
+    data = {
+        "hosts": {"v": {"domain": "example.net"}},
+        "services": {"w": {**service, "volumes": {"kept": said["folder"]}}},
+    }
+    try:
+        (host,) = resolved(yaml.safe_dump(data, allow_unicode=True)).hosts
+    except InventoryError as error:
+        assert error.problems
+        return
+    tree = render.tree(host)
+    project = yaml.safe_load(tree["/etc/greffier/services/w/compose.yml"].text)
+    assert project["services"]["w"]["image"] == said["image"]
+    assert project["services"]["w"]["volumes"] == [{"type": "volume", "source": "kept", "target": said["folder"]}]
+    (entry,) = json.loads(tree["/etc/greffier/autostart/config.json"].text)["services"].values()
+    assert [entry["healthPath"], entry["readyPath"], *entry["quietPaths"]] == [said["health"]] * 3
 
 
 @given(st.text(st.characters(min_codepoint=32, exclude_characters="'\\\x7f", exclude_categories=["Cs"]), min_size=1))
@@ -201,6 +227,6 @@ def test_a_kept_release_is_read_back_as_it_was(resolved: Resolved, target: Targe
     (host,) = resolved(yaml.safe_dump(data)).hosts
     odd = tuple((f"V{number}", text) for number, text in enumerate(SNIPPETS))
     host = replace(host, services=(replace(host.services[0], environment=odd),))
-    kept = Release(7, render.tree(host), ("image",), (), (), {"nginx": "1"})
+    kept = Release(7, render.tree(host), ("image",), (), (), {"nginx": "1"}, data)
     releases.save(target, kept, {"release": 7})
     assert releases.load(target, 7) == kept

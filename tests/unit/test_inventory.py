@@ -16,6 +16,8 @@ from deploy.stack import RESERVED_NAMES
 Told = Callable[[str], list[str]]
 HOST = "hosts:\n  vps: {domain: example.org}\n"
 SERVICE = f"{HOST}services:\n  whisper:\n    kind: faster-whisper\n"
+CONTAINER = f"{HOST}services:\n  board:\n    kind: container\n"
+BOARD = CONTAINER + "    image: ghcr.io/team/board:2.1\n    container_port: 80\n"
 TWO = SERVICE + "  other:\n    kind: faster-whisper\n"
 
 BAD = {
@@ -80,6 +82,33 @@ BAD = {
     "key for another mode": (
         "hosts:\n  v: {domain: a.b, tls: {certificate: x}}\n", "2:20", "belong to tls mode files, not letsencrypt",
     ),
+    "a container of nothing": (
+        CONTAINER + "    container_port: 80\n", "4:3", "needs `image` (such as image: ghcr.io/owner/name:1.2)",
+    ),
+    "a container without a port": (CONTAINER + "    image: a/b:1\n", "4:3", "a container needs `container_port` (such"),
+    "a model of a container": (
+        BOARD + "    model: a/b\n", "8:5", "`model` says nothing of somebody else's container",
+    ),
+    "health of a kind of the kit's": (SERVICE + "    health: /up\n", "6:5", "`health` belongs to kind container"),
+    "volumes of a kind of the kit's": (SERVICE + "    volumes: {a: /a}\n", "6:5", "`volumes` belongs to kind con"),
+    "two volumes in one folder": (
+        BOARD + "    volumes: {a: /a, b: /a}\n", "8:22", "/a is the folder of two volumes",
+    ),
+    "a folder for a volume": (BOARD + "    volumes: {a: ../etc}\n", "8:15", "'../etc' is not a folder such as /data"),
+    "the host's folder for a volume": (BOARD + "    volumes: {/etc: /a}\n", "8:15", "'/etc' is not a name"),
+    "an image without a tag": (CONTAINER + "    image: a/b\n    container_port: 1\n", "6:5", "with its tag or digest"),
+    "an image that is an option": (SERVICE + "    image: --all:1\n", "6:5", "is not an image"),
+    "a path with a question": (BOARD + "    health: /up?now\n", "8:5", "'/up?now' is not a path such as /health"),
+    "a container without Docker": (
+        "hosts:\n  v: {runtime: process}\nservices:\n  b: {kind: container, image: 'a:1', container_port: 1}\n", "4:7",
+        "a container needs Docker, and this host has `runtime: process`",
+    ),
+    "an image without Docker": (
+        "hosts:\n  v: {runtime: process}\nservices:\n  b: {kind: faster-whisper, image: 'a:1'}\n", "4:29",
+        "with `runtime: process` nothing runs from an image",
+    ),
+    "a build without Docker": ("hosts:\n  v: {runtime: process, build: laptop}\n", "2:25", "no image is built"),
+    "a variable of the host's": (BOARD + "    environment: {TZ: Asia/Tokyo}\n", "8:19", "TZ is set by the kit"),
     "a key twice": (SERVICE + "    kind: x\n", "6:5", "'kind' is written twice"),
     "an alias": ("hosts:\n  a: &x {domain: a.b}\n  b: *x\n", "2:6", "an alias (*name) stands here"),
     "a tag": (HOST + "portal: {hostname: !vault x}\n", "3:20", "!vault cannot be read as a value"),

@@ -91,7 +91,7 @@ def test_each_difference_is_a_step_with_its_reason() -> None:
             ["+ create model a/model: not on the host, or not complete"],
             (),
         ),
-        "code is not built": (replace(HAVE, images=frozenset()), ["+ create the code: not built yet"], ()),
+        "code is not built": (replace(HAVE, images=frozenset()), ["+ create the code: not on the host yet"], ()),
         "a certificate ends": (
             replace(HAVE, certificate="the one there ends on 2030-01-01"),
             [

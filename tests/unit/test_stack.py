@@ -1,7 +1,6 @@
 """What an inventory means where it says nothing."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -74,13 +73,27 @@ services: {one: {kind: faster-whisper, host: a}, two: {kind: faster-whisper, hos
     assert resolved(text + "portal: {enabled: false}\n").hosts[0].names == ("one.a.net",)
 
 
-def test_the_portal_carries_only_services_of_the_kit(resolved: Resolved) -> None:
-    (host,) = resolved(ONE).hosts
-    manifest = host.services[0].kind.manifest
-    assert manifest.own
-    foreign = manifest.model_copy(update={"own": False})
-    service = replace(host.services[0], kind=replace(host.services[0].kind, manifest=foreign), portal_path="")
-    assert host.base_url(service) == "https://whisper.example.org/v1"
+BOARD = ONE + "  board: {kind: container, image: 'team/board:2', container_port: 80%s}\n"
+
+
+def test_a_container_has_its_own_address_and_is_asked_one_path(resolved: Resolved) -> None:
+    (host,) = resolved(BOARD % "").hosts
+    board = host.services[1]
+    assert not board.own and not board.portal_path and host.base_url(board) == "https://board.example.org"
+    assert (board.image, board.image_from, board.port, board.container_port) == ("team/board:2", "registry", 8007, 80)
+    assert board.paths == stack.Paths("/health", "/health", ("/health",), "/health")
+    (host,) = resolved(BOARD % ", health: /up, environment: {TMPDIR: /x}").hosts
+    assert host.services[1].paths.quiet == ("/up",)
+
+
+def test_an_image_is_built_on_the_host_or_here_or_pulled(resolved: Resolved) -> None:
+    def image(text: str) -> tuple[str, str]:
+        service = resolved(text).hosts[0].services[0]
+        return service.image_from, service.image.partition(":")[0]
+
+    assert image(ONE) == ("host", "greffier/faster-whisper")
+    assert image(ONE.replace("example.org}", "example.org, build: laptop}")) == ("laptop", "greffier/faster-whisper")
+    assert image(ONE.replace("whisper}", "whisper, image: 'r.net/w:1'}")) == ("registry", "r.net/w")
 
 
 @pytest.mark.parametrize(

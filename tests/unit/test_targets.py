@@ -1,5 +1,6 @@
 """This machine as a host: whole files or none, one deploy at a time, and only our own processes."""
 
+import hashlib
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy import ROOT
+from deploy.connection import WINDOW
 from deploy.errors import KitError
 from deploy.operations import ports
 from deploy.stack import HostStack
@@ -106,6 +108,36 @@ def test_a_command_gets_its_arguments_as_they_are(target: Target) -> None:
     assert [next(lines), next(lines)] == ["a", "b"]
     with pytest.raises(KitError, match="failed with status 7"):
         next(lines)
+
+
+def parts(count: int, failure: KitError | None = None) -> Iterator[bytes]:
+    """A megabyte each, none like the one before."""
+    for number in range(count):
+        yield bytes([number % 256]) * (1 << 20)
+    if failure:
+        raise failure
+
+
+def test_what_a_command_reads_comes_in_parts_and_whole(target: Target) -> None:
+    count = 3 * WINDOW
+    wanted = hashlib.sha256(b"".join(parts(count))).hexdigest()
+    assert list(target.connection.lines(("sha256sum",), parts(count))) == [(1, f"{wanted}  -"), (0, "0")]
+    assert list(target.connection.lines(("wc", "-c"), iter(()))) == [(1, "0"), (0, "0")]
+
+
+def test_a_reader_that_ends_early_hangs_nobody(target: Target) -> None:
+    for command, status in ((("false",), "1"), (("head", "--bytes=1"), "0")):
+        assert list(target.connection.lines(command, parts(3 * WINDOW)))[-1] == (0, status)
+    with pytest.raises(KitError, match="no-such-program is not installed"):
+        list(target.connection.lines(("no-such-program",), parts(3 * WINDOW)))
+    # What was on its way to them is not taken for the next one's.
+    assert list(target.connection.lines(("wc", "-c"), parts(1))) == [(1, str(1 << 20)), (0, "0")]
+
+
+def test_a_source_that_fails_ends_the_reader_and_is_told(target: Target) -> None:
+    with pytest.raises(KitError, match="the disk is gone"):
+        list(target.connection.lines(("cat",), parts(2, KitError("the disk is gone"))))
+    assert target.run(("echo", "still here")) == "still here\n"
 
 
 def test_one_process_at_a_time_and_the_other_is_told_who(one: HostStack, target: Target) -> None:

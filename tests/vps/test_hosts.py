@@ -155,14 +155,26 @@ def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, t
     told = laptop.cli("certs", "renew", status=3)
     assert "No certificate was issued" in told and "whisper.beta.test" in told
     internet.point("whisper.beta.test", beta.inside)
+    # A service with data of its own comes alone, gets its name onto the certificate, and leaves its data.
+    internet.point("board.beta.test", beta.inside)
+    image = "registry.test/example/hello:1"
+    board = {"kind": "container", "image": image, "container_port": 8080, "health": "/index.html"}
+    laptop.write({**content, "services": {**content["services"], "board": {**board, "volumes": {"data": "/data"}}}})
+    assert "Asking for a certificate: done" in laptop.cli("deploy", "--service", "board")
+    with client.http("board.beta.test") as http:
+        assert http.get("/").text == "hello\n"
+    laptop.write(content)
+    laptop.cli("deploy")
+    assert "greffier-board_data" in beta.ssh("docker volume ls --quiet")
     # First what can be made again, then the rest.
     assert "Models and data stay" in laptop.cli("destroy", "--yes")
     assert beta.ssh("ls /var/lib/greffier/models; docker volume ls --quiet; docker ps --all --quiet").split() == [
         MODEL.replace("/", "--"),
+        "greffier-board_data",
         "greffier-whisper_spool",
     ]
     laptop.cli("destroy", "--yes", "--volumes")
-    assert beta.ssh(OURS) == ""
+    assert beta.ssh(OURS) == "" and "example/hello" not in beta.ssh("docker image ls")
     assert beta.ssh("systemctl is-active nginx docker").split() == ["active", "active"] and beta.ssh(nginx)
     assert "nothing to remove" in laptop.cli("destroy", "--yes")
     # And anew, now with the certificate in the first deploy.

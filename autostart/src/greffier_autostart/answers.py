@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
+from .config import ServiceEntry
 from .machine import Machine, Refusal, State
 from .page import waiting_page
 
@@ -71,14 +72,15 @@ def navigation(machine: Machine, why: Refusal | None) -> Answer:
     return Answer(503, "text/html; charset=utf-8", body, headers)
 
 
-def quiet(machine: Machine, path: str, ready_path: str, openapi: bytes | None) -> Answer:
+def quiet(machine: Machine, path: str, entry: ServiceEntry, openapi: bytes | None) -> Answer:
     """What a quiet path says while the service is not ready.
 
     The readiness path is 503 and everything else 200, because the path as such works: a service that sleeps
-    is in order. `openapi` is the committed document, where there is one.
+    is in order. Where one path serves for both, it speaks of health. `openapi` is the committed document,
+    where there is one.
     """
     state = machine.state.value
-    if path == ready_path:
+    if path == entry.ready_path != entry.health_path:
         retry = max(1, round(machine.last_start_seconds or 2))
         return error(503, f"service_{state}", f"{machine.name} is {state}", retry_after=retry)
     if path == "/metrics":

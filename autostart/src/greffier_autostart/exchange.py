@@ -95,7 +95,7 @@ class Exchange:
         path = self.head.path
         if path in entry.quiet_paths:
             if machine.state is not State.READY:
-                self._reply(answers.quiet(machine, path, entry.ready_path, self.service.openapi()))
+                self._reply(answers.quiet(machine, path, entry, self.service.openapi()))
                 return
             self._quiet = True
             machine.enter_quiet()

@@ -199,7 +199,8 @@ class Service:
             if not prober.done():
                 said = await self._driver.last_words()
                 detail = f"; it said: {said}" if said else ""
-                raise StartError(f"it was not ready within {self.entry.start_seconds:g} s{detail}")
+                patience, path = self.entry.start_seconds, self.entry.ready_path
+                raise StartError(f"it did not say at {path} within {patience:g} s that it is ready{detail}")
         finally:
             prober.cancel()
             end.cancel()

@@ -1,0 +1,54 @@
+"""Keys of a service that do not go together with its kind, its host or each other."""
+
+from collections.abc import Callable, Iterator
+
+from deploy.catalog import Own
+from deploy.inventory import Service
+from deploy.types import Runtime
+
+KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
+"""Variables that a runtime sets for the kit's kinds: the code's place, the spool."""
+ZONE = "TZ"
+"""Variable that carries the host's `timezone`, whatever the kind."""
+OF_THE_KIT = ("model", "compute_type")
+OF_A_CONTAINER = ("container_port", "health", "volumes")
+REQUIRED = (("image", "ghcr.io/owner/name:1.2"), ("container_port", "8080"))
+"""What a container has no default for, with an example."""
+
+Misfit = tuple[tuple[str, ...], str, str]
+"""Where below the service, what is wrong, and a hint or nothing."""
+
+
+def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[str], bool]) -> Iterator[Misfit]:
+    """What is wrong with a service of a kind of the kit's (`own`) or with a container. `written`: whether the file has
+    a key; one that is there and wrong in itself has been told of."""
+    for key in OF_A_CONTAINER if own else OF_THE_KIT:
+        if key in service.model_fields_set:
+            whose = "belongs to kind container" if own else "says nothing of somebody else's container"
+            yield (key,), f"`{key}` {whose}", ""
+    if runtime == "process":
+        if not own:
+            yield ("kind",), "a container needs Docker, and this host has `runtime: process`", ""
+        elif service.image:
+            yield ("image",), "with `runtime: process` nothing runs from an image", ""
+    elif not own:
+        for key, such in REQUIRED:
+            if not written(key):
+                yield (), f"a container needs `{key}`", f"such as {key}: {such}"
+    folders: set[str] = set()
+    for volume, folder in service.volumes.items():
+        if folder in folders:
+            yield ("volumes", volume), f"{folder} is the folder of two volumes", ""
+        folders.add(folder)
+    yield from _variables(service, own)
+
+
+def _variables(service: Service, own: Own | None) -> Iterator[Misfit]:
+    settings = {ZONE, *(KITS_OWN if own else ()), *(own.settings.model_dump().values() if own else ())}
+    for variable in service.environment:
+        if variable in settings:
+            hint = "use the key of the service or of the host that says the same"
+            yield ("environment", variable), f"{variable} is set by the kit", hint
+    for variable in service.secrets:
+        if variable in service.environment or variable in settings:
+            yield ("secrets", variable), f"{variable} is set twice", ""
