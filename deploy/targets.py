@@ -82,7 +82,11 @@ class Target:
     def connection(self) -> Connection:
         self.approach()
         assert self._begun
-        self._begun = self._way.greet(self._begun)
+        try:
+            self._begun = self._way.greet(self._begun)
+        except KitError:
+            self._begun = None  # who asks again tries again
+            raise
         return self._begun
 
     @cached_property

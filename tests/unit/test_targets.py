@@ -17,8 +17,10 @@ from deploy import ROOT
 from deploy.connection import WINDOW
 from deploy.errors import KitError
 from deploy.operations import ports
+from deploy.ssh import Ssh
 from deploy.stack import HostStack
 from deploy.supervisor import LocalSupervisor, Unit
+from deploy.systemd import Systemd
 from deploy.targets import Target, Writing
 
 # Takes the lock of a folder, says so, and keeps it until its standard input ends.
@@ -138,6 +140,20 @@ def test_a_source_that_fails_ends_the_reader_and_is_told(target: Target) -> None
     with pytest.raises(KitError, match="the disk is gone"):
         list(target.connection.lines(("cat",), parts(2, KitError("the disk is gone"))))
     assert target.run(("echo", "still here")) == "still here\n"
+
+
+def test_a_connection_that_does_not_come_about_is_told_of_when_it_is_used(
+    one: HostStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\necho 'root@vps: Permission denied (publickey).' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    target = Target("vps", one.layout, Ssh("vps", "root", 0), Systemd)
+    target.approach()
+    for _ in range(2):
+        with pytest.raises(KitError, match="root@vps does not accept your key"):
+            target.read("/etc/hostname")
 
 
 def test_one_process_at_a_time_and_the_other_is_told_who(one: HostStack, target: Target) -> None:
