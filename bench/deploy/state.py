@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import render
-from deploy.operations import components, images, inventories, models, setup, workspace
+from deploy.operations import apt, components, images, inventories, models, workspace
 from deploy.operations.components import Component
 from deploy.render import compose
 from deploy.stack import HostStack
@@ -30,7 +30,7 @@ def _state(folder: Path, host: HostStack, inventory: Path) -> dict[str, Any]:
     (service,), layout = host.services, host.layout
     code, environment = _parts(host)
     return {
-        "packages": [*setup.BASE, *setup.DOCKERS_OWN],
+        "packages": [*apt.BASE, *apt.Needed(engine=True, compose=True, buildx=True).dockers],
         "folders": [
             {"path": layout.etc, "owner": "root", "group": "root"},
             {"path": layout.opt, "owner": "root", "group": "root"},
