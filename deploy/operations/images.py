@@ -32,7 +32,7 @@ def identified(target: Target) -> dict[str, str]:
     """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
     form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
     listed = target.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
-    return dict(line.split() for line in listed.splitlines())
+    return dict(line.split() for line in listed.splitlines() if "<none>" not in line)
 
 
 def familiar(image: str) -> str:

@@ -167,7 +167,7 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(site: Kit) -> None:
     try:
         site.write(inventory({"whisper": service(upload_limit="7M")}))
         told = site.cli("deploy", status=3).stderr
-        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "former" in told
+        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "serves on" in told
         assert _contents(site.root / "etc") == before
         assert site.http().get("/whisper/v1/models").status_code == 200
         site.cli("plan", status=4)
