@@ -71,7 +71,6 @@ def change(laptop: Laptop, alpha: Host, step: str = "") -> str:
     laptop.write(inventory({"alpha": host("alpha")}, {"whisper": service(**more)}))
     if step in LOSE:
         alpha.ssh(LOSE[step])
-    laptop.cli("sleep" if step in ASLEEP else "wake", "whisper")
     return f"STT_QUEUE={value}"
 
 
@@ -179,6 +178,7 @@ EVERY = list(product(STATUS, POINTS))
 def test_the_steps_are_those_that_a_deploy_has(laptop: Laptop, alpha: Host) -> None:
     for step in LOSE:
         change(laptop, alpha, step)
+    laptop.cli("wake", "whisper")
     told = laptop.cli("deploy")
     assert [line.removesuffix(" ...") for line in told.splitlines() if line.endswith(" ...")] == list(AWAKE)
 
@@ -186,6 +186,7 @@ def test_the_steps_are_those_that_a_deploy_has(laptop: Laptop, alpha: Host) -> N
 @pytest.mark.parametrize("ending, step", EVERY if FULL else CASES)
 def test_cut_off(laptop: Laptop, client: Client, alpha: Host, hasty: Laptop, ending: Ending, step: str) -> None:
     wanted = change(laptop, alpha, step)
+    laptop.cli("sleep" if step in ASLEEP else "wake", "whisper")
     hasty.path.write_text(laptop.path.read_text())
     with deploying(hasty if ending is silence else laptop, step) as process:
         ending(process, laptop, alpha)
@@ -246,6 +247,7 @@ def test_a_disk_that_is_full(laptop: Laptop, client: Client, alpha: Host) -> Non
 
 def test_two_operators_at_once(laptop: Laptop, alpha: Host) -> None:
     change(laptop, alpha)
+    laptop.cli("wake", "whisper")
     with deploying(laptop, BESIDE) as process:
         process.send_signal(signal.SIGSTOP)
         told = laptop.cli("deploy", status=5)
