@@ -13,6 +13,7 @@ from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.operations import (
     acme,
+    adopt,
     aims,
     beside,
     certificates,
@@ -59,6 +60,8 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     prospect = survey.look(space, host, aiming)
     if prospect.plan.empty:
         return prospect.plan
+    if host.runtime == "compose" and not prospect.record["release"] and not prospect.record["pending"]:
+        adopt.refuse(host, prospect.target)
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
         prospect = survey.look(space, host, aiming)

@@ -1,0 +1,251 @@
+"""A hand-made installation is taken over, and given back. Nothing of it is deleted."""
+
+import json
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from deploy.errors import HOST, KitError
+from deploy.operations import book, destroy, foreign, handmade, users
+from deploy.operations.foreign import Config, Container, Found, Step, Unit
+from deploy.operations.report import Reporter
+from deploy.operations.workspace import Workspace
+from deploy.render import units
+from deploy.stack import HostStack
+from deploy.targets import Target
+
+
+def look(host: HostStack, target: Target) -> Found:
+    """What is in Greffier's way on a host. Raises KitError where nginx refuses what others wrote for it."""
+    seen = json.loads("".join(target.program("neighbours", "")))
+    if seen["refused"]:
+        raise KitError(
+            f"nginx on {host.name} refuses its configuration as it is; nothing was changed.",
+            "Put it right first: `nginx -t` on the host shows whether it is.",
+            output=seen["refused"],
+        )
+    found = handmade.judge(seen, host)
+    taken: list[users.User] = []
+    refused: list[str] = []
+    for path in found.passwords:
+        text = (target.read(path) or b"").decode(errors="replace")
+        more, reasons = users.read(text, [user.name for user in taken])
+        taken += more
+        refused += [f"{path}, {reason}" for reason in reasons]
+    return replace(found, users=tuple(taken), refused=tuple(refused))
+
+
+def refuse(host: HostStack, target: Target) -> None:
+    """Raise KitError, naming all of it, where something is in Greffier's way."""
+    found = look(host, target)
+    if not found.steps:
+        return check(host, found)
+    lines = [*map(str, found.steps), *found.by_hand, *(f"{path} holds the passwords" for path in found.passwords)]
+    raise KitError(
+        f"{host.name} has something in Greffier's way, named above; nothing was changed.",
+        f"`setup {host.name} --adopt` shows what it would do with each, and takes it over; that can be undone.",
+        output="\n".join(lines),
+        code=HOST,
+    )
+
+
+def check(host: HostStack, found: Found) -> None:
+    """Raise KitError where a part of it could not be brought back."""
+    if found.by_hand:
+        raise KitError(
+            f"{host.name} has something in Greffier's way that only you can move, named above; nothing was changed.",
+            "Stop or move it on the host, then run this again.",
+            output="\n".join(found.by_hand),
+            code=HOST,
+        )
+
+
+def take(host: HostStack, target: Target, shown: Found, report: Reporter) -> list[str]:
+    """Take over what was shown. Cut off, it is finished by another time. Returns what was done, in sentences."""
+    with target.lock("setup --adopt"):
+        found = look(host, target)  # what runs may have fallen asleep meanwhile
+        check(host, found)
+        if not {step.key for step in found.steps} <= {step.key for step in shown.steps}:
+            raise KitError("There is more by now than was shown; nothing was taken over.", "Run this again.", code=HOST)
+        before = book.read(target)
+        _clash(before, found.steps)
+        remembered = foreign.merged(before, found.steps)
+        book.write(target, remembered)
+        users.join(target, host.layout, found.users)
+        configs = [step for step in found.steps if isinstance(step, Config)]
+        for config in configs:
+            with report.step(f"Putting {config.path} aside"):
+                _put_aside(target, config)
+        _accepted(target, before, configs)
+        for step in found.steps:
+            if not isinstance(step, Config):
+                with report.step(f"Stopping {step.name}"):
+                    _stop(target, step)
+        if any(config.listens for config in configs):
+            target.run(("systemctl", "reload", "nginx"))
+        # A container that its service removed when it was stopped comes back with that service.
+        there = _containers(target) if any(isinstance(step, Container) for step in remembered) else {}
+        book.write(target, [step for step in remembered if not isinstance(step, Container) or step.id in there])
+    done = [f"took over {step} ({step.taking})" for step in found.steps]
+    return [*done, *([f"took over the users {', '.join(user.name for user in found.users)}"] * bool(found.users))]
+
+
+def _clash(before: Sequence[Step], now: Sequence[Step]) -> None:
+    """A file that was put aside and is there again must not take the first one's place in the book."""
+    known = {step.key: step for step in before}
+    for step in now:
+        old = known.get(step.key)
+        if isinstance(step, Config) and isinstance(old, Config) and (old.aside, old.link) != (step.aside, step.link):
+            first = old.aside or f"the link to {old.link}"
+            raise KitError(f"{step.path} was taken over before ({first}), and is there again.", "Remove one of them.")
+
+
+def _accepted(target: Target, before: Sequence[Step], configs: Sequence[Config]) -> None:
+    """nginx can do without these; else they are put back, before anything was stopped. Raises KitError."""
+    try:
+        if configs:
+            target.supervisor.check()
+    except KitError as error:
+        for config in configs:
+            _bring_back(target, config)
+        book.write(target, before)
+        paths = ", ".join(config.path for config in configs)
+        raise KitError(
+            f"nginx refuses its configuration without {paths}: they are back, and nothing was stopped.",
+            "Something else there needs them: move that, then run this again.",
+            output=error.output,
+        ) from None
+
+
+def _put_aside(target: Target, config: Config) -> None:
+    if config.link:
+        target.remove(config.path)
+        return
+    target.run(("mkdir", "--parents", "--", posixpath.dirname(config.aside)))
+    target.run(("mv", "--no-clobber", "--", config.path, config.aside))
+
+
+def _stop(target: Target, step: Unit | Container) -> None:
+    if isinstance(step, Unit):
+        if step.enabled:
+            target.run(("systemctl", "disable", step.name))
+        if step.active:
+            target.run(("systemctl", "stop", step.name))
+        return
+    if step.id not in _containers(target):  # a service that was stopped took it along, and brings it back
+        return
+    if step.restart != "no":
+        target.run(("docker", "update", "--restart=no", step.id))
+    if step.running:
+        target.run(("docker", "stop", step.id))
+    if step.aside:
+        target.run(("docker", "rename", step.id, step.aside))
+
+
+def _containers(target: Target) -> dict[str, str]:
+    """Name of each container, by id."""
+    listed = target.run(("docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"))
+    return dict(line.split(" ", 1) for line in listed.splitlines())
+
+
+# Back. ----------------------------------------------------------------------------------------------
+
+
+def taken(host: HostStack, target: Target) -> list[Step]:
+    """What can be given back. Raises KitError where nothing was taken over, or where something changed since."""
+    steps = book.read(target)
+    if not steps:
+        raise KitError(f"Nothing was taken over on {host.name}: there is nothing to undo.", code=HOST)
+    changed = list(_changed(target, steps))
+    if changed:
+        raise KitError(
+            f"{host.name} is not as the adoption left it; nothing was changed.",
+            "Put right what is named above, then run this again.",
+            output="\n".join(changed),
+            code=HOST,
+        )
+    return steps
+
+
+def undo(space: Workspace, host: HostStack, report: Reporter) -> None:
+    """Remove what Greffier put on a host, and bring back what was there before. Cut off, another time finishes it."""
+    target, layout = space.target(host), host.layout
+    with target.lock("setup --undo-adopt"):
+        steps = taken(host, target)
+        if target.existing([layout.etc, layout.opt, layout.log, layout.record, units.UNIT]):
+            with report.step("Removing what Greffier runs"):
+                destroy.clear(target, host, volumes=False)
+        for step in reversed(steps):
+            with report.step(f"Bringing back {step.path if isinstance(step, Config) else step.name}"):
+                _bring_back(target, step) if isinstance(step, Config) else _start(target, step)
+        target.run(("rmdir", "--ignore-fail-on-non-empty", "--", foreign.PUT_ASIDE), check=False)
+        with report.step("Reloading nginx"):
+            target.supervisor.check()
+            target.run(("systemctl", "reload-or-restart", "nginx"))
+        book.write(target, ())
+
+
+def _changed(target: Target, steps: Sequence[Step]) -> Iterator[str]:
+    """Why a step cannot be taken back, in sentences. What is back already is well."""
+    configs = [step for step in steps if isinstance(step, Config)]
+    there = target.existing([path for config in configs for path in (config.path, config.aside) if path])
+    states = target.states([path for config in configs for path in (config.path, config.aside) if path])
+    links = _links(target, [config.path for config in configs])
+    listed = _containers(target) if any(isinstance(step, Container) for step in steps) else {}
+    for step in steps:
+        if isinstance(step, Config) and step.link:
+            source = posixpath.normpath(posixpath.join(posixpath.dirname(step.path), step.link))
+            if links.get(step.path, step.link) != step.link or (step.path in there and step.path not in links):
+                yield f"{step.path} is there, and is not the link to {step.link} that it was"
+            elif not target.existing([source]):
+                yield f"{source} is gone, which {step.path} was a link to"
+        elif isinstance(step, Config):
+            if step.path in there and step.aside in there:
+                yield f"{step.path} is there again, and {step.aside} is the one before: remove one of them"
+            elif not {step.path, step.aside} & there:
+                yield f"{step.aside} is gone, which was {step.path}"
+            elif step.aside in there and states[step.aside].digest != step.digest:
+                yield f"{step.aside} was changed since: rename it to {step.path} if that is what you want"
+        elif isinstance(step, Unit):
+            shown = target.run(("systemctl", "show", "--property=LoadState", "--value", "--", step.name)).strip()
+            if shown == "not-found" and (step.file == step.name or not target.existing([step.file])):
+                yield f"{step.name} is gone"
+        elif step.id not in listed and step.name not in listed.values():
+            yield f"container {step.name} {step.why} is gone: make it again"
+        elif not step.aside and listed.get(step.id, step.name) != step.name and step.name in listed.values():
+            yield f"another container is called {step.name}: rename it"
+
+
+def _links(target: Target, paths: Sequence[str]) -> dict[str, str]:
+    """What each path that is a link points at."""
+    found = {}
+    for path in paths:
+        said = target.run(("readlink", "--", path), check=False)
+        if said:
+            found[path] = said.rstrip("\n")
+    return found
+
+
+def _bring_back(target: Target, config: Config) -> None:
+    if config.link:
+        target.run(("ln", "--symbolic", "--force", "--no-target-directory", "--", config.link, config.path))
+    elif target.existing([config.aside]):
+        target.run(("mv", "--no-clobber", "--", config.aside, config.path))
+
+
+def _start(target: Target, step: Unit | Container) -> None:
+    if isinstance(step, Unit):
+        if step.enabled:
+            target.run(("systemctl", "enable", step.file))
+        if step.active:
+            target.run(("systemctl", "start", step.name))
+        return
+    name = _containers(target).get(step.id)
+    if name is None:  # its owner made it anew, or the service that is started next does
+        return
+    if name != step.name:
+        target.run(("docker", "rename", step.id, step.name))
+    if step.restart != "no":
+        target.run(("docker", "update", f"--restart={step.restart}", step.id))
+    if step.running:
+        target.run(("docker", "start", step.id))
