@@ -46,6 +46,8 @@ def setup(
         adoption.check(host, found)
         if not console.confirm_adoption(host, found, yes=yes):
             return
+    elif adopt:
+        typer.echo(f"{name}: there is nothing to take over.")
     with progress.reporter() as report:
         done = setup.run(host, target, report)
         if found:

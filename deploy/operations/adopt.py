@@ -18,7 +18,7 @@ from deploy.targets import Target
 def look(host: HostStack, target: Target) -> Found:
     """What is in Greffier's way on a host. Raises KitError where nginx refuses what others wrote for it."""
     seen = json.loads("".join(target.program("neighbours", "")))
-    if seen["refused"]:
+    if seen["refused"] and "/greffier" not in seen["refused"]:  # what is ours, a deploy puts right
         raise KitError(
             f"nginx on {host.name} refuses its configuration as it is; nothing was changed.",
             "Put it right first: `nginx -t` on the host shows whether it is.",
@@ -79,14 +79,14 @@ def take(host: HostStack, target: Target, shown: Found, report: Reporter) -> lis
         _accepted(target, before, configs)
         for step in found.steps:
             if not isinstance(step, Config):
-                with report.step(f"Stopping {step.name}"):
+                with report.step(f"Stopping {step.label}"):
                     _stop(target, step)
         if any(config.listens for config in configs):
             target.run(("systemctl", "reload", "nginx"))
         # A container that its service removed when it was stopped comes back with that service.
         there = _containers(target) if any(isinstance(step, Container) for step in remembered) else {}
         book.write(target, [step for step in remembered if not isinstance(step, Container) or step.id in there])
-    done = [f"took over {step} ({step.taking})" for step in found.steps]
+    done = [f"took over {step.label}: {step.taking}" for step in found.steps]
     return [*done, *([f"took over the users {', '.join(user.name for user in found.users)}"] * bool(found.users))]
 
 
@@ -176,7 +176,7 @@ def undo(space: Workspace, host: HostStack, report: Reporter) -> None:
             with report.step("Removing what Greffier runs"):
                 destroy.clear(target, host, volumes=False)
         for step in reversed(steps):
-            with report.step(f"Bringing back {step.path if isinstance(step, Config) else step.name}"):
+            with report.step(f"Bringing back {step.label}"):
                 _bring_back(target, step) if isinstance(step, Config) else _start(target, step)
         target.run(("rmdir", "--ignore-fail-on-non-empty", "--", foreign.PUT_ASIDE), check=False)
         with report.step("Reloading nginx"):

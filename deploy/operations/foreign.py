@@ -25,8 +25,12 @@ class Config:
     def key(self) -> str:
         return f"config {self.path}"
 
+    @property
+    def label(self) -> str:
+        return self.path
+
     def __str__(self) -> str:
-        return f"{self.path} {self.why}"
+        return f"{self.label} {self.why}"
 
     @property
     def taking(self) -> str:
@@ -47,8 +51,12 @@ class Unit:
     def key(self) -> str:
         return f"unit {self.name}"
 
+    @property
+    def label(self) -> str:
+        return self.name
+
     def __str__(self) -> str:
-        return f"{self.name} {self.why}"
+        return f"{self.label} {self.why}"
 
     @property
     def taking(self) -> str:
@@ -70,8 +78,12 @@ class Container:
     def key(self) -> str:
         return f"container {self.id}"
 
+    @property
+    def label(self) -> str:
+        return f"container {self.name}"
+
     def __str__(self) -> str:
-        return f"container {self.name} {self.why}"
+        return f"{self.label} {self.why}"
 
     @property
     def taking(self) -> str:

@@ -252,6 +252,26 @@ def test_names_addresses_and_networks_of_containers(vps: HostStack) -> None:
     assert str(step) == "container web publishes 443" and step.taking.startswith("stopped, no longer started")
 
 
+def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vps: HostStack) -> None:
+    line = 'LISTEN 0 511 *:80 *:* users:(("apache2",pid=70,fd=4),("apache2",pid=71,fd=4))'
+    look = changed(
+        sockets=line,
+        processes=dict.fromkeys(("70", "71"), process("apache2.service")),
+        units=unit("apache2.service", path="/lib/systemd/system"),
+    )
+    found = handmade.judge(look, vps)
+    assert [f"{step}: {step.taking}" for step in found.steps] == [
+        "apache2.service (apache2) listens on 80: stopped and disabled"
+    ]
+    assert found.notes == ("whatever else apache2.service serves is not served any more",)
+
+
+@given(st.text(st.sampled_from('LISTEN 0128.:*[]%lo("python3",pid=7)\n')))
+def test_a_line_of_sockets_may_be_anything(text: str) -> None:
+    for address, listener in handmade.listeners(text):
+        assert "%" not in address and listener.port >= 0
+
+
 def test_what_was_remembered_first_stays(target: Target) -> None:
     first, later = Unit("a.service", "", "a.service", True, True), Unit("a.service", "", "a.service", False, True)
     other = Container(ID, "c", "", True, "always", "")
