@@ -205,7 +205,7 @@ def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
     for line in (*found.refused, *found.notes):
         out.print(f"  {escape(line)}", style="yellow")
     out.print(f"Nothing of it is deleted: `setup {host.name} --undo-adopt` brings it back.")
-    out.print("From the end of this setup until `deploy` has ended nobody is served.")
+    out.print("Models and images come first. From the end of this setup until `deploy` has ended nobody is served.")
     return _agreed("Take it over?", yes=yes)
 
 

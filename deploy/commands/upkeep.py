@@ -30,7 +30,7 @@ def setup(
     """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
     from deploy import console, progress
     from deploy.operations import adopt as adoption
-    from deploy.operations import setup, workspace
+    from deploy.operations import apply, setup, workspace
 
     space = workspace.opened(inventory)
     host = setup.find(space.stack.hosts, name)
@@ -43,6 +43,7 @@ def setup(
             adoption.refuse(host, target)
     found = adoption.look(host, target) if adopt else None
     if found:
+        workspace.example_domains(space)
         adoption.check(host, found)
         if not console.confirm_adoption(host, found, yes=yes):
             return
@@ -51,6 +52,7 @@ def setup(
     with progress.reporter() as report:
         done = setup.run(host, target, report)
         if found:
+            apply.prepare(space, host, report)  # so that little is left for the time in which nobody is served
             done += adoption.take(host, target, found, report)
     for sentence in done:
         typer.echo(f"{name}: {sentence}.")

@@ -90,6 +90,15 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     return prospect.plan
 
 
+def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
+    """Do what of a deploy takes long and changes nothing that serves: models and images. Raises KitError."""
+    target = space.target(host)
+    with target.lock("setup --adopt"):
+        prospect = survey.look(space, host)
+        _fetch(space, prospect, report)
+        _build(prospect, report)
+
+
 def _serve(prospect: Prospect, early: frozenset[str], awake: frozenset[str], report: Reporter) -> None:
     _run(prospect, early, report)
     _certify(prospect, report)

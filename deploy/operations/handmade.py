@@ -57,7 +57,8 @@ class _Ours:
         self.inner = {layout.auth_port, layout.autostart_port, *self.services}
         self.ports = self.nginx | self.inner
         self.names = set(host.names)
-        self.containers = {compose.container(service) for service in host.services}
+        both = (*host.services, *host.seconded([service.name for service in host.services]).services)
+        self.containers = {compose.container(service) for service in both}
         self._vhosts = f"{layout.nginx_conf}/greffier-"
         self._projects = f"{layout.etc}/"
 
