@@ -194,11 +194,10 @@ def _changed(target: Target, steps: Sequence[Step]) -> Iterator[str]:
     listed = _containers(target) if any(isinstance(step, Container) for step in steps) else {}
     for step in steps:
         if isinstance(step, Config) and step.link:
-            source = posixpath.normpath(posixpath.join(posixpath.dirname(step.path), step.link))
             if links.get(step.path, step.link) != step.link or (step.path in there and step.path not in links):
                 yield f"{step.path} is there, and is not the link to {step.link} that it was"
-            elif not target.existing([source]):
-                yield f"{source} is gone, which {step.path} was a link to"
+            elif not target.existing([step.source]):
+                yield f"{step.source} is gone, which {step.path} was a link to"
         elif isinstance(step, Config):
             if step.path in there and step.aside in there:
                 yield f"{step.path} is there again, and {step.aside} is the one before: remove one of them"

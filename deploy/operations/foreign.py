@@ -1,5 +1,6 @@
 """What others put on a host and Greffier takes over: values that the book of an adoption keeps."""
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,12 @@ class Config:
 
     @property
     def taking(self) -> str:
-        return f"the link is taken out; {self.link} stays" if self.link else f"becomes {self.aside}"
+        return f"the link is taken out; {self.source} stays" if self.link else f"becomes {self.aside}"
+
+    @property
+    def source(self) -> str:
+        """What the link points at."""
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.path), self.link))
 
 
 @dataclass(frozen=True)

@@ -233,6 +233,11 @@ def _containers(
         if entry["temporary"]:
             by_hand.append(f"container {name} {why}; Docker removes it when it stops (--rm), which nothing could undo")
             continue
+        if labels.get("com.docker.compose.project", "") in ours.containers:
+            by_hand.append(
+                f"container {name} {why}; its compose project is called as Greffier's own: give it another name"
+            )
+            continue
         aside = _renamed(name, names) if clash else ""
         folder = labels.get("com.docker.compose.project.working_dir", "").rstrip("/")
         yield Container(entry["id"], name, why, entry["running"], restart, aside), folder

@@ -222,6 +222,10 @@ HANDS = [
     ),
     (changed(sockets=SOCKETS.splitlines()[1]), "docker-proxy (process 71) in /, which nginx.service"),
     (changed(containers=[container("brief", temporary=True)]), "container brief publishes 8001; Docker removes it"),
+    (
+        changed(containers=[container("stt", labels={"com.docker.compose.project": "greffier-whisper"})]),
+        "container stt publishes 8001; its compose project is called as Greffier's own",
+    ),
     (changed(nginx=DUMP), "/etc/nginx/fixed.conf leads to 8001; nginx does not start without this file"),
     (
         changed(
