@@ -2,7 +2,7 @@
 
 import json
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from deploy.errors import HOST, KitError
@@ -128,9 +128,9 @@ def _put_aside(target: Target, config: Config) -> None:
 def _stop(target: Target, step: Unit | Container) -> None:
     if isinstance(step, Unit):
         if step.enabled:
-            target.run(("systemctl", "disable", step.name))
+            target.run(("systemctl", "disable", "--", step.name))
         if step.active:
-            target.run(("systemctl", "stop", step.name))
+            target.run(("systemctl", "stop", "--", step.name))
         return
     if step.id not in _containers(target):  # a service that was stopped took it along, and brings it back
         return
@@ -156,7 +156,7 @@ def taken(host: HostStack, target: Target) -> list[Step]:
     steps = book.read(target)
     if not steps:
         raise KitError(f"Nothing was taken over on {host.name}: there is nothing to undo.", code=HOST)
-    changed = list(_changed(target, steps))
+    changed = [sentence for step in steps if (sentence := _changed(target, step))]
     if changed:
         raise KitError(
             f"{host.name} is not as the adoption left it; nothing was changed.",
@@ -185,44 +185,46 @@ def undo(space: Workspace, host: HostStack, report: Reporter) -> None:
         book.write(target, ())
 
 
-def _changed(target: Target, steps: Sequence[Step]) -> Iterator[str]:
-    """Why a step cannot be taken back, in sentences. What is back already is well."""
-    configs = [step for step in steps if isinstance(step, Config)]
-    there = target.existing([path for config in configs for path in (config.path, config.aside) if path])
-    states = target.states([path for config in configs for path in (config.path, config.aside) if path])
-    links = _links(target, [config.path for config in configs])
-    listed = _containers(target) if any(isinstance(step, Container) for step in steps) else {}
-    for step in steps:
-        if isinstance(step, Config) and step.link:
-            if links.get(step.path, step.link) != step.link or (step.path in there and step.path not in links):
-                yield f"{step.path} is there, and is not the link to {step.link} that it was"
-            elif not target.existing([step.source]):
-                yield f"{step.source} is gone, which {step.path} was a link to"
-        elif isinstance(step, Config):
-            if step.path in there and step.aside in there:
-                yield f"{step.path} is there again, and {step.aside} is the one before: remove one of them"
-            elif not {step.path, step.aside} & there:
-                yield f"{step.aside} is gone, which was {step.path}"
-            elif step.aside in there and states[step.aside].digest != step.digest:
-                yield f"{step.aside} was changed since: rename it to {step.path} if that is what you want"
-        elif isinstance(step, Unit):
-            shown = target.run(("systemctl", "show", "--property=LoadState", "--value", "--", step.name)).strip()
-            if shown == "not-found" and (step.file == step.name or not target.existing([step.file])):
-                yield f"{step.name} is gone"
-        elif step.id not in listed and step.name not in listed.values():
-            yield f"container {step.name} {step.why} is gone: make it again"
-        elif not step.aside and listed.get(step.id, step.name) != step.name and step.name in listed.values():
-            yield f"another container is called {step.name}: rename it"
+def _changed(target: Target, step: Step) -> str:
+    """Why a step cannot be taken back, in a sentence; nothing where it can be, or is already."""
+    if isinstance(step, Unit):
+        return _unit_changed(target, step)
+    if isinstance(step, Container):
+        return _container_changed(target, step)
+    return _link_changed(target, step) if step.link else _file_changed(target, step)
 
 
-def _links(target: Target, paths: Sequence[str]) -> dict[str, str]:
-    """What each path that is a link points at."""
-    found = {}
-    for path in paths:
-        said = target.run(("readlink", "--", path), check=False)
-        if said:
-            found[path] = said.rstrip("\n")
-    return found
+def _file_changed(target: Target, step: Config) -> str:
+    states = target.states([step.path, step.aside])
+    if step.path in states and step.aside in states:
+        return f"{step.path} is there again, and {step.aside} is the one before: remove one of them"
+    if not states:
+        return f"{step.aside} is gone, which was {step.path}"
+    if step.aside in states and states[step.aside].digest != step.digest:
+        return f"{step.aside} was changed since: rename it to {step.path} if that is what you want"
+    return ""
+
+
+def _link_changed(target: Target, step: Config) -> str:
+    link = target.run(("readlink", "--", step.path), check=False).rstrip("\n")
+    if link != step.link and (link or target.existing([step.path])):
+        return f"{step.path} is there, and is not the link to {step.link} that it was"
+    return "" if target.existing([step.source]) else f"{step.source} is gone, which {step.path} was a link to"
+
+
+def _unit_changed(target: Target, step: Unit) -> str:
+    shown = target.run(("systemctl", "show", "--property=LoadState", "--value", "--", step.name)).strip()
+    linked = step.file != step.name and target.existing([step.file])
+    return "" if shown != "not-found" or linked else f"{step.name} is gone"
+
+
+def _container_changed(target: Target, step: Container) -> str:
+    names = _containers(target)
+    if step.id not in names:  # its owner may have made it anew
+        return "" if step.name in names.values() else f"{step} is gone: make it again"
+    if names[step.id] != step.name and not step.aside and step.name in names.values():
+        return f"another container is called {step.name}: rename it"
+    return ""
 
 
 def _bring_back(target: Target, config: Config) -> None:
@@ -235,12 +237,12 @@ def _bring_back(target: Target, config: Config) -> None:
 def _start(target: Target, step: Unit | Container) -> None:
     if isinstance(step, Unit):
         if step.enabled:
-            target.run(("systemctl", "enable", step.file))
+            target.run(("systemctl", "enable", "--", step.file))
         if step.active:
-            target.run(("systemctl", "start", step.name))
+            target.run(("systemctl", "start", "--", step.name))
         return
     name = _containers(target).get(step.id)
-    if name is None:  # its owner made it anew, or the service that is started next does
+    if name is None:  # its owner made it anew
         return
     if name != step.name:
         target.run(("docker", "rename", step.id, step.name))
