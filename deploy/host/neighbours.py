@@ -69,11 +69,12 @@ def _containers() -> list[Any]:
     return [json.loads(line) for line in shown.splitlines() if line]
 
 
-def _units(services: Iterable[str]) -> tuple[str, dict[str, str], dict[str, str]]:
-    """What systemd says of these services and of those that somebody wrote for this host; the text of the latter; and
+def _units(running: Iterable[str]) -> tuple[str, dict[str, str], dict[str, str]]:
+    """What systemd says of these units and of those that somebody wrote for this host; the text of the latter; and
     where their files lie, of those that are links."""
-    written = [path for path in UNITS.glob("*.service") if path.is_file() and "@." not in path.name]
-    names = sorted({*services, *(path.name for path in written)})
+    found = (path for kind in ("*.service", "*.socket") for path in UNITS.glob(kind))
+    written = [path for path in found if path.is_file() and "@." not in path.name]
+    names = sorted({*running, *(path.name for path in written)})
     shown = _said("systemctl", "show", _PROPERTIES, "--", *names)[1] if names else ""
     links = {path.name: os.path.realpath(path) for path in written if path.is_symlink()}
     return shown, {path.name: _text(path) for path in written}, links
@@ -104,10 +105,13 @@ def _file(path: str) -> dict[str, str]:
 def look() -> dict[str, Any]:
     sockets = _said("ss", "--listening", "--tcp", "--numeric", "--processes", "--no-header")[1]
     processes = {pid: _process(pid) for pid in sorted(set(re.findall(r"\bpid=(\d+)", sockets)))}
-    shown, texts, links = _units(filter(None, (process["service"] for process in processes.values())))
+    waiting = _said("systemctl", "list-sockets", "--no-legend", "--no-pager")[1]
+    running = {process["service"] for process in processes.values()} | set(re.findall(r"\S+\.socket\b", waiting))
+    shown, texts, links = _units(running - {""})
     status, dump, errors = _said("nginx", "-T")
     return {
         "sockets": sockets,
+        "waiting": waiting,
         "processes": processes,
         "containers": _containers(),
         "units": shown,

@@ -172,10 +172,10 @@ def undo(space: Workspace, host: HostStack, report: Reporter) -> None:
     target, layout = space.target(host), host.layout
     with target.lock("setup --undo-adopt"):
         steps = taken(host, target)
-        if target.existing([layout.etc, layout.opt, layout.log, layout.record, units.UNIT]):
+        if target.existing([layout.etc, layout.opt, layout.log, layout.record, units.UNIT, units.ADDRESS]):
             with report.step("Removing what Greffier runs"):
                 destroy.clear(target, host, volumes=False)
-        for step in reversed(steps):
+        for step in foreign.returning(steps):
             with report.step(f"Bringing back {step.label}"):
                 _bring_back(target, step) if isinstance(step, Config) else _start(target, step)
         target.run(("rmdir", "--ignore-fail-on-non-empty", "--", foreign.PUT_ASIDE), check=False)

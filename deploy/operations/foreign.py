@@ -1,7 +1,7 @@
 """What others put on a host and Greffier takes over: values that the book of an adoption keeps."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from deploy.operations.users import User
@@ -118,8 +118,19 @@ class Found:
         return bool(self.steps or self.by_hand)
 
 
+def ordered(steps: Iterable[Step]) -> list[Step]:
+    """As they are taken: what systemd listens for before the service that it would start."""
+    kinds = [Config, Unit, Container]
+    return sorted(steps, key=lambda step: (kinds.index(type(step)), not step.label.endswith(".socket")))
+
+
+def returning(steps: Sequence[Step]) -> list[Step]:
+    """As they come back: containers, then what leads to them; and an address is none's before its socket has it."""
+    return [step for kind in (Container, Unit, Config) for step in ordered(steps) if isinstance(step, kind)]
+
+
 def merged(before: Sequence[Step], now: Sequence[Step]) -> list[Step]:
     """What was remembered first of a unit or container stays: it tells how that was before anything was changed. A file
     that is found is where it always was."""
     fresh = {step.key for step in now if isinstance(step, Config)}
-    return list({step.key: step for step in (*now, *(old for old in before if old.key not in fresh))}.values())
+    return ordered({step.key: step for step in (*now, *(old for old in before if old.key not in fresh))}.values())

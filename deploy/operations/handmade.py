@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.operations import vhosts
-from deploy.operations.foreign import PUT_ASIDE, Config, Container, Found, Step, Unit
+from deploy.operations import foreign, vhosts
+from deploy.operations.foreign import PUT_ASIDE, Config, Container, Found, Unit
 from deploy.operations.vhosts import Vhost
 from deploy.render import compose, units
 from deploy.stack import HostStack
 
 NGINX = "nginx.service"
-VITAL = re.compile(r"(docker|containerd|podman|sshd?|dbus|systemd-.*)\.service")
+VITAL = re.compile(r"(docker|containerd|podman|sshd?|dbus|systemd-.*)\.(service|socket)")
 """A host is not to be left without these, whatever port they listen on."""
 
 
@@ -37,7 +37,7 @@ def judge(look: Mapping[str, Any], host: HostStack) -> Found:
     containers = list(_containers(look, ours, held, named, by_hand))
     folders = {folder for _, folder in containers} | {folder for entry in settings for folder in entry.folders}
     services = list(_services(look, held, {folder for folder in folders if folder.count("/") > 1}))
-    steps: list[Step] = [*(config for config, _ in configs), *services, *(container for container, _ in containers)]
+    steps = foreign.ordered([*(config for config, _ in configs), *services, *(one for one, _ in containers)])
     left = sorted(served - ours.names) if steps else []
     notes = [f"{name} is not in the inventory: nobody answers it any more" for name in left]
     web = [step.name for step in services if step.name in held and not ours.inner.issuperset(held[step.name].ports)]
@@ -69,7 +69,8 @@ class _Ours:
         return labels.get("com.docker.compose.project.working_dir", "").startswith(self._projects)
 
     def unit(self, name: str, port: int) -> bool:
-        return (name == NGINX and port in self.nginx) or (name == units.SERVICE and port == self.autostart)
+        own = {NGINX: self.nginx, units.SERVICE: {self.autostart}, units.SOCKET: {self.autostart}}
+        return port in own.get(name, ())
 
     def meets(self, address: str, port: int) -> bool:
         """Whether who listens there leaves no room for us: nginx takes every address, the others 127.0.0.1."""
@@ -113,6 +114,12 @@ def listeners(sockets: str) -> Iterator[tuple[str, Listener]]:
                 yield address.partition("%")[0], Listener(int(port), program, pid)
 
 
+def _waiting(text: str) -> Iterator[tuple[int, str]]:
+    """(port, unit) of each socket that systemd itself listens on, and starts a service for."""
+    for match in re.finditer(r"^\s*\S*?([0-9]{1,5})\s+(\S+\.socket)\b", text, re.M):
+        yield int(match[1]), match[2]
+
+
 @dataclass
 class _Holder:
     """Who holds ports of ours, and where it works."""
@@ -128,11 +135,12 @@ def _held(
     """Services and containers (by id) that hold ports of ours."""
     known = _shown(look["units"])
     held: dict[str, _Holder] = {}
+    waiting = dict(_waiting(look["waiting"]))
     leaving = {port for _, vhost in configs for server in vhost.servers for port in server.listens}
     published = {("docker-proxy", b["HostPort"]) for entry in look["containers"] for b in _bindings(entry)}
     for address, listener in listeners(look["sockets"]):
         process = look["processes"].get(listener.pid, {"service": "", "container": "", "folder": ""})
-        service, container = process["service"], process["container"]
+        service, container = process["service"] or waiting.get(listener.port, ""), process["container"]
         if not ours.meets(address, listener.port) or ours.unit(service, listener.port):
             continue
         if (listener.program, str(listener.port)) in published or (service == NGINX and listener.port in leaving):
@@ -258,14 +266,14 @@ def _services(look: Mapping[str, Any], held: Mapping[str, _Holder], folders: set
     """Services that hold ports of ours, and those that would start what is in these folders again."""
     for name, shown in _shown(look["units"]).items():
         enabled = shown["UnitFileState"] in ("enabled", "enabled-runtime", "generated")
-        running = shown["SubState"] in ("running", "start", "auto-restart")
+        running = shown["SubState"] in ("running", "start", "auto-restart", "listening")
         file = look["links"].get(name, name)
         if name in held:
             holder = held[name]
             where = f" in {holder.folder}" if holder.folder not in ("", "/") else ""
             why = f"({holder.program}{where}) listens on {_list(holder.ports)}"
             yield Unit(name, why, file, enabled, active=True)
-        elif name not in (NGINX, units.SERVICE) and (enabled or running):
+        elif name not in (NGINX, units.SERVICE, units.SOCKET) and (enabled or running):
             text = look["texts"].get(name, "")
             mentioned = [folder for folder in folders if re.search(re.escape(folder) + r"(?![\w.-])", text)]
             if mentioned:

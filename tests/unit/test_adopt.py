@@ -97,7 +97,7 @@ def test_whose_a_process_is(cgroup: str, expected: tuple[str, str]) -> None:
 
 
 SOCKETS = """\
-LISTEN 0      5          127.0.0.1:8890      0.0.0.0:*    users:(("python3",pid=70,fd=3))
+LISTEN 0      5          127.0.0.1:8890      0.0.0.0:*    users:(("python3",pid=70,fd=3),("systemd",pid=1,fd=40))
 LISTEN 0      4096         0.0.0.0:8001      0.0.0.0:*    users:(("docker-proxy",pid=71,fd=4))
 LISTEN 0      511          0.0.0.0:443       0.0.0.0:*    users:(("nginx",pid=73,fd=6),("nginx",pid=72,fd=6))
 LISTEN 0      511             [::]:80           [::]:*    users:(("nginx",pid=73,fd=7),("nginx",pid=72,fd=7))
@@ -131,11 +131,20 @@ ENTRY = {"name": "w", "composeDir": "/opt/stt/whisper", "proxyPort": 8001, "bloc
 LOOK = {
     "sockets": SOCKETS,
     "processes": {
+        "1": process(),
         "70": process("stt-proxy.service", folder="/opt/stt"),
         **dict.fromkeys(("71", "72", "73", "74"), process("nginx.service")),
     },
+    "waiting": "/run/x.socket  x.socket x.service\n127.0.0.1:8890  stt-proxy.socket stt-proxy.service\n",
     "containers": [container("faster-whisper")],
-    "units": "\n".join([unit("nginx.service"), unit("stt-proxy.service"), unit("stt-boot.service", sub="exited")]),
+    "units": "\n".join(
+        [
+            unit("nginx.service"),
+            unit("stt-boot.service", sub="exited"),
+            unit("stt-proxy.service"),
+            unit("stt-proxy.socket"),
+        ]
+    ),
     "texts": {"stt-boot.service": "ExecStart=docker compose --project-directory /opt/stt/whisper up -d"},
     "links": {},
     "settings": {"/opt/stt/config.json": json.dumps({"services": {"old.example.org": ENTRY}})},
@@ -164,8 +173,14 @@ def test_a_hand_made_host_is_understood(vps: HostStack) -> None:
         ("/etc/nginx/sites-enabled/whisper", "/etc/nginx/before-greffier/whisper.bak", False),
     ]
     assert [step for step in found.steps if isinstance(step, Unit)] == [
-        Unit("stt-proxy.service", "(python3 in /opt/stt) listens on 8890", "stt-proxy.service", True, True),
+        Unit("stt-proxy.socket", "(systemd) listens on 8890", "stt-proxy.socket", True, True),
         Unit("stt-boot.service", "belongs to /opt/stt/whisper", "stt-boot.service", True, False),
+        Unit("stt-proxy.service", "(python3 in /opt/stt) listens on 8890", "stt-proxy.service", True, True),
+    ]
+    assert [step.label for step in foreign.returning(found.steps)] == [
+        "container faster-whisper",
+        *("stt-proxy.socket", "stt-boot.service", "stt-proxy.service"),
+        *("/etc/nginx/conf.d/stt.conf", "/etc/nginx/sites-enabled/whisper"),
     ]
     assert [step for step in found.steps if isinstance(step, Container)] == [
         Container(ID, "faster-whisper", "publishes 8001", True, "on-failure:3", "")
@@ -178,7 +193,8 @@ def test_what_was_taken_over_and_what_greffier_made_itself_is_not_in_the_way(vps
     ours = {"com.docker.compose.project.working_dir": "/etc/greffier/services/whisper"}
     servers = "server { listen 443; server_name whisper.example.org; proxy_pass http://127.0.0.1:8890; }"
     look = LOOK | {
-        "processes": {"70": process("greffier-autostart.service")}
+        "waiting": "127.0.0.1:8890 greffier-autostart.socket greffier-autostart.service\n",
+        "processes": {"1": process(), "70": process("greffier-autostart.service")}
         | dict.fromkeys(("71", "72", "73"), process("nginx.service")),
         "containers": [
             container("greffier-whisper", labels=ours),
@@ -201,7 +217,7 @@ def changed(**more: Any) -> dict[str, Any]:
 
 HANDS = [
     (
-        changed(sockets=SOCKETS.splitlines()[0], processes={"70": process(folder="/root")}),
+        changed(sockets=SOCKETS.splitlines()[0], waiting="", processes={"70": process(folder="/root")}),
         "python3 (process 70) in /root, which no service of systemd and no container keeps, listens on 8890",
     ),
     (
