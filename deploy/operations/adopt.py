@@ -148,6 +148,14 @@ def _containers(target: Target) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in listed.splitlines())
 
 
+def way_back(host: HostStack, target: Target, failure: KitError) -> KitError:
+    """The failure of a first deploy, and how what was there before it serves again."""
+    if not book.read(target):
+        return failure
+    hint = f"{failure.hint} `setup {host.name} --undo-adopt` brings back what was there before.".strip()
+    return KitError(failure.message, hint, code=failure.code, output=failure.output)
+
+
 # Back. ----------------------------------------------------------------------------------------------
 
 

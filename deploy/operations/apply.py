@@ -116,7 +116,7 @@ def _retreat(
     """Bring back the release before, with the secrets it had. Returns what to tell."""
     host, target, number = prospect.host, prospect.target, prospect.record["release"]
     if not number:
-        return failure
+        return adopt.way_back(host, target, failure)
     report.warn(f"{failure.message} Going back to release {number}.")
     try:
         former = releases.load(target, number)

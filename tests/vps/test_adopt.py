@@ -8,7 +8,7 @@ import pytest
 
 from tests.vps.host import Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import SAID, Client, Laptop, host, inventory, until
+from tests.vps.laptop import SAID, Client, Laptop, host, inventory, service, until
 
 PROXY = """\
 import http.server, urllib.request
@@ -209,6 +209,11 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
     assert "was ready already" in laptop.cli("setup", "olden")
     assert not [step for step in laptop.data("plan", status=4)["olden"] if "image" in step["what"]]
     assert olden.ssh("stat -c '%a %U' /var/lib/greffier/adopted.json").strip() == "600 root"
+
+    # A first deploy that fails names the way back.
+    laptop.write(inventory({"olden": host("olden")}, {"whisper": service(environment={"STT_QUEUE": "many"})}))
+    assert "`setup olden --undo-adopt` brings back what was there before" in laptop.cli("deploy", status=3)
+    laptop.write(inventory({"olden": host("olden")}))
 
     # Who called before calls now, with the same password; and what was not in the way is as it was.
     laptop.cli("deploy")
