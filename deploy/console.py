@@ -214,7 +214,7 @@ def confirm_return(host: HostStack, steps: Sequence[Step], doomed: Sequence[str]
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
-    out.print("but no model, and brings back")
+    out.print("  Models and data stay. And it brings back")
     for step in steps:
         out.print(f"  [green]+[/] {escape(str(step))}")
     return _agreed("Go back to it?", yes=yes)

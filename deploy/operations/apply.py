@@ -95,6 +95,7 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
     target = space.target(host)
     with target.lock("setup --adopt"):
         prospect = survey.look(space, host)
+        preflight.check(prospect)
         _fetch(space, prospect, report)
         _build(prospect, report)
 
