@@ -94,7 +94,7 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
     """Do what of a deploy takes long and changes nothing that serves: models and images. Raises KitError."""
     target = space.target(host)
     with target.lock("setup --adopt"):
-        prospect = survey.look(space, host)
+        prospect = survey.look(space, host, aims.whole(space, host))
         preflight.check(prospect)
         _fetch(space, prospect, report)
         _build(prospect, report)
