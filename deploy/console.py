@@ -19,6 +19,7 @@ from rich.syntax import Syntax
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations.demo import SAMPLE, Demonstration
 from deploy.operations.fleet import Outcome
+from deploy.operations.foreign import Found, Step
 from deploy.operations.housekeeping import Waste
 from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
@@ -130,11 +131,7 @@ def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
     out.print(f"{host.name}: this frees up to {found.size / 1e6:.0f} MB")
     for name in gone:
         out.print(f"  [red]-[/] {escape(name)}")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise KitError("Nothing was removed: there is no terminal to ask on.", "--yes removes without asking.", code=2)
-    return _yes("Remove them?")
+    return _agreed("Remove them?", yes=yes)
 
 
 def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
@@ -196,11 +193,42 @@ def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, ye
     if not volumes:
         kept = "Models and data stay" if host.runtime == "compose" else "Models stay"
         out.print(f"  {kept}; --volumes removes them too.")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise KitError("Nothing was removed: there is no terminal to ask on.", "--yes removes without asking.", code=2)
-    return _yes("Remove them?")
+    return _agreed("Remove them?", yes=yes)
+
+
+def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
+    out.print(f"{host.name}: this was here before Greffier, and is taken over")
+    for step in found.steps:
+        out.print(f"  [yellow]~[/] {escape(str(step))}: {escape(step.taking)}")
+    for user in found.users:
+        out.print(f"  [green]+[/] user {escape(user.name)}, with the password that is known" + _advice(user))
+    for line in (*found.refused, *found.notes):
+        out.print(f"  {escape(line)}", style="yellow")
+    out.print(f"Nothing of it is deleted: `setup {host.name} --undo-adopt` brings it back.")
+    out.print("Models and images come first. From the end of this setup until `deploy` has ended nobody is served.")
+    return _agreed("Take it over?", yes=yes)
+
+
+def confirm_return(host: HostStack, steps: Sequence[Step], doomed: Sequence[str], *, yes: bool) -> bool:
+    """Greffier goes, and what was there before comes back."""
+    out.print(f"{host.name}: this removes")
+    for line in doomed:
+        out.print(f"  [red]-[/] {escape(line)}")
+    out.print("  Models and data stay. And it brings back")
+    for step in steps:
+        out.print(f"  [green]+[/] {escape(str(step))}")
+    return _agreed("Go back to it?", yes=yes)
+
+
+def _advice(user: User) -> str:
+    return f" ([yellow]{user.advice}[/])" if user.advice else ""
+
+
+def _agreed(question: str, *, yes: bool) -> bool:
+    """By option, or by asking. Raises KitError where nobody can be asked."""
+    if not yes and not sys.stdin.isatty():
+        raise KitError("Nothing was done: there is no terminal to ask on.", "--yes does it without asking.", code=2)
+    return yes or _yes(question)
 
 
 def _yes(question: str) -> bool:

@@ -2,11 +2,15 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Yes
+
+if TYPE_CHECKING:
+    from deploy.operations.workspace import Workspace
+    from deploy.stack import HostStack
 
 app = typer.Typer()
 
@@ -15,20 +19,55 @@ app = typer.Typer()
 def setup(
     name: Annotated[str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.")],
     inventory: Inventory = DEFAULT,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over what somebody put there by hand; shows it first.")
+    ] = False,
+    undo_adopt: Annotated[
+        bool, typer.Option("--undo-adopt", help="Remove Greffier, and bring back what was taken over.")
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
-    from deploy import progress
-    from deploy.operations import setup, workspace
+    from deploy import console, progress
+    from deploy.operations import adopt as adoption
+    from deploy.operations import apply, setup, workspace
 
     space = workspace.opened(inventory)
     host = setup.find(space.stack.hosts, name)
+    target = space.target(host)
+    if undo_adopt:
+        return _undo_adopt(space, host, yes=yes)
+    with progress.reporter() as report, report.step(f"Reaching {host.address}"):
+        setup.bootstrap(workspace.way(host))
+        if not adopt:
+            adoption.refuse(host, target)
+    found = adoption.look(host, target) if adopt else None
+    if found:
+        workspace.example_domains(space)
+        adoption.check(host, found)
+        if not console.confirm_adoption(host, found, yes=yes):
+            return
+    elif adopt:
+        typer.echo(f"{name}: there is nothing to take over.")
     with progress.reporter() as report:
-        with report.step(f"Reaching {host.address}"):
-            setup.bootstrap(workspace.way(host))
-        done = setup.run(host, space.target(host), report)
+        done = setup.run(host, target, report)
+        if found:
+            apply.prepare(space, host, report)  # so that little is left for the time in which nobody is served
+            done += adoption.take(host, target, found, report)
     for sentence in done:
         typer.echo(f"{name}: {sentence}.")
     typer.echo(f"{name} is ready: deploy to it." if done else f"{name} was ready already.")
+
+
+def _undo_adopt(space: "Workspace", host: "HostStack", *, yes: bool) -> None:
+    from deploy import console, progress
+    from deploy.operations import adopt, destroy
+
+    steps = adopt.taken(host, space.target(host))
+    if console.confirm_return(host, steps, destroy.doomed(space, host, volumes=False), yes=yes):
+        with progress.reporter() as report:
+            adopt.undo(space, host, report)
+        typer.echo(f"{host.name}: it is as it was before Greffier.")
 
 
 @app.command()
@@ -137,7 +176,7 @@ def destroy(
 ) -> None:
     """Remove what Greffier put on a host. Users and certificates included; it says what, and asks first."""
     from deploy import console, progress
-    from deploy.operations import destroy, workspace
+    from deploy.operations import book, destroy, workspace
 
     space = workspace.opened(inventory)
     for chosen in workspace.chosen(space, host):
@@ -146,3 +185,5 @@ def destroy(
             with progress.reporter() as report, report.step(f"Removing Greffier from {chosen.name}"):
                 destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")
+            if book.read(space.target(chosen)):
+                typer.echo(f"`setup {chosen.name} --undo-adopt` brings back what was there before Greffier.")

@@ -13,6 +13,7 @@ from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.operations import (
     acme,
+    adopt,
     aims,
     beside,
     certificates,
@@ -59,6 +60,8 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     prospect = survey.look(space, host, aiming)
     if prospect.plan.empty:
         return prospect.plan
+    if host.runtime == "compose" and not prospect.record["release"] and not prospect.record["pending"]:
+        adopt.refuse(host, prospect.target)
     with prospect.target.lock("deploy"):
         # Somebody else's deploy may have ended between the first look and the lock.
         prospect = survey.look(space, host, aiming)
@@ -87,6 +90,16 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     return prospect.plan
 
 
+def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
+    """Do what of a deploy takes long and changes nothing that serves: models and images. Raises KitError."""
+    target = space.target(host)
+    with target.lock("setup --adopt"):
+        prospect = survey.look(space, host, aims.whole(space, host))
+        preflight.check(prospect)
+        _fetch(space, prospect, report)
+        _build(prospect, report)
+
+
 def _serve(prospect: Prospect, early: frozenset[str], awake: frozenset[str], report: Reporter) -> None:
     _run(prospect, early, report)
     _certify(prospect, report)
@@ -104,7 +117,7 @@ def _retreat(
     """Bring back the release before, with the secrets it had. Returns what to tell."""
     host, target, number = prospect.host, prospect.target, prospect.record["release"]
     if not number:
-        return failure
+        return adopt.way_back(host, target, failure)
     report.warn(f"{failure.message} Going back to release {number}.")
     try:
         former = releases.load(target, number)

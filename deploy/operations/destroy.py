@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from deploy.operations import acme, images, models, survey, users
+from deploy.operations import acme, book, images, models, survey, users
 from deploy.operations.workspace import Workspace
 from deploy.render import compose, units
 from deploy.stack import HostStack
@@ -32,31 +32,40 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
 
 def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
     """Remove a host's everything; models and data only with `volumes`."""
-    target, layout = space.target(host), host.layout
+    target = space.target(host)
     with target.lock("destroy"):
-        record = survey.read_record(target, host)
-        for unit in ("autostart", "nginx"):
-            target.supervisor.stop(unit)
-        if volumes:
-            target.remove(*_models(host))
-        if host.runtime == "process":
-            root = PurePath(layout.etc).parent
-            target.remove(str(root), below=str(root.parent.parent))
-            return
-        _containers(target, host, record.get("pulled", ()), volumes=volumes)
-        target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
-        ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
-        target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
-        target.run(("systemctl", "daemon-reload"))
-        target.run(("systemctl", "reload", "nginx"), check=False)
-        if acme.issued(target):
-            target.run(("certbot", "delete", "--non-interactive", "--cert-name", acme.LINEAGE), check=False)
-        if volumes:
-            target.remove(layout.var)
-        else:
-            target.remove(layout.record, f"{layout.var}/acme")
-        target.remove(layout.etc, layout.opt, layout.log)
-        target.run(("userdel", "greffier"), check=False)
+        clear(target, host, volumes=volumes)
+
+
+def clear(target: Target, host: HostStack, *, volumes: bool) -> None:
+    """The same, for who holds the lock. The book of an adoption stays: it is what brings others' things back."""
+    layout = host.layout
+    record = survey.read_record(target, host)
+    for unit in ("autostart", "nginx"):
+        target.supervisor.stop(unit)
+    if volumes:
+        target.remove(*_models(host))
+    if host.runtime == "process":
+        root = PurePath(layout.etc).parent
+        target.remove(str(root), below=str(root.parent.parent))
+        return
+    _containers(target, host, record.get("pulled", ()), volumes=volumes)
+    target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
+    ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
+    target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
+    target.run(("systemctl", "daemon-reload"))
+    target.run(("systemctl", "reload", "nginx"), check=False)
+    if acme.issued(target):
+        target.run(("certbot", "delete", "--non-interactive", "--cert-name", acme.LINEAGE), check=False)
+    if volumes and book.path(layout) not in target.existing([book.path(layout)]):
+        target.remove(layout.var)
+    elif volumes:
+        inside = ("find", layout.var, "-mindepth", "1", "-maxdepth", "1", "!", "-path", book.path(layout))
+        target.remove(*target.run(inside).splitlines())
+    else:
+        target.remove(layout.record, f"{layout.var}/acme")
+    target.remove(layout.etc, layout.opt, layout.log)
+    target.run(("userdel", "greffier"), check=False)
 
 
 def _containers(target: Target, host: HostStack, pulled: Iterable[str], *, volumes: bool) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import re
 import secrets
 import string
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from deploy.errors import INVENTORY, KitError
@@ -94,24 +95,36 @@ def remove(target: Target, layout: Layout, name: str) -> None:
 
 def take(target: Target, layout: Layout, text: str) -> tuple[list[User], list[str]]:
     """Add the users of another htpasswd with their hashes. Returns those taken and why others were not."""
-    refused, taken = [], []
     with target.lock("users import"):
-        users = listed(target, layout)
-        there = {user.name for user in users}
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            name, colon, rest = line.strip().partition(":")
-            value = rest.split(":")[0]
-            if not colon or not value or not NAME.fullmatch(name) or not value.isprintable():
-                refused.append(f"line {number}: not `user:hash` with a name of letters, digits and ._@-")
-            elif name in there:
-                refused.append(f"line {number}: {name} is there already")
-            else:
-                taken.append(User(name, value, advice(value)))
-                there.add(name)
-        _write(target, layout, users + taken)
+        there = listed(target, layout)
+        taken, refused = read(text, [user.name for user in there])
+        join(target, layout, taken)
     return taken, refused
+
+
+def read(text: str, there: Iterable[str] = ()) -> tuple[list[User], list[str]]:
+    """The users of another htpasswd that are not `there` yet, and why others cannot be taken."""
+    refused, taken, known = [], [], set(there)
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colon, rest = line.strip().partition(":")
+        value = rest.split(":")[0]
+        if not colon or not value or not NAME.fullmatch(name) or not value.isprintable():
+            refused.append(f"line {number}: not `user:hash` with a name of letters, digits and ._@-")
+        elif name in known:
+            refused.append(f"line {number}: {name} is there already")
+        else:
+            taken.append(User(name, value, advice(value)))
+            known.add(name)
+    return taken, refused
+
+
+def join(target: Target, layout: Layout, taken: Sequence[User]) -> None:
+    """Add users with their hashes; those who are there already stay as they are. To be called under the host's lock."""
+    there = listed(target, layout)
+    names = {user.name for user in there}
+    _write(target, layout, there + [user for user in taken if user.name not in names])
 
 
 def ensure(target: Target, layout: Layout) -> None:
