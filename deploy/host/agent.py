@@ -9,36 +9,26 @@ applies ever overlap, and a laptop that died does not hold a host.
 
 import contextlib
 import fcntl
-import grp
-import hashlib
 import json
 import os
-import pwd
 import queue
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from deploy.host import frames
-from deploy.host.store import settle
+from deploy.host import files, frames
+from deploy.host.files import Head, Refused
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
 WHOLE = 15.0  # seconds that a command which must be whole has to finish; with the rest, within the heartbeat
-TEXT_LIMIT = 1 << 20  # bytes of a file that a survey carries
-
-Head = dict[str, Any]
-
-
-class Refused(Exception):
-    """An operation cannot be done; the text says what and why."""
+ANSWER_LIMIT = 1 << 20  # bytes of a server's answer
 
 
 class Agent:
@@ -167,7 +157,7 @@ class Agent:
                 release[name] = value.strip('"')
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return {
-            "user": _user(os.geteuid()),
+            "user": files.user(os.geteuid()),
             "uid": os.geteuid(),
             "system": release.get("ID", ""),
             "version": release.get("VERSION_ID", ""),
@@ -179,80 +169,22 @@ class Agent:
         }
 
     def _survey(self, head: Head, body: bytes) -> Head:
-        """State of each path that is a file: digest, mode, owner, group, size, time, text of those asked for."""
-        texts = set(head.get("texts", ()))
-        found = {}
-        for name in head["paths"]:
-            path = Path(name)
-            if not path.is_file():
-                continue
-            stat = path.stat()
-            entry: Head = {
-                "mode": stat.st_mode & 0o7777,
-                "owner": _user(stat.st_uid),
-                "group": _group(stat.st_gid),
-                "size": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-            }
-            if not head.get("sizes"):
-                content = path.read_bytes()
-                entry["digest"] = hashlib.sha256(content).hexdigest()
-                if "salt" in head:
-                    entry["salted"] = hashlib.sha256(head["salt"].encode() + content).hexdigest()
-                if name in texts and len(content) <= TEXT_LIMIT:
-                    entry["text"] = content.decode(errors="replace")
-            found[name] = entry
-        return {"files": found, "exists": [name for name in head.get("exist", ()) if Path(name).exists()]}
+        return files.survey(head)
 
     def _read(self, head: Head, body: bytes) -> Head:
         path = Path(head["path"])
         return {"there": True, "content": path.read_bytes()} if path.is_file() else {"there": False}
 
     def _write(self, head: Head, body: bytes) -> None:
-        """Each file atomically, the old one or the new one and never a part; and none of them where there is no room
-        for all."""
-        offset = 0
-        staged: list[tuple[Path, Path]] = []
         with self._placing:
-            try:
-                for entry in head["files"]:
-                    path = Path(entry["path"])
-                    staged.append((_beside(path), path))
-                    with _sentence(path):
-                        _stage(*staged[-1], body[offset : offset + entry["size"]], entry)
-                    offset += entry["size"]
-                for temporary, path in staged:
-                    with _sentence(path):
-                        temporary.replace(path)
-                for folder in {path.parent for _, path in staged}:
-                    settle(folder)
-            finally:
-                for temporary, _ in staged:
-                    with contextlib.suppress(OSError):
-                        temporary.unlink()
+            files.write(head, body)
 
     def _folders(self, head: Head, body: bytes) -> None:
-        for entry in head["folders"]:
-            path = Path(entry["path"])
-            path.mkdir(parents=True, exist_ok=True)
-            if "mode" in entry:
-                path.chmod(entry["mode"])
-            if os.geteuid() == 0 and "owner" in entry:
-                shutil.chown(path, entry["owner"], entry["group"])
+        files.folders(head)
 
     def _remove(self, head: Head, body: bytes) -> None:
         with self._placing:
-            for name in head["paths"]:
-                path = Path(name)
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-                for parent in path.parents:
-                    if not head["below"] or Path(head["below"]) not in parent.parents:
-                        break
-                    with contextlib.suppress(OSError):  # something else is in it
-                        parent.rmdir()
+            files.remove(head)
 
     # Commands. ------------------------------------------------------------------------------------
 
@@ -333,7 +265,7 @@ class Agent:
             connection.request("GET", head["path"], headers={"Host": head["name"]})
             try:
                 response = connection.getresponse()
-                return {"status": response.status, "content": response.read(TEXT_LIMIT)}
+                return {"status": response.status, "content": response.read(ANSWER_LIMIT)}
             except http.client.HTTPException as error:
                 raise Refused({"message": f"{head['name']} gave no answer: {error!r}"}) from None
 
@@ -391,48 +323,6 @@ def _holder(file: IO[str]) -> Head:
         return {**holder, "age": time.time() - holder["since"]}
     except (ValueError, KeyError):
         return {}
-
-
-def _beside(path: Path) -> Path:
-    """Where a new file is made ready. Always the same name, so that what a power cut left is not there for ever."""
-    return path.with_name(f".{path.name}.greffier")
-
-
-@contextlib.contextmanager
-def _sentence(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Refused({"message": f"{path} could not be written: {error.strerror}."}) from None
-    except LookupError as error:  # no such user or group
-        raise Refused({"message": f"{path}: {error}"}) from None
-
-
-def _stage(temporary: Path, path: Path, content: bytes, entry: Head) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
-        os.fchmod(handle, entry["mode"])
-    if os.geteuid() == 0:
-        shutil.chown(temporary, entry["owner"], entry["group"])
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def main() -> int:

@@ -105,6 +105,7 @@ def kit(folder: Path, keyring: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("office")  # alpha is set up
 def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, tmp_path: Path) -> None:
     content = inventory({"beta": host("beta", user="debian", tls=ACME)})
     laptop = Laptop(tmp_path, internet, content)
@@ -181,4 +182,14 @@ def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, t
     laptop.cli("setup", "beta")
     assert "Asking for a certificate: done" in laptop.cli("deploy")
     client = Client(beta, laptop.user("berta"), internet.acme_root())
+    assert client.transcript() == SAID
+    # Two hosts of one inventory at once, each with a service of its own.
+    hosts = {"alpha": host("alpha"), **content["hosts"]}
+    services = {"whisper": service(host="beta", idle="13m"), "near": service(host="alpha")}
+    laptop.write({**inventory(hosts, services), "portal": {"enabled": False}})
+    told = laptop.cli("deploy")
+    assert "alpha: Proving near" in told and "beta: Reloading autostart" in told
+    assert laptop.data("plan") == {"alpha": [], "beta": []}
+    with Client(alpha, laptop.user("both", "--host", "alpha")).http("near.alpha.test") as http:
+        assert http.get("/v1/models").status_code == 200
     assert client.transcript() == SAID
