@@ -32,7 +32,8 @@ def init(
     from deploy.operations import inventories
 
     inventories.init(path, domain)
-    typer.echo(f"Wrote {path}. Edit it, then: greffier check --inventory {path}")
+    named = "" if path == DEFAULT else f" --inventory {path}"
+    typer.echo(f"Wrote {path}. Edit it, then: greffier check{named}")
 
 
 @app.command()
