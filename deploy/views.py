@@ -43,18 +43,19 @@ def _host(host: HostOverview) -> None:
         out.print(f"  {count} changed on the host since: `plan` shows how", style="yellow")
     head = ("service", "state", "since", "in flight", "last request", "memory", "model", "base_url")
     rows = [_service(service) for service in host.services]
-    if not out.is_terminal:
+    if out.is_terminal:
+        table(head[:6], [row[:6] for row in rows], indent=2)
+    else:
         table(head, rows)
-        return
-    table(head[:6], [row[:6] for row in rows], indent=2)
     for row, service in zip(rows, host.services, strict=True):
-        out.print(f"  [dim]{escape(row[0])}: {escape(row[6])} at[/] {escape(row[7])}")
+        if out.is_terminal:
+            out.print(f"  [dim]{escape(row[0])}: {escape(row[6])} at[/] {escape(row[7])}")
         if service.error:
             out.print(f"  {service.name}: {escape(service.error)}", style="red")
 
 
 def _service(service: ServiceOverview) -> tuple[str, ...]:
-    most = show_size(service.memory_limit)
+    most = show_size(service.memory_limit >> 20 << 20)  # of a process the limit is the machine's memory, to the page
     return (
         service.name,
         service.state,
