@@ -213,7 +213,7 @@ class Internet:
                 keys, f"--publish={self.loopback}:443:443", f"--publish={self.loopback}:15000:15000",
                 f"--volume={programs}/pebble:/pebble:ro", f"--volume={self.folder}/pebble.json:/pebble.json:ro",
                 # Pebble refuses and delays at random, to test clients; these tests are not about that.
-                "--env=PEBBLE_VA_NOSLEEP=1", "--env=PEBBLE_WFE_NONCEREJECT=0",
+                "--env=PEBBLE_VA_NOSLEEP=1", "--env=PEBBLE_AUTHZREUSE=0", "--env=PEBBLE_WFE_NONCEREJECT=0",
             ),
         )  # fmt: skip
         wait("the DNS of the test hosts", lambda: self.point("packages.test", self._inside(3)))
@@ -253,7 +253,7 @@ class Internet:
             last, f"acme-{last}", "/pebble", "-config", "/tls/pebble.json", "-dnsserver", f"{self.nameserver}:53",
             options=(
                 f"--volume={keys}:/tls:ro", f"--volume={CACHE / 'tools/usr/bin'}/pebble:/pebble:ro",
-                "--env=PEBBLE_VA_NOSLEEP=1", "--env=PEBBLE_WFE_NONCEREJECT=0",
+                "--env=PEBBLE_VA_NOSLEEP=1", "--env=PEBBLE_AUTHZREUSE=0", "--env=PEBBLE_WFE_NONCEREJECT=0",
             ),
         )  # fmt: skip
         self.point(domain, self._inside(last))

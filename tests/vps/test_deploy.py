@@ -134,7 +134,7 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
     laptop.cli("wake", "whisper")
     before = alpha.ssh("docker ps --format '{{.Names}}'")
     with ThreadPoolExecutor(1) as pool:
-        long = pool.submit(client.transcript, spoken(20))
+        long = pool.submit(client.transcript, spoken(8))
         until(lambda: laptop.state()["in_flight"], "it is at work")
         laptop.write(tuned(4))
         with laptop.start("deploy") as process:
@@ -147,7 +147,7 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
             assert not long.done()
             process.communicate()
         assert process.returncode == 0
-        assert long.done() and long.result().count("fellow Americans") > 10
+        assert long.done() and long.result().count("fellow Americans") > 3
     after = alpha.ssh("docker ps --all --format '{{.Names}}'")
     assert {before.strip(), after.strip()} == {"greffier-whisper", "greffier-whisper_2"}
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
