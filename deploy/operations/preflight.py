@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.errors import HOST, KitError
-from deploy.operations import survey
+from deploy.operations import apt, survey
 from deploy.operations.survey import Prospect
 from deploy.quantities import show_size
 
@@ -14,7 +14,6 @@ SPARE = 64 << 20
 """Bytes for what every deploy leaves: files, releases, logs, autostart's environment (46 MB)."""
 MEMORY_SHARE = 0.9
 """Of a host that is sold with 4 GB, firmware and kernel keep a little: a service of 4G shall fit there."""
-OLDEST_DOCKER = (20, 10)
 
 
 @dataclass(frozen=True)
@@ -121,16 +120,11 @@ def _docker(host: str, docker: Mapping[str, str]) -> Iterator[Obstacle]:
         error = survey.no_docker(host, docker["said"])
         yield Obstacle(error.message, error.hint, error.output)
         return
-    if _version(docker["version"]) < OLDEST_DOCKER:
-        oldest = ".".join(map(str, OLDEST_DOCKER))
+    if apt.too_old(docker["version"]):
+        oldest = ".".join(map(str, apt.OLDEST))
         yield Obstacle(f"Docker {docker['version']} on {host} is too old.", f"Greffier needs Docker {oldest} or newer.")
     if not docker["compose"]:
         yield Obstacle(f"Docker on {host} has no Compose v2.", f"`setup {host}` installs it.")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """(26, 1) of 26.1.5+dfsg1."""
-    return tuple(int(part) if part.isdigit() else 0 for part in text.split(".")[:2])
 
 
 def _nginx(wanted: Wanted, words: str) -> Iterator[Obstacle]:
