@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from toy import Toy
 
-from stt_core.audio import AudioSource
+from stt_core.audio import AudioFile
 from stt_core.contract import sounds
 from stt_core.contract.service import QUEUE, Service, in_thread, until
 from stt_core.server import process
@@ -69,7 +69,7 @@ def test_a_short_clip_does_not_wait_for_a_long_file(
     service: Service, toy: Toy, pool: ThreadPoolExecutor
 ) -> None:
     file = sounds.repeated(9)
-    cut = list(windows(AudioSource(io.BytesIO(file)).blocks(), VoiceDetector().stream().probabilities))
+    cut = list(windows(AudioFile(io.BytesIO(file)).blocks(), VoiceDetector().stream().probabilities))
     assert len(cut) > 3
     toy.gate.clear()
     long = pool.submit(service.post, file, prompt="long")

@@ -1,7 +1,7 @@
 """Any audio or video file, decoded in blocks by PyAV: no ffmpeg program, constant memory."""
 
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import av
 import av.error
@@ -23,12 +23,31 @@ FORMATS = (
 """The demuxers that may read an upload. Playlists (hls, concat, dash) are left out: they open other files."""
 
 
-class AudioSource:
-    """One uploaded file; whoever made it closes it. `duration` is known once `blocks` has run to its end."""
+class AudioSource(Protocol):
+    """Audio from its start to its end, once or more often; whoever made it closes it.
+
+    duration: seconds that `blocks` has given so far.
+    """
+
+    @property
+    def duration(self) -> float: ...
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Blocks of shape (samples,), float32 mono 16 kHz in [-1, 1]."""
+
+    def close(self) -> None: ...
+
+
+class AudioFile:
+    """One uploaded file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.duration = 0.0
+        self._duration = 0.0
+
+    @property
+    def duration(self) -> float:
+        return self._duration
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The file from its start as blocks of shape (samples,), float32 mono 16 kHz in [-1, 1].
@@ -42,8 +61,8 @@ class AudioSource:
         total = 0
         for block in _blocks(_decoded(self._file)):
             total += len(block)
-            self.duration = total / SAMPLE_RATE
-            if self.duration > LONGEST_SECONDS:
+            self._duration = total / SAMPLE_RATE
+            if self._duration > LONGEST_SECONDS:
                 raise AudioError(
                     f"The audio is longer than {LONGEST_SECONDS // 3600} hours; send it in parts."
                 )

@@ -5,7 +5,7 @@ Times are seconds, audio is float32 mono at 16 kHz of shape (samples,).
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,29 +22,61 @@ class Capabilities:
     languages: ISO 639 codes, as Whisper names them.
     word_times: words with start and end.
     prompt, hotwords: text that steers the decoding.
+    translation: into English.
+    logprobs: of the tokens of the text.
+    speakers: who said what.
     """
 
     languages: tuple[str, ...]
     word_times: bool = False
     prompt: bool = False
     hotwords: bool = False
+    translation: bool = False
+    logprobs: bool = False
+    speakers: bool = False
+
+
+Task = Literal["transcribe", "translate"]
+
+
+@dataclass(frozen=True, slots=True)
+class VadOptions:
+    """How speech is told from silence.
+
+    threshold: the probability from which a frame counts as speech.
+    silence: seconds without speech that end a stretch of it.
+    padding: seconds kept before and after one.
+    """
+
+    threshold: float = 0.5
+    silence: float = 0.16
+    padding: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What one request asks of the engine.
 
+    model: a name that the service has; empty for its default.
+    task: `translate` gives English, whatever is spoken.
     language: None to detect it.
+    languages: those that may be spoken, where `language` is None; empty for any.
     temperature: None for 0 with fallback to higher ones where the decoding failed.
     segments: the times of segments matter. Where they do not, a window may come back as one segment.
+    logprobs: the segments shall have them.
     """
 
+    model: str = ""
+    task: Task = "transcribe"
     language: str | None = None
+    languages: tuple[str, ...] = ()
     prompt: str = ""
     hotwords: str = ""
     temperature: float | None = None
     segments: bool = True
     word_times: bool = False
+    logprobs: bool = False
+    vad: VadOptions = VadOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +120,19 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Logprob:
+    """A token of the text with its natural log probability; `raw` are its bytes, maybe part of a letter."""
+
+    raw: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A few seconds of text. `seek` is the start of its window in the file, in frames of 10 ms."""
+    """A few seconds of text. `seek` is the start of its window in the file, in frames of 10 ms.
+
+    speaker: who spoke, where that was asked for and the engine can tell.
+    """
 
     start: float
     end: float
@@ -101,6 +144,8 @@ class Segment:
     no_speech_prob: float = 0.0
     words: tuple[Word, ...] = ()
     seek: int = 0
+    logprobs: tuple[Logprob, ...] = ()
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

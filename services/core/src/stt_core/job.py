@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -19,16 +19,21 @@ AHEAD = 8
 
 @dataclass(eq=False)
 class Job:
-    """What is known of one request. Every field but `changed` and `answer` is guarded by `changed`."""
+    """What is known of one request; `heard` is given each result once, in the order of the file.
+
+    Every field but `changed` and `answer` is guarded by `changed`.
+    """
 
     source: AudioSource
     options: Options
     changed: threading.Condition
+    heard: "Callable[[WindowResult], None] | None" = None
     answer: "Future[Transcript]" = field(default_factory=Future)
     waiting: deque[tuple[int, Window]] = field(default_factory=deque)
     results: dict[int, WindowResult] = field(default_factory=dict)
     language: str | None = None
     submitted: float = field(default_factory=time.monotonic)
+    told: int = 0  # results that were given to `heard`
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
     over: bool = False  # answered, failed or given up
@@ -52,6 +57,12 @@ class Job:
     def offered(self) -> Sequence[tuple[int, Window]]:
         """The windows that may run now, in order."""
         return [(index, replace(window, language=self.language)) for index, window in self.waiting]
+
+    def tell(self) -> None:
+        """Give `heard` the results that are next in the file."""
+        while self.heard is not None and self.told in self.results:
+            self.heard(self.results[self.told])
+            self.told += 1
 
     @property
     def settled(self) -> bool:

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -92,9 +92,15 @@ class Scheduler:
                 self._admitted -= 1
                 self._pace += 0.2 * (time.monotonic() - started - self._pace)
 
-    def submit(self, source: AudioSource, options: Options) -> Job:
-        """Start decoding, in its own thread. The job owns the source from here on."""
-        job = Job(source, options, self._changed)
+    def submit(
+        self, source: AudioSource, options: Options, heard: Callable[[WindowResult], None] | None = None
+    ) -> Job:
+        """Start decoding, in its own thread. The job owns the source from here on.
+
+        heard: called by the engine's thread, which it must not hold up, with each result in the order of
+            the file, all before the job's answer is there.
+        """
+        job = Job(source, options, self._changed, heard)
         with self._changed:
             self._jobs.append(job)
         threading.Thread(target=self._feed, args=(job,), name="decode", daemon=True).start()
@@ -210,6 +216,7 @@ class Scheduler:
         job.language = job.language or result.language
         if result.again is None:
             job.results[index] = result
+            job.tell()
         else:
             job.waiting.appendleft((index, replace(window, again=result.again)))
 

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from stt_core import form, formats
-from stt_core.audio import AudioSource
+from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
 from stt_core.form import TranscriptionForm
 from stt_core.job import Job
@@ -35,7 +35,7 @@ def router(scheduler: Scheduler, models: Models, upload_limit: int) -> APIRouter
             except BaseException:
                 file.close()
                 raise
-            job = scheduler.submit(AudioSource(file), options)
+            job = scheduler.submit(AudioFile(file), options)
             try:
                 transcript = await _answer(job, request)
             finally:
