@@ -134,7 +134,8 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
     laptop.cli("wake", "whisper")
     before = alpha.ssh("docker ps --format '{{.Names}}'")
     with ThreadPoolExecutor(1) as pool:
-        long = pool.submit(client.transcript, spoken(8))
+        # A sentence said again and again looks like a loop; without fallback it takes a time that can be foreseen.
+        long = pool.submit(client.transcript, spoken(30), temperature=0.2)
         until(lambda: laptop.state()["in_flight"], "it is at work")
         laptop.write(tuned(4))
         with laptop.start("deploy") as process:

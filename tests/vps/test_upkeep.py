@@ -55,12 +55,14 @@ def test_models_are_fetched_ahead_and_checked_to_the_last_byte(laptop: Laptop, a
 
 def test_the_hosts_own_certificate(laptop: Laptop, client: Client, alpha: Host) -> None:
     (before,) = laptop.data("certs", "status")
-    assert before["own"] and before["names"] == ["portal.alpha.test", "whisper.alpha.test"]
+    names = ["portal.alpha.test", "whisper.alpha.test"]
+    assert before["own"] and set(before["names"]) >= set(names)  # those of services that are gone may stand in it
     assert before["days"] in (88, 89) and before["renewal"].startswith("renewed by deploy, from ")
     serial = "openssl x509 -noout -serial -in /etc/greffier/tls/greffier/fullchain.pem"
     old = alpha.ssh(serial)
     assert "alpha: renewed" in laptop.cli("certs", "renew")
     assert alpha.ssh(serial) != old
+    assert laptop.data("certs", "status")[0]["names"] == names
     assert client.transcript() == SAID
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
 
