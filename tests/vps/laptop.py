@@ -189,7 +189,7 @@ class Client:
             yield openai.OpenAI(base_url=f"https://{self.name}/v1", api_key=self.key, http_client=http, max_retries=0)
 
     def transcript(self, audio: bytes | None = None, temperature: float = 0) -> str:
-        """A sentence of real speech, or the given one, by OpenAI's client. Any other temperature than 0 has no fallback."""
+        """A sentence of real speech, or the given one, by OpenAI's client; `temperature` 0 has fallback."""
         with self.openai() as client:
             file = ("speech.wav", audio or JFK.read_bytes())
             return client.audio.transcriptions.create(model=MODEL, file=file, temperature=temperature).text.strip()
