@@ -1,4 +1,4 @@
-"""The pure middle: batches, spans, times, formats."""
+"""The pure middle: batches, spans, times, languages."""
 
 from itertools import pairwise
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_core import formats, languages
+from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
 from stt_core.batch import FULL, SMALL, choose
-from stt_core.engine import Segment, Span, Transcript, WindowResult, Word
+from stt_core.engine import Segment, Span, WindowResult, Word
 from stt_core.timeline import restored
 from stt_core.vad import FRAME
 from stt_core.windows import LIMIT, SHORT, SPEECH, Segmenter
@@ -118,22 +118,9 @@ def test_times_skip_the_silence_that_was_left_out() -> None:
     assert (segment.start, segment.end) == (1.0, 2.0)
 
 
-def transcript(*texts: str) -> Transcript:
-    segments = (Segment(3600.0 * hour, 3600.0 * hour + 1.5, text) for hour, text in enumerate(texts))
-    return Transcript("en", 7200.0, tuple(segments))
-
-
-def test_subtitles() -> None:
-    spoken = transcript(" A <b> & c --> d\n", "", " Bye.")
-    assert formats.srt(spoken) == (
-        "1\n00:00:00,000 --> 00:00:01,500\nA <b> & c -> d\n\n2\n02:00:00,000 --> 02:00:01,500\nBye.\n"
-    )
-    assert formats.vtt(spoken) == (
-        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt;b&gt; &amp; c --&gt; d\n\n"
-        "02:00:00.000 --> 02:00:01.500\nBye.\n"
-    )
-
-
-@pytest.mark.parametrize(("text", "code"), [("en", "en"), ("French", "fr"), (" DE ", "de"), ("x", None)])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("en", "en"), ("French", "fr"), (" DE ", "de"), ("pt-BR", "pt"), ("haitian creole", "ht"), ("x", None)],
+)
 def test_languages(text: str, code: str | None) -> None:
     assert languages.code(text) == code

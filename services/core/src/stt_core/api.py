@@ -85,7 +85,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.include_router(transcriptions.router(scheduler, models, settings.max_upload_bytes))
+    app.include_router(transcriptions.router(scheduler, models, settings))
     app.include_router(pages.router)
 
     @app.get("/v1/models", tags=["Models"], summary="List the models")

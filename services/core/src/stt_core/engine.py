@@ -54,6 +54,14 @@ class VadOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """A speaker who is known already: a name, and some seconds of that voice in any audio format."""
+
+    name: str
+    sample: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What one request asks of the engine.
 
@@ -64,6 +72,7 @@ class Options:
     temperature: None for 0 with fallback to higher ones where the decoding failed.
     segments: the times of segments matter. Where they do not, a window may come back as one segment.
     logprobs: the segments shall have them.
+    speakers: the segments shall say who spoke; `voices` are known.
     """
 
     model: str = ""
@@ -76,6 +85,8 @@ class Options:
     segments: bool = True
     word_times: bool = False
     logprobs: bool = False
+    speakers: bool = False
+    voices: tuple[Voice, ...] = ()
     vad: VadOptions = VadOptions()
 
 
@@ -191,7 +202,10 @@ class Engine(Protocol):
         """One forward over windows of one group; a result for each, in order."""
 
     def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
-        """What needs the whole file; `results` are in order, their times count from the file's start."""
+        """What needs the whole file; `results` are in order, their times count from the file's start.
+
+        The text stays as it is in the results: a client who streams has read it.
+        """
 
 
 def join(audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:

@@ -1,97 +1,30 @@
-"""The multipart form of POST /v1/audio/transcriptions: read within bounds, and checked."""
+"""A multipart form with a file, read within bounds."""
 
-from typing import Any, BinaryIO, Literal
+import re
+from collections.abc import Sequence
+from typing import Any, BinaryIO, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message
 
-from stt_core import languages
-from stt_core.engine import Capabilities, Options
 from stt_core.errors import BadRequest, TooLarge
-from stt_core.formats import ResponseFormat
 
 FIELD_BYTES = 64 * 1024
 """A form field; Whisper reads at most some 220 tokens of a prompt."""
 FIELDS = 64
-FORM_BYTES = 1024 * 1024
-"""What a form may hold beside its file."""
+FORM_BYTES = 4 * 1024 * 1024
+"""What a form may hold beside its file: samples of voices, above all."""
 
-REFUSED = {
-    "stream": ("false", "0"),
-    "chunking_strategy": ("auto",),
-    "include": (),
-    "known_speaker_names": (),
-    "known_speaker_references": (),
-}
-"""Parameters of OpenAI's API that would change the answer, with the values that ask for nothing special."""
+NESTED = re.compile(r"(\w+)\[(\w*)\]")
+"""name[] of a list, name[key] of an object."""
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
-class TranscriptionForm(BaseModel):
-    """Everything in the form but the file. Empty fields count as left out."""
-
-    model: str = Field("", description="A name from /v1/models; left out, the model that is loaded.")
-    language: str | None = Field(
-        None, description="ISO 639-1 code such as `en`, or the English name; left out, it is detected."
-    )
-    prompt: str = Field("", description="Text that might have come before, in the language of the audio.")
-    hotwords: str = Field("", description="Words to expect, for example names.")
-    temperature: float = Field(
-        0, ge=0, le=1, description="0: the most likely text, with fallback to higher ones where that fails."
-    )
-    response_format: ResponseFormat = "json"
-    timestamp_granularities: list[Literal["word", "segment"]] = Field(
-        [],
-        alias="timestamp_granularities[]",
-        description="Only with verbose_json. Left out: `segment`.",
-    )
-
-    @field_validator("language")
-    @classmethod
-    def _known(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        code = languages.code(value)
-        if code is None:
-            raise ValueError("no such language; use an ISO 639-1 code such as en")
-        return code
-
-    def options(self, capabilities: Capabilities) -> Options:
-        """What the engine is asked. Raises BadRequest for what it cannot do."""
-        words = "word" in self.timestamp_granularities
-        if self.timestamp_granularities and self.response_format != "verbose_json":
-            raise BadRequest(
-                "timestamp_granularities needs response_format=verbose_json.", param="timestamp_granularities"
-            )
-        if self.language and self.language not in capabilities.languages:
-            known = ", ".join(capabilities.languages)
-            raise BadRequest(f"The model does not know {self.language}; it knows {known}.", param="language")
-        for field, asked, able in (
-            ("prompt", self.prompt, capabilities.prompt),
-            ("hotwords", self.hotwords, capabilities.hotwords),
-            ("timestamp_granularities", words, capabilities.word_times),
-        ):
-            if asked and not able:
-                raise BadRequest(f"This service's engine cannot use {field}; leave it out.", param=field)
-        return Options(
-            language=self.language,
-            prompt=self.prompt,
-            hotwords=self.hotwords,
-            # As OpenAI's API has it: 0 means "0, and higher where that fails".
-            temperature=self.temperature or None,
-            segments=self.response_format in ("srt", "vtt")
-            or (self.response_format == "verbose_json" and "segment" in self.granularities),
-            word_times=words,
-        )
-
-    @property
-    def granularities(self) -> frozenset[str]:
-        return frozenset(self.timestamp_granularities or ["segment"])
-
-
-async def read(request: Request, limit: int) -> tuple[BinaryIO, TranscriptionForm]:
+async def read(request: Request, kind: type[Form], limit: int) -> tuple[BinaryIO, Form]:
     """The uploaded file, spooled to disk, and the checked form; at most `limit` bytes of file.
 
     Raises TooLarge as soon as that is known, BadRequest for anything else that is wrong, and
@@ -110,7 +43,7 @@ async def read(request: Request, limit: int) -> tuple[BinaryIO, TranscriptionFor
             raise BadRequest("The field file is missing: send the audio in it.", param="file")
         if (file.size or 0) > limit:
             raise _too_large(limit)
-        form = checked(data)
+        form = checked(data.multi_items(), kind)
     except BaseException:
         for upload in uploads:
             upload.file.close()
@@ -118,21 +51,28 @@ async def read(request: Request, limit: int) -> tuple[BinaryIO, TranscriptionFor
     return file.file, form
 
 
-def checked(data: FormData) -> TranscriptionForm:
-    """The fields of a form as values. Raises BadRequest with a sentence that names the field."""
+def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
+    """The fields of a form as values: where an alias ends with [] a list, name[key] as part of an object.
+
+    Empty fields count as left out, unknown ones are passed over. Raises BadRequest with a sentence that names
+    the field.
+    """
+    lists = {field.alias for field in kind.model_fields.values() if (field.alias or "").endswith("[]")}
     fields: dict[str, Any] = {}
-    for key, value in data.multi_items():
-        name = key.removesuffix("[]")
+    for key, value in items:
         if not isinstance(value, str) or not value.strip():
             continue
-        if name in REFUSED and value.strip().lower() not in REFUSED[name]:
-            raise BadRequest(f"This service does not do {name}={value[:40]}; leave it out.", param=name)
-        if name == "timestamp_granularities":
-            fields.setdefault("timestamp_granularities[]", []).append(value.strip())
+        nested = NESTED.fullmatch(key)
+        name, inner = (nested[1], nested[2]) if nested else (key, "")
+        if f"{name}[]" in lists:
+            fields.setdefault(f"{name}[]", []).append(value.strip())
+        elif inner:
+            known = fields.get(name)
+            fields[name] = (known if isinstance(known, dict) else {}) | {inner: value}
         else:
             fields[name] = value
     try:
-        return TranscriptionForm.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).removesuffix("[]")
@@ -141,11 +81,31 @@ def checked(data: FormData) -> TranscriptionForm:
         raise BadRequest(f"{name}: {reason} (given: {given!r}).", param=name, code="invalid_value") from None
 
 
+class Parser(MultiPartParser):
+    """Starlette's, which bounds each field but not all of them together."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(
+            request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FORM_BYTES
+        )
+        self._kept = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._current_part
+        if part.file is None:
+            self._kept += end - start
+            name = part.field_name.removesuffix("[]")
+            allowed = FORM_BYTES if name == "known_speaker_references" else FIELD_BYTES
+            if len(part.data) + end - start > allowed or self._kept > FORM_BYTES:
+                raise BadRequest(f"The field {name[:40]} is too long.", param=name[:40])
+        super().on_part_data(data, start, end)
+
+
 async def _parsed(request: Request) -> FormData:
     try:
-        return await request.form(max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
-    except HTTPException as error:
-        raise BadRequest(f"The form cannot be read: {error.detail}") from None
+        return await Parser(request).parse()
+    except MultiPartException as error:
+        raise BadRequest(f"The form cannot be read: {error.message}") from None
 
 
 def _bounded(request: Request, limit: int) -> Request:

@@ -1,13 +1,15 @@
-"""A transcript as json, text, srt, vtt and verbose_json. Pure."""
+"""A transcript as json, text, srt, vtt, verbose_json and diarized_json. Pure."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from stt_core.engine import Segment, Transcript
+from stt_core.engine import Segment, Task, Transcript
 from stt_core.languages import NAMES
+from stt_core.subtitles import Limits, cues
 
-ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+SCREEN = Limits()
 
 
 class Usage(BaseModel):
@@ -17,10 +19,26 @@ class Usage(BaseModel):
     seconds: float
 
 
+class LanguageBody(BaseModel):
+    """A language that was spoken."""
+
+    code: str
+
+
+class LogprobBody(BaseModel):
+    """A token of the text; a token that is part of a letter is readable by its bytes alone."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
 class TranscriptionBody(BaseModel):
     """response_format=json"""
 
     text: str
+    languages: list[LanguageBody]
+    logprobs: list[LogprobBody] | None = None
     usage: Usage
 
 
@@ -50,72 +68,156 @@ class SegmentBody(BaseModel):
 class VerboseBody(BaseModel):
     """response_format=verbose_json"""
 
-    task: Literal["transcribe"] = "transcribe"
+    task: Task
     language: str = Field(description="English name, or `unknown` where nobody spoke.")
     duration: float
     text: str
     segments: list[SegmentBody] | None = None
     words: list[WordBody] | None = None
+    usage: Usage | None = None
+
+
+class TranslationBody(BaseModel):
+    """response_format=json of a translation"""
+
+    text: str
+
+
+class DiarizedSegmentBody(BaseModel):
+    """What one speaker said; times in seconds."""
+
+    id: str
+    type: Literal["transcript.text.segment"] = "transcript.text.segment"
+    start: float
+    end: float
+    speaker: str
+    text: str
+
+
+class DiarizedBody(BaseModel):
+    """response_format=diarized_json"""
+
+    task: Literal["transcribe"] = "transcribe"
+    duration: float
+    text: str
+    segments: list[DiarizedSegmentBody]
     usage: Usage
 
 
-def json_body(transcript: Transcript) -> TranscriptionBody:
-    return TranscriptionBody(text=transcript.text, usage=_usage(transcript))
+def json_body(transcript: Transcript, *, with_logprobs: bool = False) -> TranscriptionBody:
+    return TranscriptionBody(
+        text=transcript.text,
+        languages=spoken(transcript),
+        logprobs=logprobs(transcript.segments) if with_logprobs else None,
+        usage=_usage(transcript),
+    )
 
 
-def verbose_body(transcript: Transcript, granularities: frozenset[str]) -> VerboseBody:
-    """Segments and words as `granularities` asks for them."""
+def translation_body(transcript: Transcript) -> TranslationBody:
+    return TranslationBody(text=transcript.text)
+
+
+def verbose_body(
+    transcript: Transcript, granularities: frozenset[str], task: Task = "transcribe"
+) -> VerboseBody:
+    """Segments and words as `granularities` asks for them. The language is that of the text."""
+    code = "en" if task == "translate" else transcript.language or "unknown"
     return VerboseBody(
-        language=NAMES.get(transcript.language or "", transcript.language or "unknown"),
-        duration=round(transcript.duration, 3),
+        task=task,
+        language=NAMES.get(code, code),
+        duration=_seconds(transcript.duration),
         text=transcript.text,
         segments=[_segment(index, segment) for index, segment in enumerate(transcript.segments)]
         if "segment" in granularities
         else None,
         words=[
-            WordBody(word=word.text.strip(), start=round(word.start, 3), end=round(word.end, 3))
+            WordBody(word=word.text.strip(), start=_seconds(word.start), end=_seconds(word.end))
             for segment in transcript.segments
             for word in segment.words
         ]
         if "word" in granularities
         else None,
+        usage=_usage(transcript) if task == "transcribe" else None,
+    )
+
+
+def diarized_body(transcript: Transcript) -> DiarizedBody:
+    return DiarizedBody(
+        duration=_seconds(transcript.duration),
+        text=transcript.text,
+        segments=diarized_segments(transcript),
         usage=_usage(transcript),
     )
+
+
+def diarized_segments(transcript: Transcript) -> list[DiarizedSegmentBody]:
+    return [
+        DiarizedSegmentBody(
+            id=f"seg_{index}",
+            start=_seconds(segment.start),
+            end=_seconds(segment.end),
+            speaker=segment.speaker or "unknown",
+            text=segment.text.strip(),
+        )
+        for index, segment in enumerate(transcript.segments)
+    ]
+
+
+def spoken(transcript: Transcript) -> list[LanguageBody]:
+    """The language that was spoken; none where nobody spoke."""
+    return [LanguageBody(code=transcript.language)] if transcript.language else []
+
+
+def logprobs(segments: Sequence[Segment], *, first: bool = True) -> list[LogprobBody]:
+    """The tokens of the text. `first`: it begins here, so white space before it goes."""
+    found = [one for segment in segments for one in segment.logprobs]
+    bodies: list[LogprobBody] = []
+    for one in found:
+        raw = one.raw if bodies or not first else one.raw.lstrip()
+        if raw:
+            text = raw.decode("utf-8", "replace")
+            bodies.append(LogprobBody(token=text, logprob=one.logprob, bytes=list(raw)))
+    return bodies
 
 
 def text(transcript: Transcript) -> str:
     return transcript.text + "\n"
 
 
-def srt(transcript: Transcript) -> str:
+def srt(transcript: Transcript, limits: Limits = SCREEN) -> str:
     """SubRip: numbered cues, a comma before the milliseconds."""
-    cues = [
-        f"{number}\n{_clock(segment.start, ',')} --> {_clock(segment.end, ',')}\n"
-        f"{_line(segment).replace('-->', '->')}\n"
-        for number, segment in enumerate(_spoken(transcript), 1)
+    found = [
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
+        + "".join(line.replace("-->", "->") + "\n" for line in cue.lines)
+        for number, cue in enumerate(cues(transcript.segments, limits), 1)
     ]
-    return "\n".join(cues)
+    return "\n".join(found)
 
 
-def vtt(transcript: Transcript) -> str:
+def vtt(transcript: Transcript, limits: Limits = SCREEN) -> str:
     """WebVTT; &, < and > are escaped, as its cue text requires."""
-    cues = [
-        f"{_clock(segment.start, '.')} --> {_clock(segment.end, '.')}\n{_escaped(_line(segment))}\n"
-        for segment in _spoken(transcript)
+    found = [
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
+        + "".join(_escaped(line) + "\n" for line in cue.lines)
+        for cue in cues(transcript.segments, limits)
     ]
-    return "\n".join(["WEBVTT\n", *cues])
+    return "\n".join(["WEBVTT\n", *found])
 
 
 def _usage(transcript: Transcript) -> Usage:
-    return Usage(seconds=round(transcript.duration, 3))
+    return Usage(seconds=_seconds(transcript.duration))
+
+
+def _seconds(time: float) -> float:
+    return round(time, 3)
 
 
 def _segment(index: int, segment: Segment) -> SegmentBody:
     return SegmentBody(
         id=index,
         seek=segment.seek,
-        start=round(segment.start, 3),
-        end=round(segment.end, 3),
+        start=_seconds(segment.start),
+        end=_seconds(segment.end),
         text=segment.text,
         tokens=list(segment.tokens),
         temperature=segment.temperature,
@@ -123,14 +225,6 @@ def _segment(index: int, segment: Segment) -> SegmentBody:
         compression_ratio=segment.compression_ratio,
         no_speech_prob=segment.no_speech_prob,
     )
-
-
-def _spoken(transcript: Transcript) -> list[Segment]:
-    return [segment for segment in transcript.segments if segment.text.strip()]
-
-
-def _line(segment: Segment) -> str:
-    return " ".join(segment.text.split())
 
 
 def _escaped(line: str) -> str:

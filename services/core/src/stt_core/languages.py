@@ -25,6 +25,9 @@ CODES: dict[str, str] = {name: code for code, name in NAMES.items()}
 
 
 def code(text: str) -> str | None:
-    """The code that a user means by "en", "EN" or "English"; None when there is no such language."""
-    key = text.strip().lower()
-    return key if key in NAMES else CODES.get(key)
+    """The code that a user means by "en", "EN", "en-US" or "English"; None when there is no such language."""
+    key = text.strip().lower().replace("_", "-")
+    name = CODES.get(key)
+    if name is None and (key := key.split("-")[0]) in NAMES:
+        name = key
+    return name

@@ -16,6 +16,7 @@ class Settings:
     """STT_NAME in capitals, or a name in KNOWN; an empty variable counts as unset.
 
     queue: requests that are transcribed or wait; one more gets 429.
+    subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
     """
 
     host: str = "127.0.0.1"
@@ -26,6 +27,9 @@ class Settings:
     compute_type: str = "int8"
     max_upload_bytes: int = 500_000_000
     queue: int = 16
+    subtitle_line: int = 42
+    subtitle_lines: int = 2
+    subtitle_seconds: int = 7
 
 
 KNOWN = {
@@ -78,4 +82,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
     "queue": _number(1, 1000),
+    "subtitle_line": _number(10, 200),
+    "subtitle_lines": _number(1, 4),
+    "subtitle_seconds": _number(1, 60),
 }

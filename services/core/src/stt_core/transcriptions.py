@@ -1,32 +1,38 @@
-"""POST /v1/audio/transcriptions: from the form to the answer."""
+"""POST /v1/audio/transcriptions and /v1/audio/translations: from the form to the answer."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from stt_core import form, formats
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
-from stt_core.form import TranscriptionForm
-from stt_core.job import Job
+from stt_core.events import Telling
+from stt_core.live import GONE, EventStream, Live, told, unless_gone
 from stt_core.models import Models
+from stt_core.parameters import TranscriptionForm, TranslationForm
 from stt_core.scheduler import Scheduler
+from stt_core.settings import Settings
+from stt_core.subtitles import Limits
 
-PATH = "/v1/audio/transcriptions"
+Asked = TranscriptionForm | TranslationForm
 
 
-def router(scheduler: Scheduler, models: Models, upload_limit: int) -> APIRouter:
-    """upload_limit: bytes of the file."""
+def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["Audio"])
+    limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
-    @routes.post(PATH, summary="Transcribe a file", responses=RESPONSES, openapi_extra={"requestBody": BODY})
-    async def transcribe(request: Request) -> Response:
-        with scheduler.admission():
+    async def answer(request: Request, kind: type[Asked]) -> Response:
+        with ExitStack() as held:
+            held.enter_context(scheduler.admission())
             try:
-                file, asked = await form.read(request, upload_limit)
+                file, asked = await form.read(request, kind, settings.max_upload_bytes)
             except ClientDisconnect:
                 return GONE
             try:
@@ -35,74 +41,93 @@ def router(scheduler: Scheduler, models: Models, upload_limit: int) -> APIRouter
             except BaseException:
                 file.close()
                 raise
+            if asked.streams:
+                live = Live(scheduler, AudioFile(file), options)
+                held.callback(scheduler.cancel, live.job)
+                # What fails before any text is there has its own status yet.
+                news = await unless_gone(request, live.next())
+                telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers)
+                return EventStream(told(live, news, telling), held.pop_all())
             job = scheduler.submit(AudioFile(file), options)
-            try:
-                transcript = await _answer(job, request)
-            finally:
-                scheduler.cancel(job)
-        return GONE if transcript is None else rendered(transcript, asked)
+            held.callback(scheduler.cancel, job)
+            transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
+        if transcript is None:
+            return GONE
+        return await run_in_threadpool(rendered, transcript, asked, limits)
+
+    @routes.post(
+        "/v1/audio/transcriptions",
+        summary="Transcribe a file",
+        responses=_responses(
+            "The transcript, in the format that was asked for.",
+            formats.TranscriptionBody | formats.VerboseBody | formats.DiarizedBody,
+            "text/event-stream",
+        ),
+        openapi_extra=_body(TranscriptionForm),
+    )
+    async def transcribe(request: Request) -> Response:
+        return await answer(request, TranscriptionForm)
+
+    @routes.post(
+        "/v1/audio/translations",
+        summary="Translate a file into English",
+        responses=_responses(
+            "The English text, in the format that was asked for.",
+            formats.TranslationBody | formats.VerboseBody,
+        ),
+        openapi_extra=_body(TranslationForm),
+    )
+    async def translate(request: Request) -> Response:
+        return await answer(request, TranslationForm)
 
     return routes
 
 
-GONE = Response(status_code=499)
-"""Nobody is there to read it; nginx's status for a client that closed the connection."""
-
-
-async def _answer(job: Job, request: Request) -> Transcript | None:
-    """The transcript, or None as soon as the client has hung up."""
-    answer = asyncio.wrap_future(job.answer)
-    left: asyncio.Future[None] = asyncio.ensure_future(_left(request))
-    try:
-        waits: set[asyncio.Future[Any]] = {answer, left}
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
-    finally:
-        left.cancel()
-        answer.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def rendered(transcript: Transcript, asked: TranscriptionForm) -> Response:
+def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
     match asked.response_format:
         case "json":
-            return JSONResponse(formats.json_body(transcript).model_dump())
+            if isinstance(asked, TranslationForm):
+                return _json(formats.translation_body(transcript))
+            return _json(formats.json_body(transcript, with_logprobs=bool(asked.include)))
         case "verbose_json":
-            body = formats.verbose_body(transcript, asked.granularities)
-            return JSONResponse(body.model_dump(exclude_none=True))
+            return _json(formats.verbose_body(transcript, asked.granularities, asked.task))
+        case "diarized_json":
+            return _json(formats.diarized_body(transcript))
         case "text":
             return PlainTextResponse(formats.text(transcript))
         case "srt":
-            return PlainTextResponse(formats.srt(transcript))
+            return PlainTextResponse(formats.srt(transcript, limits))
         case "vtt":
-            return PlainTextResponse(formats.vtt(transcript), media_type="text/vtt")
+            return PlainTextResponse(formats.vtt(transcript, limits), media_type="text/vtt")
 
 
-def _body_schema() -> dict[str, Any]:
-    schema = TranscriptionForm.model_json_schema(by_alias=True)
+def _json(body: BaseModel) -> Response:
+    return JSONResponse(body.model_dump(exclude_none=True))
+
+
+def _body(kind: type[Asked]) -> dict[str, Any]:
+    """The request's description: the form, and the file that is read apart from it."""
+    schema = kind.model_json_schema(by_alias=True)
     file = {"type": "string", "format": "binary", "description": "wav, mp3, m4a, flac, ogg, webm, mp4 …"}
-    properties = {"file": file, **schema["properties"]}
-    return {"type": "object", "required": ["file"], "properties": properties}
-
-
-BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": _body_schema(),
-            "encoding": {"timestamp_granularities[]": {"style": "form", "explode": True}},
-        }
-    },
-}
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The transcript, in the format that was asked for.",
-        "model": formats.TranscriptionBody | formats.VerboseBody,
-        "content": {"text/plain": {}, "text/vtt": {}},
+    properties = {"file": file} | _inlined(schema["properties"], schema.get("$defs", {}))
+    encoding = {name: {"style": "form", "explode": True} for name in properties if name.endswith("[]")}
+    content = {
+        "schema": {"type": "object", "required": ["file"], "properties": properties},
+        **({"encoding": encoding} if encoding else {}),
     }
-}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
+
+
+def _inlined(node: Any, known: dict[str, Any]) -> Any:
+    """A schema with definitions in place of references to them: the document has them nowhere else."""
+    if isinstance(node, dict):
+        if reference := node.get("$ref"):
+            return _inlined(known[reference.rsplit("/", 1)[1]], known)
+        return {key: _inlined(value, known) for key, value in node.items()}
+    return [_inlined(value, known) for value in node] if isinstance(node, list) else node
+
+
+def _responses(description: str, body: Any, *others: str) -> dict[int | str, dict[str, Any]]:
+    content: dict[str, Any] = {kind: {} for kind in ("text/plain", "text/vtt", *others)}
+    return {200: {"description": description, "model": body, "content": content}}
