@@ -20,8 +20,8 @@ class Loading:
     def __init__(self, engine: "Engine", model: str) -> None:
         self.done: Future[VoiceDetector] = Future()
         self.seconds = 0.0
-        self._engine = engine
-        self._model = model
+        self.engine = engine
+        self.model = model
 
     def start(self) -> None:
         threading.Thread(target=self._load, name="load", daemon=True).start()
@@ -39,13 +39,13 @@ class Loading:
         detector: Future[VoiceDetector] = Future()
         threading.Thread(target=_into, args=(detector,), name="load-vad", daemon=True).start()
         try:
-            self._engine.load(self._model)
+            self.engine.load(self.model)
             found = detector.result()
         except BaseException as error:
             self.done.set_exception(error)
             return
         self.seconds = time.monotonic() - started
-        log.info("model %s loaded in %.2f s", self._model, self.seconds)
+        log.info("model %s loaded in %.2f s", self.model, self.seconds)
         self.done.set_result(found)
 
 

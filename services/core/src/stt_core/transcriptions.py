@@ -1,6 +1,7 @@
 """POST /v1/audio/transcriptions: from the form to the answer."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -30,8 +31,8 @@ def router(scheduler: Scheduler, models: Models, upload_limit: int) -> APIRouter
             except ClientDisconnect:
                 return GONE
             try:
-                models.check(asked.model)
-                options = asked.options(scheduler.engine.capabilities)
+                model = models.resolve(asked.model)
+                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
             except BaseException:
                 file.close()
                 raise
