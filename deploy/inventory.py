@@ -224,7 +224,9 @@ class Service(_Part):
     read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
     idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
     start_timeout: Start = Field(30, description="How long it may take to wake before that counts as failed.")
-    memory: Size | None = Field(None, description="Memory it may use. Default: what the kind says the largest of its models needs.")
+    memory: Size | None = Field(
+        None, description="Memory it may use. Default: what the kind says the largest of its models needs."
+    )
     environment: dict[Variable, Plain] = Field(
         default_factory=dict, description="More environment variables (no secrets: they are shown in plans)."
     )

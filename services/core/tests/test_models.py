@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from toy import Toy
@@ -88,7 +89,10 @@ def test_the_least_recently_used_is_put_away_for_what_is_over_the_budget() -> No
     assert shelf.costs == {"a": 4, "c": 3}
     shelf.get("huge")  # over the budget whatever gives way: it is kept alone
     assert shelf.costs == {"huge": 99}
-    assert shelf.get("a") is not first
+    gone = ref(first)
+    del first
+    assert gone() is None
+    shelf.get("a")
     assert shelf.costs == {"a": 4}
     assert shelf.able("huge") is not None and shelf.able("never") is None
 

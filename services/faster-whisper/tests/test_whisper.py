@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
 
-from stt_core import cores
+from stt_core import cores, memory
 from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.service import DEADLINE, Service, in_process, until
@@ -96,6 +96,28 @@ def test_sigterm_finishes_what_was_accepted(tmp_path: Path) -> None:
         assert late.status_code == 503 and int(late.headers["retry-after"]) >= 1
         assert [answer.result().json()["text"] for answer in accepted] == [JFK] * 3
         assert child.wait(timeout=DEADLINE) == 0
+
+
+def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
+    """Three models that are the same weights under three names, and room for one."""
+    names = [f"test/base-{number}" for number in range(3)]
+    for name in names:
+        source = models() / MODEL.replace("/", "--")
+        shutil.copytree(source, tmp_path / "models" / name.replace("/", "--"), copy_function=os.link)
+    environment = {
+        "STT_MODELS_DIR": str(tmp_path / "models"),
+        "STT_MODELS": ",".join(names[1:]),
+        "STT_MEMORY_BUDGET": "200000000",
+    }
+    part = sounds.wav(sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE])
+    taken = []
+    with in_process(COMMAND, environment, names[0], tmp_path / "log") as (service, child):
+        for name in names * 2:
+            answer = service.post(part, model=name)
+            assert answer.json()["text"].startswith("And so"), answer.text
+            taken.append(memory.used(child.pid))
+    assert (tmp_path / "log").read_text().count("put away") == 5
+    assert taken[-1] < taken[0] + 100_000_000
 
 
 def other_digest(folder: Path) -> None:

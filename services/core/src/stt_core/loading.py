@@ -20,7 +20,7 @@ class Loading:
     def __init__(self, engine: "Engine", model: str) -> None:
         self.done: Future[VoiceDetector] = Future()
         self.seconds = 0.0
-        self.engine = engine
+        self._engine: Engine | None = engine
         self.model = model
 
     def start(self) -> None:
@@ -34,12 +34,19 @@ class Loading:
     def failure(self) -> BaseException | None:
         return self.done.exception() if self.done.done() else None
 
+    def taken(self) -> "Engine":
+        """The loaded engine, once: whoever has it can let it go."""
+        assert self._engine is not None
+        engine, self._engine = self._engine, None
+        return engine
+
     def _load(self) -> None:
+        assert self._engine is not None
         started = time.monotonic()
         detector: Future[VoiceDetector] = Future()
         threading.Thread(target=_into, args=(detector,), name="load-vad", daemon=True).start()
         try:
-            self.engine.load(self.model)
+            self._engine.load(self.model)
             found = detector.result()
         except BaseException as error:
             self.done.set_exception(error)

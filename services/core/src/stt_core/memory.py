@@ -10,9 +10,9 @@ UNLIMITED = 1 << 50
 """Above this a limit of version 1's control groups means that there is none."""
 
 
-def used() -> int:
-    """Resident bytes of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+def used(process: int | str = "self") -> int:
+    """Resident bytes of a process."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE
 
 
 def limit(root: Path = Path("/")) -> int | None:

@@ -203,7 +203,7 @@ class Scheduler:
                     return
         if self._loading.failure is not None:
             return
-        self._shelf.put(self._loading.model, self._loading.engine, self._loading.seconds)
+        self._shelf.put(self._loading.model, self._loading.taken(), self._loading.seconds)
         self._metrics.load_seconds.set(self._loading.seconds)
         self._metrics.ready.set(1)
         while True:
@@ -308,22 +308,29 @@ class Scheduler:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._passengers())
-                if self._closed or self._passed is None:
+                if self._closed:
                     return
-                model, engine = self._passed
-                jobs = self._passengers()
-                batch = self._batch(model, engine, jobs)
-                self._passing = True
-            self._forward(engine, batch)
-            with self._changed:
-                whole = [job for job in jobs if job.complete and not job.over]
-                for job in whole:
-                    job.finishing = True
+            self._carry()  # nothing of it, such as an engine, outlives the call
+
+    def _carry(self) -> None:
+        """One forward for the passengers."""
+        with self._changed:
+            if self._passed is None:
+                return
+            model, engine = self._passed
+            jobs = self._passengers()
+            batch = self._batch(model, engine, jobs)
+            self._passing = True
+        self._forward(engine, batch)
+        with self._changed:
+            whole = [job for job in jobs if job.complete and not job.over]
             for job in whole:
-                self._finish(engine, job)
-            with self._changed:
-                self._passing = False
-                self._changed.notify_all()
+                job.finishing = True
+        for job in whole:
+            self._finish(engine, job)
+        with self._changed:
+            self._passing = False
+            self._changed.notify_all()
 
     def _passengers(self) -> list[Job]:
         """Those that need not wait for the running forward."""
