@@ -60,6 +60,7 @@ class Settings(_Part):
     host: str
     port: str
     model: str
+    models: str
     models_dir: str
     device: str
     compute_type: str

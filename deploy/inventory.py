@@ -192,6 +192,11 @@ class Service(_Part):
         None, description="Its own host name. Default: <service name>.<domain of its host>."
     )
     model: Model | None = Field(None, description="Model to load. Default: the kind's own.")
+    models: list[Model] = Field(
+        default_factory=list,
+        description="More models, which requests may name; loaded at the first such request, and put away, the least "
+        "recently used first, when `memory` gets short.",
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; `cuda` reserves a GPU.")
     compute_type: ComputeType | None = Field(
         None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
@@ -219,7 +224,9 @@ class Service(_Part):
     read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
     idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
     start_timeout: Start = Field(30, description="How long it may take to wake before that counts as failed.")
-    memory: Size | None = Field(None, description="Memory it may use. Default: what the kind says its model needs.")
+    memory: Size | None = Field(
+        None, description="Memory it may use. Default: what the kind says the largest of its models needs."
+    )
     environment: dict[Variable, Plain] = Field(
         default_factory=dict, description="More environment variables (no secrets: they are shown in plans)."
     )

@@ -10,7 +10,7 @@ KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
 """Variables that a runtime sets for the kit's kinds: the code's place, the spool."""
 ZONE = "TZ"
 """Variable that carries the host's `timezone`, whatever the kind."""
-OF_THE_KIT = ("model", "compute_type")
+OF_THE_KIT = ("model", "models", "compute_type")
 OF_A_CONTAINER = ("container_port", "health", "volumes")
 REQUIRED = (("image", "ghcr.io/owner/name:1.2"), ("container_port", "8080"))
 """What a container has no default for, with an example."""

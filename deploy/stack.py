@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from deploy import misfits
-from deploy.catalog import Autostart, Catalog, Kind, Own
+from deploy.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service
 from deploy.source import Key, Source
@@ -52,7 +52,9 @@ class ServiceStack:
     volumes: tuple[tuple[str, str], ...]
     """(name, folder in the container) of the data that is the operator's to name."""
     model: str
-    """Empty for what is not the kit's own, and so is `compute_type`."""
+    """Empty for what is not the kit's own, and so are `models` and `compute_type`."""
+    models: tuple[str, ...]
+    """Others beside `model`."""
     device: str
     compute_type: str
     upload_limit: int
@@ -70,6 +72,10 @@ class ServiceStack:
     """Where another release of it can run at the same time; 0 where none can."""
     second: bool = False
     """It runs there, in a container of another name."""
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        return (self.model, *self.models) if self.model else ()
 
     @property
     def own(self) -> Own | None:
@@ -181,6 +187,12 @@ def example_domains(stack: Stack) -> list[str]:
         for name in host.names
         if any(name == e.lstrip(".") or name.endswith(e if e[0] == "." else f".{e}") for e in _EXAMPLES)
     ]
+
+
+def _memory(manifest: Manifest, models: Sequence[str]) -> int:
+    """What a service needs with the largest of its models: of several, it keeps what it has room for."""
+    known = manifest.models.known if isinstance(manifest, Own) else {}
+    return max(known[model].memory if model in known else manifest.memory for model in models)
 
 
 def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
@@ -324,7 +336,7 @@ class _Resolver:
         own = manifest if isinstance(manifest, Own) else None
         at: tuple[Key, ...] = ("services", name)
         model = (service.model or own.models.default) if own else ""
-        known = own.models.known.get(model) if own else None
+        others = tuple(dict.fromkeys(other for other in service.models if other != model)) if own else ()
         if own and service.device not in own.compute_types:
             self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
         for keys, message, hint in misfits.of(service, own, host.runtime, lambda key: (*at, key) in self.source.places):
@@ -343,6 +355,7 @@ class _Resolver:
             else Paths(health, health, (health,), health),
             volumes=tuple(sorted(service.volumes.items())),
             model=model,
+            models=others,
             device=service.device,
             compute_type=(service.compute_type or own.compute_types.get(service.device, "")) if own else "",
             upload_limit=service.upload_limit,
@@ -350,7 +363,7 @@ class _Resolver:
             idle=service.idle,
             start_timeout=service.start_timeout,
             stop_timeout=manifest.stop_timeout,
-            memory=service.memory or (known.memory if known else manifest.memory),
+            memory=service.memory or _memory(manifest, (model, *others)),
             timezone=host.timezone,
             environment=tuple(sorted(service.environment.items())),
             secrets=tuple(

@@ -92,4 +92,4 @@ def _volumes(target: Target) -> list[str]:
 
 
 def _models(host: HostStack) -> list[str]:
-    return sorted({models.folder(host.layout.models, service.model) for service in host.services if service.model})
+    return sorted({models.folder(host.layout.models, name) for service in host.services for name in service.all_models})

@@ -51,7 +51,8 @@ def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
     found: dict[str, Request] = {}
     for service in host.services:
         if service.own:
-            found.setdefault(service.model, _request(service.model, service.own.models, pinned))
+            for name in service.all_models:
+                found.setdefault(name, _request(name, service.own.models, pinned))
     return found
 
 

@@ -37,7 +37,7 @@ def holdings(space: Workspace, host: HostStack, report: Reporter) -> list[Holdin
         files, state = _state(host, space.target(host), request, report)
         pinned = "lock file" if name in locked else "kit" if request["files"] else ""
         size = sum(entry["size"] or 0 for entry in files.values()) if files else None
-        users = tuple(service.name for service in host.services if service.model == name)
+        users = tuple(service.name for service in host.services if name in service.all_models)
         found.append(Holding(name, users, size, state, pinned))
     return found
 

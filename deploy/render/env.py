@@ -22,6 +22,8 @@ def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dic
             names.compute_type: service.compute_type,
             names.upload_limit: str(service.upload_limit),
         } | told
+        if service.models:
+            told[names.models] = ",".join(service.models)
     return told | dict(service.environment)
 
 

@@ -1,10 +1,12 @@
 """What an inventory means where it says nothing."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from deploy import quantities, stack
+from deploy.operations import models
 from deploy.stack import Stack
 
 Resolved = Callable[[str], Stack]
@@ -48,6 +50,17 @@ def test_memory_is_what_the_model_needs_unless_it_is_written(resolved: Resolved)
     known, unknown = memory("model: Systran/faster-whisper-base"), memory("model: somebody/else")
     assert known < unknown
     assert memory("memory: 3G") == 3 << 30
+    several = "model: Systran/faster-whisper-tiny.en, models: [Systran/faster-whisper-base, {}]"
+    assert memory(several.format("Systran/faster-whisper-tiny.en")) == known
+    assert memory(several.format("somebody/else")) == unknown
+
+
+def test_every_model_of_a_service_is_fetched(resolved: Resolved, tmp_path: Path) -> None:
+    several = "faster-whisper, model: a/b, models: [a/c, Systran/faster-whisper-base, a/b]}"
+    (host,) = resolved(ONE.replace("faster-whisper}", several)).hosts
+    wanted = models.wanted(host, tmp_path / "inventory.yml")
+    assert list(wanted) == ["a/b", "a/c", "Systran/faster-whisper-base"]
+    assert wanted["Systran/faster-whisper-base"]["files"] and not wanted["a/c"]["files"]
 
 
 def test_what_is_not_enabled_is_nowhere_and_holds_no_port(resolved: Resolved) -> None:

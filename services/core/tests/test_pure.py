@@ -1,5 +1,6 @@
 """The pure middle: batches, spans, times, languages."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,43 +9,70 @@ from hypothesis import strategies as st
 
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
-from stt_core.batch import FULL, SMALL, choose
+from stt_core.batch import FULL, SMALL, WAIT, Queue, choose
 from stt_core.engine import Segment, Span, WindowResult, Word
 from stt_core.timeline import restored
 from stt_core.vad import FRAME
 from stt_core.windows import LIMIT, SHORT, SPEECH, Segmenter
 
-queues = st.lists(st.lists(st.sampled_from("ab"), max_size=12), max_size=12)
+queues = st.lists(
+    st.builds(
+        Queue,
+        st.lists(st.sampled_from("ab"), max_size=12),
+        ending=st.booleans(),
+        long=st.booleans(),
+        alone=st.integers(0, 6),
+    ),
+    max_size=12,
+)
 
 
-@given(queues, st.data(), st.integers(0, 6))
-def test_a_batch_is_of_one_group_in_order_and_fair(
-    waiting: list[list[str]], data: st.DataObject, alone: int
-) -> None:
-    ending = [data.draw(st.booleans()) for _ in waiting]
-    chosen = choose(waiting, ending, lambda item: item, alone)
-    busy = [index for index, queue in enumerate(waiting) if queue]
+@given(queues, st.floats(0.01, 9))
+def test_a_batch_is_of_one_group_in_order_and_fair(waiting: list[Queue[str]], seconds: float) -> None:
+    chosen = choose(waiting, lambda item: item, lambda _: seconds)
+    busy = [index for index, queue in enumerate(waiting) if queue.items]
     assert bool(chosen) == bool(busy)
     if not busy:
         return
-    group = waiting[busy[0]][0]
+    group = waiting[busy[0]].items[0]
     assert {item for _, item in chosen} == {group}
+    assert busy[0] in {index for index, _ in chosen}
     assert len(chosen) <= FULL
-    same = [index for index in busy if waiting[index][0] == group]
-    taken = [sum(index == place for place, _ in chosen) for index in same]
+    if len({waiting[index].long for index in busy}) > 1:
+        assert len(chosen) == 1 or len(chosen) * seconds <= WAIT
     # Each takes a prefix of its queue, and nobody a second window before everybody has one.
+    same = [index for index in busy if waiting[index].items[0] == group]
+    taken = [sum(index == place for place, _ in chosen) for index in same]
     for index, count in zip(same, taken, strict=True):
-        assert all(item == group for item in waiting[index][:count])
-    if len(busy) > 1:
-        assert max(taken) <= 1 or min(taken) >= 1 or len(chosen) == FULL
+        assert all(item == group for item in waiting[index].items[:count])
+    assert max(taken) <= 1 or min(taken) >= 1
+
+
+def windows_of(*queues: Queue[str], seconds: float = 2.0) -> list[int]:
+    """How many windows each queue has in the next forward."""
+    chosen = choose(queues, lambda item: item, lambda _: seconds)
+    return [sum(index == place for place, _ in chosen) for index in range(len(queues))]
+
+
+LONG = Queue("a" * 20, ending=False, long=True)
+CLIP = Queue("a")
 
 
 def test_a_lone_request_ramps_unless_it_is_short() -> None:
-    def sizes(length: int, ending: bool) -> list[int]:
-        return [len(choose([["a"] * length], [ending], lambda item: item, alone)) for alone in range(5)]
+    assert [windows_of(replace(LONG, alone=alone)) for alone in range(5)] == [[1], [2], [4], [8], [8]]
+    assert windows_of(Queue("a" * SMALL)) == [SMALL]
 
-    assert sizes(20, False) == [1, 2, 4, 8, 8]
-    assert sizes(SMALL, True) == [SMALL] * 5
+
+def test_a_forward_is_short_while_a_long_file_shares_the_engine() -> None:
+    assert windows_of(LONG, CLIP) == windows_of(CLIP, LONG)[::-1] == [1, 1]
+    assert windows_of(LONG, LONG, CLIP) == [1, 0, 1]  # the clip does not wait for another turn
+    assert windows_of(LONG, CLIP, seconds=0.1) == [FULL - 1, 1]  # a quick machine fills the batch
+    assert windows_of(LONG, CLIP, seconds=60) == [1, 0]
+
+
+def test_equal_requests_fill_the_batch() -> None:
+    assert windows_of(*[CLIP] * 9) == [1] * FULL + [0]
+    assert windows_of(LONG, LONG) == [4, 4]
 
 
 probabilities = st.lists(

@@ -2,15 +2,17 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from toy import Toy
+from toy import Toy, heard
 
 from stt_core.audio import AudioFile
 from stt_core.contract import sounds
 from stt_core.contract.service import QUEUE, Service, in_thread, until
+from stt_core.engine import Capabilities, Window, WindowResult
 from stt_core.server import process
 from stt_core.settings import Settings
 from stt_core.vad import VoiceDetector
@@ -108,7 +110,7 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
             assert go.wait(60)
 
     settings = Settings(port=0, model="toy/slow")
-    with process(Slow(), "Slow", settings) as server:
+    with process(lambda _: Slow(), "Slow", settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
@@ -122,6 +124,60 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
             until(lambda: service.get("/ready").status_code == 200, "ready")
         finally:
             go.set()
+            server.stop()
+            thread.join()
+
+
+def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: ThreadPoolExecutor) -> None:
+    class TwoLanes(Toy):
+        @property
+        def capabilities(self) -> Capabilities:
+            return replace(super().capabilities, lanes=2)
+
+        def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+            if windows[0].options.prompt == "long":
+                return super().run(windows)
+            return [heard(window) for window in windows]
+
+    toy = TwoLanes()
+    with in_thread(toy, "toy/model") as service:
+        toy.gate.clear()
+        long = pool.submit(service.post, sounds.repeated(9), prompt="long")
+        until(lambda: toy.batches, "the long one runs")
+        clips = [pool.submit(service.post, sounds.speech(), prompt=name) for name in ("a", "b")]
+        assert [clip.result().status_code for clip in clips] == [200, 200]
+        assert not long.done()
+        toy.gate.set()
+        assert long.result().status_code == 200
+        # The clips had no part in its batches: these grow.
+        assert [len(batch) for batch in toy.batches][:2] == [1, 2]
+
+
+@pytest.mark.parametrize(("patience", "status"), [(60, 200), (0, 503)])
+def test_a_stop_answers_what_was_accepted(
+    toy: Toy, pool: ThreadPoolExecutor, patience: int, status: int
+) -> None:
+    settings = Settings(port=0, model="toy/model", stop_seconds=patience)
+    with process(lambda _: toy, "Stop", settings) as server:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/model")
+        try:
+            until(lambda: service.get("/ready").status_code == 200, "ready")
+            toy.gate.clear()
+            accepted = [pool.submit(service.post, sounds.speech()) for _ in range(3)]
+            until(lambda: service.queued() == 3, "all are in")
+            server.stop()
+            if patience:
+                late = [service.get("/ready"), service.post(sounds.speech())]
+                assert [answer.status_code for answer in late] == [503, 503]
+                assert all(int(answer.headers["retry-after"]) >= 1 for answer in late)
+                assert service.get("/health").status_code == 200
+                assert service.get("/status").json()["state"] == "stopping"
+                toy.gate.set()
+            assert [future.result().status_code for future in accepted] == [status] * 3
+        finally:
+            toy.gate.set()
             server.stop()
             thread.join()
 

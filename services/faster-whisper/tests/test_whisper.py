@@ -5,18 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
 
-from stt_core import cores
+from stt_core import cores, memory
 from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.service import DEADLINE, Service, in_process, until
@@ -83,17 +82,42 @@ def test_a_failed_window_is_tried_at_every_temperature_alone(monkeypatch: pytest
     assert next(word.text for segment in first.segments for word in segment.words) == " And"
 
 
-def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:
-    answers: list[httpx.Response] = []
+def test_sigterm_finishes_what_was_accepted(tmp_path: Path) -> None:
     environment = {"STT_MODELS_DIR": str(models())}
-    with in_process(COMMAND, environment, MODEL, tmp_path / "log") as (service, child):
-        thread = threading.Thread(target=lambda: answers.append(service.post(sounds.speech())))
-        thread.start()
-        until(service.queued, "the request is counted")
+    with (
+        in_process(COMMAND, environment, MODEL, tmp_path / "log") as (service, child),
+        ThreadPoolExecutor(3) as pool,
+    ):
+        accepted = [pool.submit(service.post, sounds.speech()) for _ in range(3)]
+        until(lambda: service.queued() == 3, "all are in")
         child.send_signal(signal.SIGTERM)
-        thread.join()
+        until(lambda: service.get("/ready").status_code == 503, "nobody else comes in")
+        late = service.post(sounds.speech())
+        assert late.status_code == 503 and int(late.headers["retry-after"]) >= 1
+        assert [answer.result().json()["text"] for answer in accepted] == [JFK] * 3
         assert child.wait(timeout=DEADLINE) == 0
-    assert answers[0].json()["text"] == JFK
+
+
+def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
+    """Three models that are the same weights under three names, and room for one."""
+    names = [f"test/base-{number}" for number in range(3)]
+    for name in names:
+        source = models() / MODEL.replace("/", "--")
+        shutil.copytree(source, tmp_path / "models" / name.replace("/", "--"), copy_function=os.link)
+    environment = {
+        "STT_MODELS_DIR": str(tmp_path / "models"),
+        "STT_MODELS": ",".join(names[1:]),
+        "STT_MEMORY_BUDGET": "200000000",
+    }
+    part = sounds.wav(sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE])
+    taken = []
+    with in_process(COMMAND, environment, names[0], tmp_path / "log") as (service, child):
+        for name in names * 2:
+            answer = service.post(part, model=name)
+            assert answer.json()["text"].startswith("And so"), answer.text
+            taken.append(memory.used(child.pid))
+    assert (tmp_path / "log").read_text().count("put away") == 5
+    assert taken[-1] < taken[0] + 100_000_000
 
 
 def other_digest(folder: Path) -> None:

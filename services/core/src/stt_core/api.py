@@ -56,7 +56,7 @@ class Queue(BaseModel):
 class Status(BaseModel):
     """What the service is and does."""
 
-    state: Literal["loading", "ready"]
+    state: Literal["loading", "ready", "stopping"]
     model: str
     device: str
     compute_type: str
@@ -71,7 +71,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorBody, "desc
 def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: str) -> FastAPI:
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
-    models = Models(settings.model)
+    models = Models(settings.model, settings.models, settings.model_aliases)
     app = FastAPI(
         title=title,
         version=__version__,
@@ -102,6 +102,8 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
 
     @app.get("/ready", tags=["Operations"], summary="Whether the model is loaded")
     async def ready() -> Ready:
+        if scheduler.draining:
+            raise Unavailable("The service is stopping.", retry_after=5)
         if not scheduler.ready:
             raise Unavailable(f"The model {settings.model} is not loaded yet.", retry_after=1)
         return Ready()
@@ -109,7 +111,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
         return Status(
-            state="ready" if scheduler.ready else "loading",
+            state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
             device=settings.device,
             compute_type=settings.compute_type,

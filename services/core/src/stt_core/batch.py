@@ -1,50 +1,68 @@
 """Which windows run together. Pure."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 FULL = 8
 """Windows of the largest batch: beyond it faster-whisper gains nothing on a processor, and memory grows."""
-SHARE = 2
-"""Windows that one request gets in a forward while others wait."""
-
 SMALL = 3
-"""A lone request that has no more windows than this left gets them in one forward: some 5 s on two cores."""
+"""A request that has no more windows than this is short: alone, it gets them in one forward."""
+WAIT = 5.0
+"""Seconds that a forward may take while short and long requests share the engine: what a newcomer waits."""
 
 Item = TypeVar("Item")
 
 
-def choose(
-    queues: Sequence[Sequence[Item]],
-    ending: Sequence[bool],
-    group: Callable[[Item], Hashable],
-    alone: int,
-) -> list[tuple[int, Item]]:
-    """The windows of the next forward, as (queue, window).
+@dataclass(frozen=True, slots=True)
+class Queue(Generic[Item]):
+    """The windows of one request that may run, in order.
 
-    queues: the windows of each request that may run, in order; the first queue is the one whose turn it is.
-    ending: whether no more windows will come, for each request.
-    alone: the forwards that went by with one request only; a lone request's batches grow 1, 2, 4, 8, so
-    that its first words come early and a newcomer never waits for a full batch that started with it.
+    ending: no more will come.
+    long: it has, or had, more than SMALL.
+    alone: forwards that it has had for itself, one after the other.
     """
-    busy = [index for index, queue in enumerate(queues) if queue]
+
+    items: Sequence[Item]
+    ending: bool = True
+    long: bool = False
+    alone: int = 0
+
+
+def choose(
+    queues: Sequence[Queue[Item]],
+    group: Callable[[Item], Hashable],
+    seconds: Callable[[Item], float],
+) -> list[tuple[int, Item]]:
+    """The windows of the next forward, as (queue, window). The first queue is the one whose turn it is.
+
+    seconds: what a window is expected to take. Requests take turns, window by window, short ones before long
+    ones after the one whose turn it is. A lone one's batches grow 1, 2, 4, 8, so that its first words come
+    early. Requests of one kind fill batches; while short and long ones share the engine, no more windows go
+    together than take WAIT.
+    """
+    busy = [index for index, queue in enumerate(queues) if queue.items]
     if not busy:
         return []
-    first = busy[0]
-    wanted = group(queues[first][0])
-    size, share = FULL, SHARE
-    if len(busy) == 1:
-        rest = len(queues[first])
-        size = share = rest if ending[first] and rest <= SMALL else min(FULL, 2**alone)
+    first = queues[busy[0]]
+    order = [busy[0], *sorted(busy[1:], key=lambda index: queues[index].long)]
+    wanted = group(first.items[0])
+    size = FULL
+    if len(busy) == 1 and (first.long or not first.ending):
+        size = min(FULL, 2**first.alone)
+    bounded = len({queues[index].long for index in busy}) > 1
     chosen: list[tuple[int, Item]] = []
+    taken = 0.0
     blocked: set[int] = set()
-    for place in range(share):
-        for index in busy:
-            if len(chosen) == size:
-                return chosen
-            queue = queues[index]
-            if index in blocked or place >= len(queue) or group(queue[place]) != wanted:
-                blocked.add(index)  # a request's windows run in order
+    for place in range(size):
+        for index in order:
+            items = queues[index].items
+            # A request's windows run in order.
+            if index in blocked or place >= len(items) or group(items[place]) != wanted:
+                blocked.add(index)
                 continue
-            chosen.append((index, queue[place]))
+            taken += seconds(items[place])
+            if len(chosen) == size or (bounded and chosen and taken > WAIT):
+                return chosen
+            chosen.append((index, items[place]))
     return chosen

@@ -25,6 +25,7 @@ class Capabilities:
     translation: into English.
     logprobs: of the tokens of the text.
     speakers: who said what.
+    lanes: forwards that may run at the same time, each in its own thread.
     """
 
     languages: tuple[str, ...]
@@ -34,6 +35,7 @@ class Capabilities:
     translation: bool = False
     logprobs: bool = False
     speakers: bool = False
+    lanes: int = 1
 
 
 Task = Literal["transcribe", "translate"]
@@ -186,7 +188,11 @@ class Transcript:
 
 
 class Engine(Protocol):
-    """A model that turns windows of speech into text. One thread owns it and makes every call."""
+    """A model that turns windows of speech into text.
+
+    One thread owns it and makes every call; with more `lanes`, that many may call `group`, `run` and
+    `finish` at the same time.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

@@ -3,12 +3,12 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from stt_core.audio import AudioSource
-from stt_core.batch import SMALL
+from stt_core.batch import SMALL, Queue
 from stt_core.engine import Options, Samples, Span, Transcript, Window, WindowResult
 
 PATIENCE = 0.3
@@ -33,9 +33,11 @@ class Job:
     results: dict[int, WindowResult] = field(default_factory=dict)
     language: str | None = None
     submitted: float = field(default_factory=time.monotonic)
+    alone: int = 0  # forwards that it had for itself, since it last shared the engine
     told: int = 0  # results that were given to `heard`
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
+    finishing: bool = False  # a thread of the engine is making its answer
     over: bool = False  # answered, failed or given up
 
     def __post_init__(self) -> None:
@@ -54,9 +56,10 @@ class Job:
             self.changed.notify_all()
             return True
 
-    def offered(self) -> Sequence[tuple[int, Window]]:
-        """The windows that may run now, in order."""
-        return [(index, replace(window, language=self.language)) for index, window in self.waiting]
+    def offered(self) -> Queue[tuple[int, Window]]:
+        """The windows that may run now."""
+        items = [(index, replace(window, language=self.language)) for index, window in self.waiting]
+        return Queue(items, self.decoded, self.long, self.alone)
 
     def tell(self) -> None:
         """Give `heard` the results that are next in the file."""
@@ -71,5 +74,16 @@ class Job:
         return bool(enough) or time.monotonic() >= self.submitted + PATIENCE
 
     @property
+    def brief(self) -> bool:
+        """The whole file is one window at most."""
+        return self.decoded and self.cut <= 1
+
+    @property
+    def long(self) -> bool:
+        """It has more than one forward of a few seconds takes."""
+        return self.cut > SMALL
+
+    @property
     def complete(self) -> bool:
-        return self.decoded and len(self.results) == self.cut
+        """Every window is heard, and nobody makes the answer yet."""
+        return self.decoded and len(self.results) == self.cut and not self.finishing

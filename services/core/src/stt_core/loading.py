@@ -20,8 +20,8 @@ class Loading:
     def __init__(self, engine: "Engine", model: str) -> None:
         self.done: Future[VoiceDetector] = Future()
         self.seconds = 0.0
-        self._engine = engine
-        self._model = model
+        self._engine: Engine | None = engine
+        self.model = model
 
     def start(self) -> None:
         threading.Thread(target=self._load, name="load", daemon=True).start()
@@ -34,18 +34,25 @@ class Loading:
     def failure(self) -> BaseException | None:
         return self.done.exception() if self.done.done() else None
 
+    def taken(self) -> "Engine":
+        """The loaded engine, once: whoever has it can let it go."""
+        assert self._engine is not None
+        engine, self._engine = self._engine, None
+        return engine
+
     def _load(self) -> None:
+        assert self._engine is not None
         started = time.monotonic()
         detector: Future[VoiceDetector] = Future()
         threading.Thread(target=_into, args=(detector,), name="load-vad", daemon=True).start()
         try:
-            self._engine.load(self._model)
+            self._engine.load(self.model)
             found = detector.result()
         except BaseException as error:
             self.done.set_exception(error)
             return
         self.seconds = time.monotonic() - started
-        log.info("model %s loaded in %.2f s", self._model, self.seconds)
+        log.info("model %s loaded in %.2f s", self.model, self.seconds)
         self.done.set_result(found)
 
 

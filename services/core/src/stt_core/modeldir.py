@@ -27,6 +27,15 @@ def verified(models: Path, name: str) -> Path:
     return folder
 
 
+def size(models: Path, name: str) -> int:
+    """Bytes of a model's files; 0 for one that is not there, which loading it tells."""
+    folder = models / name.replace("/", "--")
+    try:
+        return sum((folder / file).stat().st_size for file in _recorded(folder, name))
+    except (OSError, StartError):
+        return 0
+
+
 def _recorded(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     path = folder / RECORD
     try:

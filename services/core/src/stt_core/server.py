@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -14,16 +14,13 @@ from stt_core.loading import Loading
 from stt_core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    import uvicorn
-
-    from stt_core.engine import Engine
+    from stt_core.shelf import EngineFactory
+    from stt_core.web import Web
 
 log = logging.getLogger("stt")
 
-EngineFactory = Callable[[Settings], "Engine"]
 
-
-def main(make: EngineFactory, title: str, arguments: list[str]) -> None:
+def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
     """Serve until SIGTERM; with the argument `openapi`, print the OpenAPI document and end.
 
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
@@ -44,9 +41,9 @@ def main(make: EngineFactory, title: str, arguments: list[str]) -> None:
         sys.exit(str(error))
 
 
-def serve(make: EngineFactory, title: str, settings: Settings) -> None:
+def serve(make: "EngineFactory", title: str, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
-    with process(make(settings), title, settings) as server:
+    with process(make, title, settings) as server:
         log.info("listening on %s port %s", *server.listener.getsockname()[:2])
         server.run()
 
@@ -54,23 +51,23 @@ def serve(make: EngineFactory, title: str, settings: Settings) -> None:
 class Server:
     """A listening socket, a model being loaded, and the web server over both."""
 
-    def __init__(self, listener: socket.socket, web: "uvicorn.Server") -> None:
+    def __init__(self, listener: socket.socket, web: "Web") -> None:
         self.listener = listener
         self._web = web
 
     def run(self) -> None:
-        """Until `stop`, or SIGTERM in the main thread; running requests are finished first."""
+        """Until `stop`, or SIGTERM in the main thread; accepted requests are finished first."""
         self._web.run(sockets=[self.listener])
 
     def stop(self) -> None:
-        self._web.should_exit = True
+        self._web.drain()
 
 
 @contextmanager
-def process(engine: "Engine", title: str, settings: Settings) -> Iterator[Server]:
+def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     listener = _listener(settings)
-    loading = Loading(engine, settings.model)
+    loading = Loading(make(settings), settings.model)
     loading.start()  # while the web framework is still being imported
 
     import uvicorn
@@ -78,9 +75,11 @@ def process(engine: "Engine", title: str, settings: Settings) -> Iterator[Server
     from stt_core.api import create
     from stt_core.metrics import Metrics
     from stt_core.scheduler import Scheduler
+    from stt_core.shelf import shelf
+    from stt_core.web import Web
 
     metrics = Metrics()
-    scheduler = Scheduler(engine, loading, settings.queue, metrics)
+    scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
     scheduler.start()
     config = uvicorn.Config(
         create(settings, scheduler, metrics, title),
@@ -91,7 +90,7 @@ def process(engine: "Engine", title: str, settings: Settings) -> Iterator[Server
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
     )
-    server = Server(listener, uvicorn.Server(config))
+    server = Server(listener, Web(config, scheduler, settings.stop_seconds))
     loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
     try:
         yield server
@@ -106,17 +105,18 @@ def process(engine: "Engine", title: str, settings: Settings) -> Iterator[Server
         ) from loading.failure
 
 
-def openapi(make: EngineFactory, title: str) -> str:
+def openapi(make: "EngineFactory", title: str) -> str:
     """The OpenAPI document as committed: without a model, whatever the environment says."""
     import json
 
     from stt_core.api import create, document
     from stt_core.metrics import Metrics
     from stt_core.scheduler import Scheduler
+    from stt_core.shelf import shelf
 
     settings, metrics = Settings(), Metrics()
-    engine = make(settings)
-    scheduler = Scheduler(engine, Loading(engine, settings.model), settings.queue, metrics)
+    loading = Loading(make(settings), settings.model)
+    scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
     return json.dumps(document(create(settings, scheduler, metrics, title)), indent=2, ensure_ascii=False)
 
 

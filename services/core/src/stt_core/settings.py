@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,30 @@ DEVICES = ("cpu", "cuda", "auto")
 class Settings:
     """STT_NAME in capitals, or a name in KNOWN; an empty variable counts as unset.
 
+    model: the default one, loaded at start. models: others that are loaded when somebody asks for them.
+    model_aliases: more names for models, as name=model,name=model.
+    memory_budget: bytes that the loaded models may take together before the least recently used one is put
+        away. 0: half of what the container may use, where it has a limit (of a GPU's memory it says nothing).
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
+    stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     """
 
     host: str = "127.0.0.1"
     port: int = 8001
     model: str = "Systran/faster-whisper-small"
+    models: tuple[str, ...] = ()
+    model_aliases: Mapping[str, str] = field(default_factory=dict)
     models_dir: Path = Path("/models")
     device: str = "cpu"
     compute_type: str = "int8"
     max_upload_bytes: int = 500_000_000
+    memory_budget: int = 0
     queue: int = 16
     subtitle_line: int = 42
     subtitle_lines: int = 2
     subtitle_seconds: int = 7
+    stop_seconds: int = 25
 
 
 KNOWN = {
@@ -45,11 +54,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises StartError naming every variable that is wrong."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
-    for field, parse in _PARSERS.items():
-        for variable in (f"STT_{field.upper()}", KNOWN.get(field, "")):
+    for name, parse in _PARSERS.items():
+        for variable in (f"STT_{name.upper()}", KNOWN.get(name, "")):
             if text := environment.get(variable, "").strip():
                 try:
-                    values[field] = parse(text)
+                    values[name] = parse(text)
                 except ValueError as error:
                     wrong.append(f"{variable}={text!r}: {error}")
                 break
@@ -73,16 +82,31 @@ def _device(text: str) -> str:
     return text
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+
+
+def _aliases(text: str) -> dict[str, str]:
+    pairs = [[side.strip() for side in name.partition("=")[::2]] for name in _names(text)]
+    if not all(alias and model for alias, model in pairs):
+        raise ValueError("must be name=model, more of them after commas")
+    return {alias: model for alias, model in pairs}
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "host": str,
     "port": _number(0, 65535),
     "model": str,
+    "models": _names,
+    "model_aliases": _aliases,
     "models_dir": Path,
     "device": _device,
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
+    "memory_budget": _number(0, 2**50),
     "queue": _number(1, 1000),
     "subtitle_line": _number(10, 200),
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
+    "stop_seconds": _number(0, 3600),
 }

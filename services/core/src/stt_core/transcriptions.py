@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -36,8 +37,8 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             except ClientDisconnect:
                 return GONE
             try:
-                models.check(asked.model)
-                options = asked.options(scheduler.engine.capabilities)
+                model = models.resolve(asked.model)
+                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
             except BaseException:
                 file.close()
                 raise

@@ -9,7 +9,7 @@ from stt_core import modeldir
 from stt_core.audio import SAMPLE_RATE, AudioSource
 from stt_core.engine import Capabilities, Options, Segment, Transcript, Window, WindowResult, Word, join
 from stt_faster_whisper.decoding import TEMPERATURES, Decoding, Slice, best, slices
-from stt_faster_whisper.whisper import Whisper
+from stt_faster_whisper.whisper import LANES, Whisper
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class FasterWhisper:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(self._whisper.languages, word_times=True, prompt=True, hotwords=True)
+        return Capabilities(self._whisper.languages, word_times=True, prompt=True, hotwords=True, lanes=LANES)
 
     def load(self, model: str) -> None:
         folder = modeldir.verified(self._models, model)

@@ -20,6 +20,8 @@ CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
+LANES = 2
+"""Forwards at the same time: a clip does not wait for a batch of a long file. They share the weights."""
 FRAMES_PER_SECOND = 100
 WINDOW_FRAMES = 3000
 
@@ -39,6 +41,7 @@ class Whisper:
                 device=device,
                 compute_type=compute_type,
                 cpu_threads=threads,
+                num_workers=LANES,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:

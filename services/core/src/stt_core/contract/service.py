@@ -17,6 +17,7 @@ from openai import OpenAI
 from stt_core.engine import Engine
 from stt_core.server import process
 from stt_core.settings import Settings
+from stt_core.shelf import EngineFactory
 
 UPLOAD_LIMIT = 4_000_000
 QUEUE = 4
@@ -73,11 +74,18 @@ def required(variable: str) -> Path:
 def in_thread(engine: Engine, model: str) -> Iterator[Service]:
     """The service around an engine, in this process."""
     settings = Settings(port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE)
-    with process(engine, "Contract", settings) as server:
+    with running(lambda _: engine, settings) as service:
+        yield service
+
+
+@contextmanager
+def running(make: EngineFactory, settings: Settings) -> Iterator[Service]:
+    """The service with these settings, in this process."""
+    with process(make, "Contract", settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", model)
+            service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", settings.model)
             until(lambda: service.get("/ready").status_code == 200, "ready")
             yield service
         finally:
