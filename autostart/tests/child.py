@@ -2,7 +2,7 @@
 
 Environment: PORT; DELAY (seconds until /ready says 200); FAIL (a reason to die of at once); STARTS (a file
 that gets a line for every start); GATE (a file whose appearance lets /gate answer); STUBBORN (ignores
-SIGTERM); HOST (where to listen).
+SIGTERM); HOST (where to listen); TCP_PORT (where it says in capitals what it is told, without HTTP).
 """
 
 from __future__ import annotations
@@ -53,6 +53,18 @@ def answer(document: object, status: str = "200 OK", extra: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{extra}\r\n".encode() + body
 
 
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(1 << 16):
+        writer.write(piece.upper())
+        await writer.drain()
+
+
+async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"%d " % os.getpid())
+    await echo(reader, writer)
+    writer.close()
+
+
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     number = 0
     try:
@@ -85,9 +97,7 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
         return True
     if path == "/upgrade":
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-        while piece := await reader.read(1 << 16):
-            writer.write(piece.upper())
-            await writer.drain()
+        await echo(reader, writer)
         return False
     if path == "/stale" and number:  # as if it had closed before the request came
         return False
@@ -148,6 +158,8 @@ async def main() -> None:
     else:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
     host = os.environ.get("HOST", "127.0.0.1")
+    if port := os.environ.get("TCP_PORT"):
+        await asyncio.start_server(shout, host, int(port))
     server = await asyncio.start_server(serve, host, int(os.environ["PORT"]))
     print("listening", flush=True)
     await server.serve_forever()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,11 @@ def test_a_good_one() -> None:
     assert entry == parse_config(copy.deepcopy(GOOD)).services[0]
     release = changed("services|whisper.example.org|release", "def")
     assert entry != parse_config(release).services[0]
+    assert entry.tcp == () and entry.ports == {8001}
+    tcp = changed("services|whisper.example.org|tcp", [{"listen": ["0.0.0.0", 10300], "port": 8301}])
+    other = parse_config(tcp).services[0]
+    assert other.tcp[0].listen == ("0.0.0.0", 10300) and other.ports == {8001, 8301}
+    assert other.excludes(replace(entry, name="other", port=8301))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +105,32 @@ def test_a_good_one() -> None:
         ),
         ("services|whisper.example.org|process|log", "log", f"{SERVICE}.process.log: "),
         ("services|b.example.org", GOOD["services"]["whisper.example.org"], "services.b.example.org.name: "),
+        ("services|whisper.example.org|tcp", {}, f"{SERVICE}.tcp: must be a list"),
+        ("services|whisper.example.org|tcp", [1], f"{SERVICE}.tcp.0: must be an object"),
+        *(
+            (
+                "services|whisper.example.org|tcp",
+                [{"listen": listen, "port": 8301}],
+                f"{SERVICE}.tcp.0.listen: ",
+            )
+            for listen in (
+                "127.0.0.1:1",
+                ["localhost", 1],
+                ["127.0.0.1", 0],
+                ["127.0.0.1", "1"],
+                ["127.0.0.1"],
+            )
+        ),
+        (
+            "services|whisper.example.org|tcp",
+            [{"listen": ["127.0.0.1", 10300], "port": 8001}],
+            f"{SERVICE}.tcp.0.port: is the same as {SERVICE}.proxyPort",
+        ),
+        (
+            "services|whisper.example.org|tcp",
+            [{"listen": ["::1", 10300], "port": 8301}, {"listen": ["::1", 10300], "port": 8302}],
+            f"{SERVICE}.tcp.1.listen: is the same as {SERVICE}.tcp.0.listen",
+        ),
     ],
 )
 def test_a_mistake_is_named_by_its_key(path: str, value: object, message: str) -> None:

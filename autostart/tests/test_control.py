@@ -54,6 +54,7 @@ def test_command_line(house: House) -> None:
         "driver",
         "containers",
         "port",
+        "tcp",
         "draining",
     ]
     services = answer["services"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,18 @@ class ProcessEntry:
     log: Path
 
 
+Address = tuple[str, int]
+"""An IP address and a port."""
+
+
+@dataclass(frozen=True)
+class TcpEntry:
+    """An address for a protocol that is not HTTP: its bytes go to `port` of the service."""
+
+    listen: Address
+    port: int
+
+
 @dataclass(frozen=True)
 class ServiceEntry:
     """One service. Two entries are equal exactly when nothing of the service changed. Times are in seconds.
@@ -63,19 +75,25 @@ class ServiceEntry:
     start_seconds: float
     stop_seconds: float
     process: ProcessEntry | None
+    tcp: tuple[TcpEntry, ...]
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Every port that the service itself listens on."""
+        return frozenset({self.port, *(tcp.port for tcp in self.tcp)})
 
     def excludes(self, other: ServiceEntry) -> bool:
         """The two cannot run at the same time: they want the same port or the same container."""
         shared = set(self.containers) & set(other.containers)
         both_docker = self.driver == other.driver == "docker"
-        return self.port == other.port or (both_docker and bool(shared))
+        return bool(self.ports & other.ports) or (both_docker and bool(shared))
 
 
 @dataclass(frozen=True)
 class Config:
-    """`listen` is (address, port); `control` the path of the control socket."""
+    """`control` is the path of the control socket."""
 
-    listen: tuple[str, int]
+    listen: Address
     control: Path
     services: tuple[ServiceEntry, ...]
 
@@ -126,6 +144,9 @@ class _Section:
         value: float = self.take(name, float, default)
         self.check(name, low <= value <= high, f"must be between {low:g} and {high:g}, not {value}")
         return value
+
+    def port(self, name: str, value: int) -> None:
+        self.check(name, 1 <= value <= 65535, f"must be a port from 1 to 65535, not {value}")
 
     def url_path(self, name: str, default: str) -> str:
         value: str = self.take(name, str, default)
@@ -202,7 +223,7 @@ def parse_config(document: object) -> Config:
     return Config(listen, control, services)
 
 
-def _parse_listen(top: _Section) -> tuple[str, int]:
+def _parse_listen(top: _Section) -> Address:
     value: str = top.take("listen", str)
     address, _, port = value.rpartition(":")
     address = address.removeprefix("[").removesuffix("]")
@@ -246,14 +267,40 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         start_seconds=section.number("startSeconds", 0.1, 86_400, 30),
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
         process=_parse_process(section) if driver == "process" else None,
+        tcp=_parse_tcp(section),
     )
     if driver == "docker":
         _check_containers(section, entry.containers)
         if section.values.pop("process", None) is not None:
             section.fail("process", "is only for the driver process")
-    section.check("proxyPort", 1 <= entry.port <= 65535, f"must be a port from 1 to 65535, not {entry.port}")
+    section.port("proxyPort", entry.port)
     section.done()
     return entry
+
+
+def _parse_tcp(parent: _Section) -> tuple[TcpEntry, ...]:
+    found = []
+    for index, value in enumerate(parent.take("tcp", list, [])):
+        section = _Section(value, f"{parent.key('tcp')}.{index}", parent.errors)
+        match section.take("listen", list):
+            case [str(address), int(port)] if _is_address(address) and 1 <= port <= 65535:
+                listen = (address, port)
+            case _:
+                listen = ("", 0)
+                section.check("listen", False, 'must be [address, port], such as ["127.0.0.1", 10300]')
+        entry = TcpEntry(listen, int(section.take("port", int)))
+        section.port("port", entry.port)
+        section.done()
+        found.append(entry)
+    return tuple(found)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_containers(section: _Section, names: tuple[str, ...]) -> None:
@@ -284,18 +331,25 @@ def _parse_process(parent: _Section) -> ProcessEntry:
     return entry
 
 
+def _singular(entry: ServiceEntry) -> Iterator[tuple[str, object]]:
+    """What only one may have, by its key. Values of two sorts are of two types, and so never equal."""
+    yield "name", entry.name
+    yield "proxyPort", entry.port
+    for number, tcp in enumerate(entry.tcp):
+        yield f"tcp.{number}.listen", tcp.listen
+        yield f"tcp.{number}.port", tcp.port
+    if entry.process:
+        yield "process.log", entry.process.log
+
+
 def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> None:
-    traits: tuple[tuple[str, Callable[[ServiceEntry], object]], ...] = (
-        ("name", lambda entry: entry.name),
-        ("proxyPort", lambda entry: entry.port),
-        ("process.log", lambda entry: entry.process.log if entry.process else entry.hostname),
-    )
-    for key, trait in traits:
-        seen: dict[object, str] = {}
-        for entry in services:
-            first = seen.setdefault(trait(entry), entry.hostname)
-            if first != entry.hostname:
-                errors.append(f"services.{entry.hostname}.{key}: is the same as services.{first}.{key}")
+    seen: dict[object, str] = {}
+    for entry in services:
+        for key, value in _singular(entry):
+            place = f"services.{entry.hostname}.{key}"
+            first = seen.setdefault(value, place)
+            if first != place:
+                errors.append(f"{place}: is the same as {first}")
     owners: dict[str, str] = {}
     for entry in services:
         for name in entry.containers if entry.driver == "docker" else ():

@@ -74,6 +74,7 @@ async def _serve(path: Path, config: Config) -> None:
         raise CommandError(f"unknown command {name!r}; known: {known}")
 
     await supervisor.adopt()
+    await supervisor.listen()
     server = await _listen(supervisor, config.listen, loop)
     control = ControlServer(config.control, command)
     try:

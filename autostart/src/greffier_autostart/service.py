@@ -188,7 +188,8 @@ class Service:
     async def _become_ready(self) -> None:
         """Raises StartError, with what was started still to be stopped."""
         if not await self._driver.running():
-            check_port_is_free(LOOPBACK, self.entry.port)
+            for port in sorted(self.entry.ports):
+                check_port_is_free(LOOPBACK, port)
         await self._driver.start()
         prober = self._loop.create_task(Prober(LOOPBACK, self.entry).until_ready())
         end = self._loop.create_task(self._driver.ended())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from .client import Client
 from .config import Config, ConfigError, ServiceEntry
 from .control import CommandError
 from .drivers import Drivers
+from .listeners import Listeners
 from .machine import Busy, State
 from .service import MAX_HOLD_SECONDS, Report, Service
 
@@ -18,6 +19,16 @@ MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
 LAST_CALL_SECONDS = 0.5
 """Before it ends, what is on its way over open connections already is still served."""
+
+
+class Connection(Protocol):
+    """A client's, whatever it speaks."""
+
+    def close_if_idle(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def sweep(self, now: float) -> None: ...
 
 
 class Supervisor:
@@ -32,7 +43,8 @@ class Supervisor:
         self._services: dict[str, Service] = {}
         self._replaced: list[Service] = []  # by one that runs beside it; they finish what they have in flight
         self._routes: dict[str, Service] = {}
-        self._clients: set[Client] = set()
+        self._clients: set[Connection] = set()
+        self._listeners = Listeners(self, loop)
         self._empty = asyncio.Event()
         self._leaving: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
@@ -47,14 +59,24 @@ class Supervisor:
     def find(self, host: str) -> Service | None:
         return self._routes.get(host)
 
-    def opened(self, client: Client) -> bool:
+    def opened(self, client: Connection) -> bool:
         self._clients.add(client)
         return len(self._clients) <= MAX_CONNECTIONS
 
-    def closed(self, client: Client) -> None:
+    def closed(self, client: Connection) -> None:
         self._clients.discard(client)
         if not self._clients:
             self._empty.set()
+
+    # listeners.House
+
+    def named(self, name: str) -> Service | None:
+        return self._services.get(name)
+
+    def troubled(self, name: str, why: str) -> None:
+        service = self._services[name]
+        state = service.machine.state
+        self._report(service, state, state, why)
 
     # Commands
 
@@ -114,6 +136,10 @@ class Supervisor:
         """Takes over what runs already, as far as it is ready in a moment."""
         await _adopt(self._services.values())
 
+    async def listen(self) -> None:
+        """Opens the addresses that services have beside HTTP; what cannot be had is told by `status`."""
+        await self._listeners.follow(self._config.services)
+
     async def reload(self, config: Config) -> dict[str, Any]:
         """Take over a new configuration. Raises ConfigError if it changes what only a restart can change, and
         CommandError while autostart stops.
@@ -153,12 +179,13 @@ class Supervisor:
             self._services[name].retire("was removed from this host")
             self._forget_in_the_end(self._services[name])
         self._route(config.services)
+        await self._listeners.follow(config.services)
         return {"added": added, "changed": changed, "removed": removed}
 
     # Upkeep
 
     async def sweep(self) -> None:
-        """Gives up slow clients and closes unused connections, for ever."""
+        """Gives up slow clients, closes unused connections and opens late addresses, for ever."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._loop.time()
@@ -166,10 +193,12 @@ class Supervisor:
                 client.sweep(now)
             for service in self._known():
                 service.pool.sweep()
+            await self._listeners.retry()
 
     async def close(self) -> None:
         """Finish what is in flight, within the services' own stop times, and stop what cannot go on alone."""
         self.closing = True  # from here on every answer is the last one of its connection
+        self._listeners.close()
         await self._without_clients(LAST_CALL_SECONDS)
         services = self._known()
         for service in self._services.values():
@@ -281,6 +310,10 @@ class Supervisor:
             "driver": service.entry.driver,
             "containers": list(service.entry.containers),
             "port": service.entry.port,
+            "tcp": [
+                {"listen": list(tcp.listen), "port": tcp.port, "error": self._listeners.error(tcp.listen)}
+                for tcp in service.entry.tcp
+            ],
             "draining": [
                 {"port": old.entry.port, "inFlight": old.machine.in_flight}
                 for old in self._replaced

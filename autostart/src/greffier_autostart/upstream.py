@@ -162,17 +162,20 @@ class Pool:
         else:
             upstream.abort()
 
-    def connect(self, done: Callable[[Upstream | None], None]) -> None:
-        """Open a new connection and call `done` with it, or with None if the service cannot be reached."""
-        task = self._loop.create_task(self._connect(done))
+    def connect(self, done: Callable[[Upstream | None], None], port: int | None = None) -> None:
+        """Open a new connection and call `done` with it, or with None if the service cannot be reached.
+
+        `port`: another one of the service's; such a connection is never given back.
+        """
+        task = self._loop.create_task(self._connect(done, port or self.port))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, done: Callable[[Upstream | None], None]) -> None:
+    async def _connect(self, done: Callable[[Upstream | None], None], port: int) -> None:
         upstream: Upstream | None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, upstream = await self._loop.create_connection(lambda: Upstream(self), self.host, self.port)
+                _, upstream = await self._loop.create_connection(lambda: Upstream(self), self.host, port)
         except (OSError, TimeoutError):
             upstream = None
         if upstream is not None and upstream.transport.is_closing():
