@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stt_core.errors import StartError
+from stt_core.reach import NONE, Hosts, hosts
 
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -17,6 +18,8 @@ class Settings:
 
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
+    url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
+    url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +33,8 @@ class Settings:
     subtitle_line: int = 42
     subtitle_lines: int = 2
     subtitle_seconds: int = 7
+    url_allow: Hosts = NONE
+    url_insecure: Hosts = NONE
 
 
 KNOWN = {
@@ -85,4 +90,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "subtitle_line": _number(10, 200),
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
+    "url_allow": hosts,
+    "url_insecure": hosts,
 }
