@@ -165,6 +165,7 @@ class Segment:
 class WindowResult:
     """What the engine heard in one window; times count from the window's own start.
 
+    language_probability: how sure the engine is of it, where it has heard it now and can tell.
     again: not None when the window must be decoded once more; it is then run with this value in
     `Window.again`, and the segments of this result are dropped.
     """
@@ -172,6 +173,7 @@ class WindowResult:
     language: str
     segments: tuple[Segment, ...] = ()
     again: Any = None
+    language_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,10 @@ def body(error: ApiError) -> dict[str, Any]:
 
 
 def headers(error: ApiError) -> dict[str, str]:
-    """The headers of an error; x-should-retry tells OpenAI's clients when a retry cannot help."""
+    """The headers of an error; x-should-retry tells OpenAI's clients when a retry cannot help.
+
+    An error that knows better has set it itself.
+    """
     if 400 <= error.status < 500 and error.status not in RETRY_MAY_HELP:
-        return error.headers | {"x-should-retry": "false"}
+        return {"x-should-retry": "false"} | error.headers
     return error.headers

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stt_core.errors import StartError
+from stt_core.reach import NONE, Hosts, hosts
 
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -22,6 +23,8 @@ class Settings:
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
+    url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
+    url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +42,8 @@ class Settings:
     subtitle_lines: int = 2
     subtitle_seconds: int = 7
     stop_seconds: int = 25
+    url_allow: Hosts = NONE
+    url_insecure: Hosts = NONE
 
 
 KNOWN = {
@@ -109,4 +114,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
     "stop_seconds": _number(0, 3600),
+    "url_allow": hosts,
+    "url_insecure": hosts,
 }
