@@ -50,7 +50,7 @@ class Scheduler:
         self._jobs: deque[Job] = deque()
         self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
         self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
-        self._passed: tuple[str, Engine] | None = None  # works for a long request, and has a second lane
+        self._running: tuple[str, Engine, list[Job]] | None = None  # what the main thread works with, and for
         self._passing = False  # the second thread is at work
         self._draining = False
         self._closed = False
@@ -278,12 +278,11 @@ class Scheduler:
             for job in set(working):
                 job.alone = job.alone + 1 if alone else 0
             self._jobs.rotate(-1)
-            if engine.capabilities.lanes > 1 and any(job.long for job in working):
-                self._passed = model, engine
+            self._running = model, engine, working
             self._changed.notify_all()
         self._forward(engine, batch)
         with self._changed:
-            self._passed = None
+            self._running = None
 
     def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
         """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
@@ -315,9 +314,9 @@ class Scheduler:
     def _carry(self) -> None:
         """One forward for the passengers."""
         with self._changed:
-            if self._passed is None:
+            if self._running is None:
                 return
-            model, engine = self._passed
+            model, engine, _ = self._running
             jobs = self._passengers()
             batch = self._batch(model, engine, jobs)
             self._passing = True
@@ -334,9 +333,11 @@ class Scheduler:
 
     def _passengers(self) -> list[Job]:
         """Those that need not wait for the running forward."""
-        if self._passed is None:
+        if self._running is None:
             return []
-        model, _ = self._passed
+        model, engine, working = self._running
+        if engine.capabilities.lanes < 2 or not any(job.long for job in working):
+            return []
         return [job for job in self._jobs if job.brief and job.waiting and job.options.model == model]
 
     # Either thread

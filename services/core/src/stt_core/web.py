@@ -22,6 +22,7 @@ class Web(uvicorn.Server):
         self._scheduler = scheduler
         self._patience = patience
         self._end: float | None = None
+        self._idle = 0  # ticks
 
     def drain(self) -> None:
         """Stop soon. May be called by any thread, and by a signal's handler."""
@@ -29,17 +30,18 @@ class Web(uvicorn.Server):
         self._end = time.monotonic() + self._patience
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._end is None:
-            self.drain()
-        else:  # asked twice: do not wait
-            super().handle_exit(sig, frame)
+        if self._end is not None:  # asked twice: do not wait
+            self._patience = 0
+        self.drain()
 
     async def on_tick(self, counter: int) -> bool:
         if self._end is not None and not self.should_exit:
             left = self._end - time.monotonic()
             if left <= 0:
                 self._scheduler.give_up()
-            if left <= 0 or self._scheduler.idle:
+            # Idle for a tick: what was answered last is on its way.
+            self._idle = self._idle + 1 if self._scheduler.idle else 0
+            if left <= 0 or self._idle > 1:
                 self.config.timeout_graceful_shutdown = max(FLUSH_SECONDS, int(left))
                 self.should_exit = True
         return await super().on_tick(counter)
