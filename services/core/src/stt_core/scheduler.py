@@ -270,7 +270,10 @@ class Scheduler:
                     self._end(job, error)
             return
         with self._changed:
+            # Those of other models cannot take part, but count among those who wait.
             jobs = sorted(self._jobs, key=lambda job: job.options.model != model)
+            if not any(job.waiting and job.options.model == model for job in jobs):
+                return  # given up meanwhile
             batch = self._batch(model, engine, jobs)
             working = [job for job, _, _ in batch]
             # What the second thread has in its hands does not share this one.
