@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from stt_core import memory
 from stt_core.vad import VoiceDetector
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Loading:
     def __init__(self, engine: "Engine", model: str) -> None:
         self.done: Future[VoiceDetector] = Future()
         self.seconds = 0.0
+        self.memory = 0  # bytes that the process grew by
         self._engine: Engine | None = engine
         self.model = model
 
@@ -42,7 +44,7 @@ class Loading:
 
     def _load(self) -> None:
         assert self._engine is not None
-        started = time.monotonic()
+        started, before = time.monotonic(), memory.resident()
         detector: Future[VoiceDetector] = Future()
         threading.Thread(target=_into, args=(detector,), name="load-vad", daemon=True).start()
         try:
@@ -52,6 +54,7 @@ class Loading:
             self.done.set_exception(error)
             return
         self.seconds = time.monotonic() - started
+        self.memory = max(0, memory.resident() - before)
         log.info("model %s loaded in %.2f s", self.model, self.seconds)
         self.done.set_result(found)
 

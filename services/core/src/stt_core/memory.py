@@ -1,30 +1,29 @@
-"""How much memory this process has, and may have."""
+"""How much memory this process has, and how much it may have. Linux."""
 
 import os
 from pathlib import Path
 
-from stt_core import cgroup
-
-PAGE = os.sysconf("SC_PAGE_SIZE")
-UNLIMITED = 1 << 50
-"""Above this a limit of version 1's control groups means that there is none."""
+from stt_core.cores import groups
 
 
-def used(process: int | str = "self") -> int:
-    """Resident bytes of a process."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def limit(root: Path = Path("/")) -> int | None:
-    """Bytes that the control groups (v2 and v1) allow; None where they allow all."""
-    limits = [_limit(folder) for folder in cgroup.folders("memory", root)]
-    return min((limit for limit in limits if limit is not None and limit < UNLIMITED), default=None)
+    """Bytes that the control groups (v2 and v1) leave to it; None where there is no limit."""
+    limits = [value for folder in groups("memory", root) if (value := _limit(folder)) is not None]
+    return min(limits, default=None)
 
 
 def _limit(folder: Path) -> int | None:
     for name in ("memory.max", "memory.limit_in_bytes"):
         try:
-            return int((folder / name).read_text())
-        except (OSError, ValueError):
+            text = (folder / name).read_text().strip()
+        except OSError:
             continue
+        # v1 says "no limit" by a number that no machine has.
+        return int(text) if text.isdecimal() and int(text) < 2**60 else None
     return None

@@ -70,9 +70,9 @@ class Shelf:
     def __contains__(self, model: str) -> bool:
         return model in self._loaded
 
-    def put(self, model: str, engine: Engine, seconds: float, cost: int | None = None) -> None:
-        """Keep a loaded engine; loading took `seconds`. cost: bytes, where it was measured."""
-        self._costs[model] = self._size(model) if cost is None else cost
+    def put(self, model: str, engine: Engine, seconds: float, grown: int) -> None:
+        """Keep a loaded engine; loading took `seconds`, and `grown` bytes of this process."""
+        self._costs[model] = grown if self._measured else self._size(model)
         self._loaded[model] = Loaded(engine, self._costs[model])
         self._able[model] = engine.capabilities
         self._stays = self._clock() + STAY * seconds
@@ -104,7 +104,7 @@ class Shelf:
 
     def _load(self, model: str) -> None:
         self._put_away(self._leaving(model))
-        before, started = memory.used(), self._clock()
+        before, started = memory.resident(), self._clock()
         try:
             engine = self._make()
             engine.load(model)
@@ -116,7 +116,7 @@ class Shelf:
             raise ApiError(message, param="model", code="model_not_loadable", headers=headers) from error
         seconds = self._clock() - started
         log.info("model %s loaded in %.2f s", model, seconds)
-        self.put(model, engine, seconds, max(0, memory.used() - before) if self._measured else None)
+        self.put(model, engine, seconds, max(0, memory.resident() - before))
 
     def _put_away(self, models: Iterable[str]) -> None:
         for model in models:

@@ -1,0 +1,282 @@
+"""The engine's threads: the windows of all requests pass through them, fairly and in batches."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+
+from stt_core.audio import SAMPLE_RATE
+from stt_core.batch import choose
+from stt_core.engine import Capabilities, Engine, Window, WindowResult
+from stt_core.errors import ApiError
+from stt_core.job import Job
+from stt_core.jobs import Jobs, stopping, told
+from stt_core.loading import Loading
+from stt_core.metrics import Metrics
+from stt_core.shelf import Shelf
+from stt_core.timeline import restored
+
+LOOK = 0.1
+"""Seconds between looks at what no notification tells of."""
+PACE = 0.08
+"""Seconds of work for a second of speech, until a model's own are known: base on two cores."""
+
+Taken = tuple[Job, int, Window]
+
+
+class Lanes:
+    """The main thread loads models and takes every request. Where an engine has a second lane, a second
+    thread takes requests of one window past a forward that works for a long one."""
+
+    def __init__(self, jobs: Jobs, shelf: Shelf, loading: Loading, metrics: Metrics) -> None:
+        self._jobs = jobs
+        self._changed = jobs.changed
+        self._shelf = shelf
+        self._loading = loading
+        self._metrics = metrics
+        self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
+        self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
+        self._running: tuple[str, Engine, list[Job]] | None = None  # what the main thread works with, and for
+        self._passing = False  # the second thread is at work
+        self._threads = [
+            threading.Thread(target=self._main, name="engine", daemon=True),
+            threading.Thread(target=self._express, name="express", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for the running forwards, after the jobs were closed."""
+        for thread in self._threads:
+            thread.join()
+
+    def ask(self, model: str) -> "Future[Capabilities]":
+        """What a model can do, once it is loaded; it holds an ApiError where that fails."""
+        answer: Future[Capabilities] = Future()
+        answer.set_running_or_notify_cancel()  # as in Job
+        with self._changed:
+            if self._jobs.closed:
+                answer.set_exception(stopping())
+            else:
+                self._asked.append((model, answer))
+                self._changed.notify_all()
+        return answer
+
+    # The main thread
+
+    def _main(self) -> None:
+        while not self._loading.done.done():
+            try:
+                self._loading.done.exception(timeout=LOOK)
+            except TimeoutError:
+                if self._jobs.closed:
+                    return
+        if self._loading.failure is not None:
+            return
+        loading = self._loading
+        self._shelf.put(loading.model, loading.taken(), loading.seconds, loading.memory)
+        self._metrics.load_seconds.set(loading.seconds)
+        self._metrics.ready.set(1)
+        while True:
+            asked = job = None
+            with self._changed:
+                while not (self._jobs.closed or self._asked or self._whole() or self._offers()):
+                    # Whether a job is settled also depends on the time.
+                    self._changed.wait(LOOK if any(job.waiting for job in self._jobs) else None)
+                if self._jobs.closed:
+                    for _, answer in self._asked:
+                        answer.set_exception(stopping())
+                    return
+                if self._asked:
+                    asked = self._asked.popleft()
+                elif job := self._whole():
+                    job.finishing = True
+                else:
+                    model = self._next()
+            if asked is not None:
+                self._tell(*asked)
+            elif job is not None:
+                self._conclude(job)
+            else:
+                self._advance(model)
+
+    def _whole(self) -> Job | None:
+        return next((job for job in self._jobs if job.complete), None)
+
+    def _offers(self) -> bool:
+        return any(job.waiting and job.settled for job in self._jobs)
+
+    def _next(self) -> str:
+        """The model of the request whose turn it is; one that must not be loaded yet is passed over."""
+        models = [job.options.model for job in self._jobs if job.waiting]
+        return next((model for model in models if self._shelf.welcome(model)), models[0])
+
+    def _tell(self, model: str, answer: "Future[Capabilities]") -> None:
+        try:
+            answer.set_result(self._engine(model).capabilities)
+        except ApiError as error:
+            answer.set_exception(error)
+
+    def _engine(self, model: str) -> Engine:
+        """The loaded engine of a model. Raises ApiError."""
+        if model not in self._shelf:
+            with self._changed:  # what the second thread works with stays where it is
+                self._changed.wait_for(lambda: not self._passing)
+        return self._shelf.get(model)
+
+    def _conclude(self, job: Job) -> None:
+        try:
+            engine = self._engine(job.options.model)
+        except ApiError as error:
+            with self._changed:
+                self._jobs.end(job, error)
+        else:
+            self._finish(engine, job)
+
+    def _advance(self, model: str) -> None:
+        """One forward for the requests of a model."""
+        try:
+            engine = self._engine(model)
+        except ApiError as error:
+            with self._changed:
+                for job in [job for job in self._jobs if job.options.model == model]:
+                    self._jobs.end(job, error)
+            return
+        with self._changed:
+            # Those of other models cannot take part, but count among those who wait.
+            jobs = sorted(self._jobs, key=lambda job: job.options.model != model)
+            if not any(job.waiting and job.options.model == model for job in jobs):
+                return  # given up meanwhile
+            batch = self._batch(model, engine, jobs)
+            working = [job for job, _, _ in batch]
+            # What the second thread has in its hands does not share this one.
+            alone = sum(bool(job.waiting) or not job.brief for job in {*jobs, *working}) == 1
+            for job in set(working):
+                job.alone = job.alone + 1 if alone else 0
+            self._jobs.turn()
+            self._running = model, engine, working
+            self._changed.notify_all()
+        self._forward(engine, batch)
+        with self._changed:
+            self._running = None
+
+    def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
+        """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
+
+        def group(item: tuple[int, Window]) -> Hashable:
+            window = item[1]
+            return window.options.model, engine.group(window) if window.options.model == model else None
+
+        chosen = choose([job.offered() for job in jobs], group, lambda item: self._cost(item[1]))
+        taken = [(jobs[place], index, window) for place, (index, window) in chosen]
+        for job, _, _ in taken:
+            job.waiting.popleft()
+        return taken
+
+    def _cost(self, window: Window) -> float:
+        """Seconds that a window is expected to take."""
+        return self._pace.get(window.options.model, PACE) * len(window.samples) / SAMPLE_RATE
+
+    # The second thread, for short requests beside long ones
+
+    def _express(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs.closed or self._passengers())
+                if self._jobs.closed:
+                    return
+            self._carry()  # nothing of it, such as an engine, outlives the call
+
+    def _carry(self) -> None:
+        """One forward for the passengers."""
+        with self._changed:
+            if self._running is None:
+                return
+            model, engine, _ = self._running
+            jobs = self._passengers()
+            batch = self._batch(model, engine, jobs)
+            self._passing = True
+        self._forward(engine, batch)
+        with self._changed:
+            whole = [job for job in jobs if job.complete and not job.over]
+            for job in whole:
+                job.finishing = True
+        for job in whole:
+            self._finish(engine, job)
+        with self._changed:
+            self._passing = False
+            self._changed.notify_all()
+
+    def _passengers(self) -> list[Job]:
+        """Those that need not wait for the running forward."""
+        if self._running is None:
+            return []
+        model, engine, working = self._running
+        if engine.capabilities.lanes < 2 or not any(job.long for job in working):
+            return []
+        return [job for job in self._jobs if job.brief and job.waiting and job.options.model == model]
+
+    # Either thread
+
+    def _forward(self, engine: Engine, batch: Sequence[Taken]) -> None:
+        if not batch:
+            return
+        started = time.monotonic()
+        try:
+            heard = engine.run([window for _, _, window in batch])
+            results = [
+                restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)
+            ]
+        except Exception as error:
+            if len(batch) > 1:  # find the one that fails; the others are not to blame
+                for taken in batch:
+                    self._forward(engine, [taken])
+                return
+            with self._changed:
+                self._jobs.end(batch[0][0], told(error))
+            return
+        finally:
+            self._metrics.inference_seconds.inc(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._metrics.forward_seconds.observe(seconds)
+        self._metrics.batch_windows.observe(len(batch))
+        with self._changed:
+            self._learn(batch, seconds)
+            for taken, result in reversed(list(zip(batch, results, strict=True))):
+                self._keep(*taken, result)
+            self._changed.notify_all()
+
+    def _learn(self, batch: Sequence[Taken], seconds: float) -> None:
+        """Keep a moving average of a model's pace."""
+        model = batch[0][2].options.model
+        pace = seconds * SAMPLE_RATE / sum(len(window.samples) for _, _, window in batch)
+        known = self._pace.get(model, pace)
+        self._pace[model] = known + 0.2 * (pace - known)
+
+    def _keep(self, job: Job, index: int, window: Window, result: WindowResult) -> None:
+        if job.over:
+            return
+        job.language = job.language or result.language
+        if result.again is None:
+            job.results[index] = result
+            job.tell()
+        else:
+            job.waiting.appendleft((index, replace(window, again=result.again)))
+
+    def _finish(self, engine: Engine, job: Job) -> None:
+        results = [job.results[index] for index in range(job.cut)]
+        try:
+            transcript = engine.finish(job.source, results, job.options)
+        except Exception as error:
+            with self._changed:
+                self._jobs.end(job, told(error))
+            return
+        self._metrics.audio_seconds.inc(transcript.duration)
+        with self._changed:
+            if not job.over:
+                job.answer.set_result(transcript)
+                self._jobs.end(job)
