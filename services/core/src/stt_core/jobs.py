@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stt_core.errors import ApiError, Unavailable
 from stt_core.job import Job
@@ -33,9 +33,12 @@ class Jobs:
         if self.closed:
             self.end(job, stopping())
 
-    def turn(self) -> None:
-        """The first has had its turn."""
-        self._jobs.rotate(-1)
+    def back(self, served: Iterable[Job]) -> None:
+        """Those that were served go behind all who wait."""
+        for job in served:
+            if not job.over:
+                self._jobs.remove(job)
+                self._jobs.append(job)
 
     def end(self, job: Job, error: BaseException | None = None) -> None:
         """No further forward starts for it. With an error, that is its answer."""

@@ -152,17 +152,17 @@ class Lanes:
             if not any(job.waiting and job.options.model == model for job in jobs):
                 return  # given up meanwhile
             batch = self._batch(model, engine, jobs)
-            working = [job for job, _, _ in batch]
+            working = list(dict.fromkeys(job for job, _, _ in batch))
             # What the second thread has in its hands does not share this one.
             alone = sum(bool(job.waiting) or not job.brief for job in {*jobs, *working}) == 1
-            for job in set(working):
+            for job in working:
                 job.alone = job.alone + 1 if alone else 0
-            self._jobs.turn()
             self._running = model, engine, working
             self._changed.notify_all()
         self._forward(engine, batch)
         with self._changed:
             self._running = None
+            self._jobs.back(working)
 
     def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
         """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
