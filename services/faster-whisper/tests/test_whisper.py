@@ -158,6 +158,7 @@ def test_a_model_that_is_not_whole_is_one_sentence(
         ({"STT_PORT": "http"}, "STT_PORT"),
         ({"STT_HOST": "203.0.113.1"}, "Cannot listen on 203.0.113.1"),
         ({"STT_COMPUTE_TYPE": "int3"}, "int3"),
+        ({"STT_MODEL_ALIASES": "best=large"}, "STT_MODEL_ALIASES"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(variables: dict[str, str], said: str) -> None:

@@ -71,7 +71,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorBody, "desc
 def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: str) -> FastAPI:
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
-    models = Models(settings.model, settings.models, settings.model_aliases)
+    models = Models.of(settings)
     app = FastAPI(
         title=title,
         version=__version__,

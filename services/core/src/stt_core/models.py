@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel
 
 from stt_core.errors import NotFound, StartError
+from stt_core.settings import Settings
 
 ALIASES = (
     "whisper-1",
@@ -64,6 +65,11 @@ class Models:
                 )
             self._aliases[alias] = model
         self.names = tuple(dict.fromkeys((*self.known, *self._aliases)))
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Models":
+        """Those of a service. Raises StartError."""
+        return cls(settings.model, settings.models, settings.model_aliases)
 
     def resolve(self, name: str) -> str:
         """The model that a name means; an empty one means the default.
