@@ -32,12 +32,16 @@ class Toy:
     """`gate` holds every forward while it is closed; `batches` are the requests of each forward."""
 
     def __init__(self, able: Capabilities = ABLE) -> None:
-        self.capabilities = able
+        self._able = able
         self.gate = threading.Event()
         self.gate.set()
         self.batches: list[list[Hashable]] = []
         self.asked: Options | None = None
         self.poison: str | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._able
 
     def load(self, model: str) -> None:
         pass
