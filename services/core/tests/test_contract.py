@@ -5,16 +5,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from toy import Toy
+from toy import ABLE, Toy
 
 from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.cases_answers import *  # noqa: F403
+from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.service import Service, in_thread
+from stt_core.engine import Capabilities
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     with in_thread(Toy(), "toy/model") as running:
         yield running
+
+
+@pytest.fixture
+def able() -> Capabilities:
+    return ABLE
 
 
 @pytest.fixture

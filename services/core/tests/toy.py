@@ -2,23 +2,46 @@
 
 import threading
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from stt_core.audio import SAMPLE_RATE, AudioSource
-from stt_core.engine import Capabilities, Options, Segment, Transcript, Window, WindowResult, Word, join
+from stt_core.engine import (
+    Capabilities,
+    Logprob,
+    Options,
+    Segment,
+    Transcript,
+    Window,
+    WindowResult,
+    Word,
+    join,
+)
+
+ABLE = Capabilities(
+    languages=("en", "fr"),
+    word_times=True,
+    prompt=True,
+    hotwords=True,
+    translation=True,
+    logprobs=True,
+    speakers=True,
+)
 
 
 class Toy:
     """`gate` holds every forward while it is closed; `batches` are the requests of each forward."""
 
-    def __init__(self) -> None:
+    def __init__(self, able: Capabilities = ABLE) -> None:
+        self._able = able
         self.gate = threading.Event()
         self.gate.set()
         self.batches: list[list[Hashable]] = []
+        self.asked: Options | None = None
         self.poison: str | None = None
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(languages=("en", "fr"), word_times=True, prompt=True, hotwords=True)
+        return self._able
 
     def load(self, model: str) -> None:
         pass
@@ -27,6 +50,7 @@ class Toy:
         return window.options.temperature
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+        self.asked = windows[0].options
         self.batches.append([window.options.prompt for window in windows])
         assert self.gate.wait(60)
         if any(window.options.prompt == self.poison for window in windows):
@@ -34,15 +58,34 @@ class Toy:
         return [heard(window) for window in windows]
 
     def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
-        return join(audio, results, options)
+        """Known voices take turns, or A and B."""
+        transcript = join(audio, results, options)
+        if not options.speakers:
+            return transcript
+        names = [voice.name for voice in options.voices] or ["A", "B"]
+        return replace(
+            transcript,
+            segments=tuple(
+                replace(segment, speaker=names[index % len(names)])
+                for index, segment in enumerate(transcript.segments)
+            ),
+        )
 
 
 def heard(window: Window) -> WindowResult:
     seconds = len(window.samples) / SAMPLE_RATE
+    unit = "translated" if window.options.task == "translate" else "second"
     words = tuple(
-        Word(f" second{index}", float(index), min(index + 1.0, seconds), 0.9)
+        Word(f" {unit}{index}", float(index), min(index + 1.0, seconds), 0.9)
         for index in range(max(1, int(seconds)))
     )
-    text = "".join(word.text for word in words)
-    segment = Segment(0.0, seconds, text, words=words if window.options.word_times else ())
+    segment = Segment(
+        0.0,
+        seconds,
+        "".join(word.text for word in words),
+        words=words if window.options.word_times else (),
+        logprobs=tuple(Logprob(word.text.encode(), -0.1) for word in words)
+        if window.options.logprobs
+        else (),
+    )
     return WindowResult(window.language or "en", (segment,))

@@ -5,6 +5,16 @@ from pathlib import Path
 import pytest
 
 from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.cases_answers import *  # noqa: F403
+from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_streams import *  # noqa: F403
+from stt_core.engine import Capabilities
+from stt_core.languages import NAMES
+
+
+@pytest.fixture
+def able() -> Capabilities:
+    return Capabilities(tuple(NAMES), word_times=True, prompt=True, hotwords=True)
 
 
 @pytest.fixture

@@ -233,6 +233,6 @@ def _sample(reference: str) -> bytes:
     except binascii.Error:
         pass
     raise BadRequest(
-        "known_speaker_references must be data URLs: data:audio/wav;base64,…",
+        "known_speaker_references must be data URLs, as data:audio/wav;base64 and so on.",
         param="known_speaker_references",
     )

@@ -17,6 +17,7 @@ from openai.types.audio import Transcription, TranscriptionVerbose
 from openai.types.model import Model
 
 from stt_core.contract import sounds
+from stt_core.contract.asserts import refused
 from stt_core.contract.service import DEADLINE, UPLOAD_LIMIT, Service, until
 
 
@@ -68,9 +69,9 @@ def test_subtitles_and_text(service: Service) -> None:
     assert text.endswith("\n") and text.strip()
     srt = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="srt")
     clock = r"\d\d:\d\d:\d\d"
-    assert re.fullmatch(rf"(\d+\n{clock},\d{{3}} --> {clock},\d{{3}}\n.+\n\n?)+", srt)
+    assert re.fullmatch(rf"(\d+\n{clock},\d{{3}} --> {clock},\d{{3}}\n(.+\n)+\n?)+", srt)
     vtt = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="vtt")
-    assert re.fullmatch(rf"WEBVTT\n\n({clock}\.\d{{3}} --> {clock}\.\d{{3}}\n.+\n\n?)+", vtt)
+    assert re.fullmatch(rf"WEBVTT\n\n({clock}\.\d{{3}} --> {clock}\.\d{{3}}\n(.+\n)+\n?)+", vtt)
 
 
 @pytest.mark.parametrize("suffix", sorted(sounds.ENCODINGS))
@@ -114,7 +115,11 @@ BAD_FIELDS: dict[str, dict[str, Any]] = {
     "response_format": {"response_format": "docx"},
     "language": {"language": "klingon"},
     "timestamp_granularities": {"response_format": "verbose_json", "timestamp_granularities__": "letter"},
-    "stream": {"stream": "true"},
+    "stream": {"stream": "perhaps"},
+    "languages": {"languages__": ["en", "klingon"]},
+    "include": {"include__": "everything"},
+    "chunking_strategy": {"chunking_strategy": "sometimes"},
+    "known_speaker_names": {"known_speaker_names__": ["a", "b", "c", "d", "e"]},
 }
 
 
@@ -122,6 +127,44 @@ BAD_FIELDS: dict[str, dict[str, Any]] = {
 def test_bad_fields_are_named(service: Service, param: str) -> None:
     error = refused(service.post(sounds.speech(), **BAD_FIELDS[param]), 400)
     assert error["param"] == param
+
+
+TOGETHER: dict[str, dict[str, Any]] = {
+    "timestamp_granularities": {"timestamp_granularities__": "word"},
+    "include": {"include__": "logprobs", "response_format": "text"},
+}
+
+
+@pytest.mark.parametrize("param", TOGETHER)
+def test_fields_that_do_not_go_together_are_named(service: Service, param: str) -> None:
+    assert refused(service.post(sounds.speech(), **TOGETHER[param]), 400)["param"] == param
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"chunking_strategy": '{"type": "server_vad", "threshold": 0.3}'},
+        {"chunking_strategy[type]": "server_vad", "chunking_strategy[silence_duration_ms]": "500"},
+        {"chunking_strategy": "auto", "languages": "en", "stream": "false", "vad_filter": "true"},
+        {"languages": ["en", "fr"], "keywords": "country", "keywords__": "Americans", "language": ""},
+    ],
+)
+def test_objects_lists_and_unknown_fields(service: Service, fields: dict[str, Any]) -> None:
+    answer = service.post(sounds.speech(), **fields)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["text"]
+
+
+@pytest.mark.parametrize("field", ["type", "threshold", "silence_duration_ms"])
+def test_a_wrong_part_of_an_object_is_named(service: Service, field: str) -> None:
+    wrong = {"chunking_strategy[type]": "server_vad", f"chunking_strategy[{field}]": "-1"}
+    error = refused(service.post(sounds.speech(), **wrong), 400)
+    assert error["param"] == "chunking_strategy" and field in error["message"]
+
+
+def test_a_field_that_is_too_long_is_named(service: Service) -> None:
+    error = refused(service.post(sounds.speech(), prompt="word " * 20_000), 400)
+    assert error["param"] == "prompt"
 
 
 def test_no_file(service: Service) -> None:
@@ -251,15 +294,3 @@ def test_odd_files(service: Service, rate: int, channels: int, length: float) ->
     noise = np.random.default_rng(0).integers(-9, 9, max(1, int(rate * length)) * channels)
     answer = service.post(sounds.wav(noise, rate, channels))
     assert answer.status_code in (200, 400), answer.text
-
-
-def refused(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The error of an answer that must be one, in OpenAI's shape."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["x-should-retry"] == "false"
-    assert answer.headers["x-request-id"]
-    body = answer.json()
-    assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}
-    assert body["error"]["type"] == "invalid_request_error"
-    assert body["error"]["message"].endswith((".", "?"))
-    return dict(body["error"])

@@ -37,11 +37,18 @@ class Service:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=DEADLINE)
 
-    def post(self, file: bytes | None, name: str = "audio.wav", **fields: Any) -> httpx.Response:
+    def post(
+        self,
+        file: bytes | None,
+        name: str = "audio.wav",
+        *,
+        path: str = "/v1/audio/transcriptions",
+        **fields: Any,
+    ) -> httpx.Response:
         files = None if file is None else {"file": (name, file)}
         data = {key.replace("__", "[]"): value for key, value in fields.items()}
         return httpx.post(
-            f"{self.url}/v1/audio/transcriptions",
+            self.url + path,
             files=files or {"nothing": ("", b"")},
             data=data,
             timeout=DEADLINE,

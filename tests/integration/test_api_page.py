@@ -1,0 +1,44 @@
+"""The examples of docs/api.md, run as they stand there but for address and key."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.kit import JFK, PATIENCE, ROOT, SAID, Kit
+
+PAGE = (ROOT / "docs" / "api.md").read_text()
+
+
+def examples(kit: Kit, language: str) -> str:
+    found = "\n".join(re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL))
+    assert found
+    return found.replace("https://whisper.example.org", f"{kit.origin}/whisper").replace("your API key", kit.api_key)
+
+
+def ran(kit: Kit, folder: Path, *command: str) -> str:
+    shutil.copy(JFK, folder / "speech.wav")
+    trust = {"SSL_CERT_FILE": kit.authority, "CURL_CA_BUNDLE": kit.authority, "NO_PROXY": "localhost"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **trust, "API_KEY": kit.api_key},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_python_examples(kit: Kit, tmp_path: Path) -> None:
+    told = ran(kit, tmp_path, sys.executable, "-c", examples(kit, "python"))
+    assert told.startswith(SAID) and " country." in told and told.count(SAID) >= 2
+
+
+def test_curl_example(kit: Kit, tmp_path: Path) -> None:
+    told = ran(kit, tmp_path, "bash", "-ec", examples(kit, "sh"))
+    assert told.startswith("1\n00:00:0") and "fellow Americans" in told
