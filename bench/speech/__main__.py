@@ -25,8 +25,7 @@ SCENARIOS: Mapping[str, Callable[[Scene], Iterator[Figure]]] = {
     "words": speed.words,
     "clips": clips.measure,
     "errors": errors.measure,
-    "stream": long.ten_minutes,
-    "hour": long.hour,
+    "long": long.measure,
 }
 HOW = (
     "of each process; base int8, beam 5 and VAD everywhere; the service as a process without nginx and autostart, the "
