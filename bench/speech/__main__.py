@@ -5,6 +5,7 @@ For development, `python -m bench.speech --only NAME…` runs some scenarios and
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.speech")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="NAME", help=", ".join(SCENARIOS))
     only = parser.parse_args().only
+    # A plain `kill` cleans up too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: list[Figure] = []
     busy = os.getloadavg()[0]
     try:
