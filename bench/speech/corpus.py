@@ -22,8 +22,8 @@ from bench.speech.texts import DAYS, MONTHS, NUMBERS, TEXTS
 
 ESPEAK = {"fr": "fr-fr", "es": "es", "it": "it", "de": "de", "ru": "ru"}
 ESPEAK_SPEED = 150
-DATES = 8
-"""Dates of a language: some 35 s."""
+DATES = 16
+"""Dates of a language: some 70 s."""
 PROMPTS_SECONDS = 30
 LONG_PROMPT = (4.0, 30.0)
 """Seconds of a prompt that is speech long enough to have a context, and fits one window."""
