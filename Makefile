@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
+# torch's wheels for the processor alone are one for each Python, and nobody needs triton there.
+LOCK_SPEECH := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) --no-emit-package triton \
+	-c services/faster-whisper/requirements.lock
 
 .PHONY: help setup demo setup-tests test test-vps check bench lock docs clean
 
@@ -27,8 +30,8 @@ test: setup-tests ## set up all that is needed and run check and every test
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps
 
-bench: setup-tests ## measure: make bench NAME=path, or NAME=deploy (root on Debian 12)
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, or NAME=deploy"; exit 2; }
+bench: setup-tests ## measure: make bench NAME=path, NAME=speech, or NAME=deploy (root on Debian 12)
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
@@ -43,6 +46,7 @@ lock: setup ## resolve every lock file anew
 	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
 		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
 	$(LOCK) bench/peers/requirements.in -o bench/peers/requirements.lock
+	$(LOCK_SPEECH) bench/peers/speech/requirements.in -o bench/peers/speech/requirements.lock
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -32,21 +32,28 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value; `figure` names its unit, `note` says how it was measured."""
+    """One measured value; `figure` names its unit, `note` says how it was measured.
+
+    value: None where it could not be measured; the note says why.
+    """
 
     figure: str
-    value: float
+    value: float | None
     note: str
     goal: Goal | None = None
 
     @property
     def met(self) -> bool | None:
-        """Whether the value as it is shown meets the goal; None where there is no goal."""
+        """Whether the value as it is shown meets the goal; None where there is neither goal nor failure."""
+        if self.shown is None:
+            return False
         return self.goal.met(self.shown) if self.goal else None
 
     @property
-    def shown(self) -> float:
+    def shown(self) -> float | None:
         """Rounded to three figures behind the point, or to four in all where it is large."""
+        if self.value is None:
+            return None
         return round(self.value, 3) if abs(self.value) < 1000 else float(f"{self.value:.4g}")
 
 
@@ -61,8 +68,8 @@ def machine() -> str:
     return f"{cores} core{'s' * (cores != 1)}"
 
 
-def publish(name: str, figures: Sequence[Figure]) -> None:
-    """Print the table and write the JSON."""
+def publish(name: str, figures: Sequence[Figure], keep: bool = True) -> None:
+    """Print the table and, where it shall be kept, write the JSON."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PIPE_WIDTH)
@@ -72,11 +79,14 @@ def publish(name: str, figures: Sequence[Figure]) -> None:
     words = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
     for one in figures:
         goal = str(one.goal) if one.goal else ""
-        table.add_row(escape(one.figure), f"{one.shown:g}", goal, words[one.met], escape(one.note))
+        value = "" if one.shown is None else f"{one.shown:g}"
+        table.add_row(escape(one.figure), value, goal, words[one.met], escape(one.note))
     console.print(table)
     missed = [one.figure for one in figures if one.met is False]
-    goals = sum(one.goal is not None for one in figures)
+    goals = sum(one.met is not None for one in figures)
     console.print(f"{goals - len(missed)} of {goals} goals met." + (f" Missed: {'; '.join(missed)}." if missed else ""))
+    if not keep:
+        return
     rows = [
         {
             "figure": one.figure,

@@ -1,20 +1,19 @@
 """Served transcription against the raw library, on the same audio, in turns."""
 
-import json
 import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import openai
 
-from bench.path.host import MODEL, SERVICES, Deployed, environment
+from bench.path.host import MODEL, SERVICES, Deployed
 from bench.report import Figure, Goal, spread
+from bench.speech.peers import raw_library
+from bench.speech.words import edits
+from bench.warm import Timed, Warm
 from deploy import ROOT
 from deploy.operations import models
 from deploy.operations.report import Reporter
@@ -26,59 +25,10 @@ WARM_UP = ROOT / "examples" / "jfk.wav"
 GOAL = Goal("at least", 0.95)
 
 
-@dataclass(frozen=True)
-class Timed:
-    """One transcription; wall time in seconds."""
-
-    seconds: float
-    text: str
-
-
-class Raw:
-    """The library's process, asked line by line."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.threads = int(self._answer()["threads"])
-
-    def transcribe(self, audio: Path, *, batched: bool) -> Timed:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps({"audio": str(audio), "batched": batched}) + "\n")
-        self._process.stdin.flush()
-        return Timed(**self._answer())
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the raw library's process ended; its reason stands above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
-@contextmanager
-def raw_library(model: str) -> Iterator[Raw]:
-    """The library's process, with the model loaded."""
-    command = (str(SERVICES), "-m", "bench.path.raw", model)
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment(PYTHONPATH=f"{ROOT}/services/core/src"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Raw(process)
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def measure(there: Deployed, folder: Path, report: Reporter) -> Iterator[Figure]:
     """Figures of every length of audio."""
     with report.step("Reading paragraphs aloud"):
-        command = (str(SERVICES), "-m", "bench.speech", str(folder), *map(str, ROUNDS))
+        command = (str(SERVICES), "-m", "bench.speech.maker", str(folder), *map(str, ROUNDS))
         subprocess.run(command, cwd=ROOT, check=True)
     http = openai.DefaultHttpxClient(verify=there.trust)
     with (
@@ -92,7 +42,7 @@ def measure(there: Deployed, folder: Path, report: Reporter) -> Iterator[Figure]
 
 
 def _compare(
-    client: openai.OpenAI, raw: Raw, audio: Path, seconds: int, rounds: int, report: Reporter
+    client: openai.OpenAI, raw: Warm, audio: Path, seconds: int, rounds: int, report: Reporter
 ) -> Iterator[Figure]:
     library: list[Timed] = []
     served: list[Timed] = []
@@ -137,11 +87,6 @@ def _spread(timed: list[Timed]) -> str:
 
 
 def difference(before: str, after: str) -> float:
-    """Words to insert, delete or replace (Levenshtein) by the words of `before`."""
+    """Words to insert, delete or replace by the words of `before`."""
     old, new = (re.findall(r"[\w']+", text.lower()) for text in (before, after))
-    row = list(range(len(new) + 1))
-    for i, word in enumerate(old, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(new, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
-    return row[-1] / max(1, len(old))
+    return edits(old, new) / max(1, len(old))

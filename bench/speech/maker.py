@@ -1,6 +1,6 @@
 """Speech to measure with: the bundled recording, and paragraphs read by several voices of espeak-ng.
 
-`python -m bench.speech FOLDER SECONDS…` writes FOLDER/<SECONDS>.wav, 16 kHz mono. It runs in the services'
+`python -m bench.speech.maker FOLDER SECONDS…` writes FOLDER/<SECONDS>.wav, 16 kHz mono. It runs in the services'
 environment, which has PyAV and numpy.
 """
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 import wave
 from collections.abc import Iterator
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
-RECORDING = Path(__file__).parent.parent / "examples" / "jfk.wav"
+RECORDING = Path(__file__).parent.parent.parent / "examples" / "jfk.wav"
 PAUSE_SECONDS = 0.6
 
 VOICES = (("en-us", 165), ("en-gb", 150), ("en-us+f3", 175), ("en-gb-x-rp", 160), ("en-gb-scotland", 145))
@@ -71,20 +72,23 @@ def _pieces() -> Iterator[NDArray[np.int16]]:
     for number, ((voice, speed), text) in enumerate(zip(cycle(VOICES), cycle(PARAGRAPHS), strict=False)):
         if number % len(PARAGRAPHS) == 0:
             yield recording
-        yield _read_aloud(" ".join(text.split()), voice, speed)
+        yield read_aloud(text, voice, speed)
 
 
-def _read_aloud(text: str, voice: str, speed: int) -> NDArray[np.int16]:
+@cache
+def read_aloud(text: str, voice: str, speed: int) -> NDArray[np.int16]:
+    """A paragraph by a voice of espeak-ng; speed in words a minute."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
-        subprocess.run(("espeak-ng", "-v", voice, "-s", str(speed), "-w", str(path), text), check=True)
+        command = ("espeak-ng", "-v", voice, "-s", str(speed), "-w", str(path), " ".join(text.split()))
+        subprocess.run(command, check=True)
         return read(path)
 
 
-def read(path: Path) -> NDArray[np.int16]:
-    """A sound file as shape (samples,), 16 kHz mono."""
+def read(path: Path, form: str | None = None) -> NDArray[np.int16]:
+    """A sound file as shape (samples,), 16 kHz mono. form: of a file without a head, as FFmpeg names it."""
     resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    with av.open(str(path)) as container:
+    with av.open(str(path), format=form) as container:
         frames = [out for frame in (*container.decode(audio=0), None) for out in resampler.resample(frame)]
     return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
 

@@ -1,0 +1,1 @@
+"""Transcription itself: speed, errors and memory of the service beside the library's and its peers'."""
