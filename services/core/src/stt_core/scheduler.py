@@ -20,6 +20,7 @@ from stt_core.loading import Loading
 from stt_core.metrics import Metrics
 from stt_core.shelf import Shelf
 from stt_core.timeline import restored
+from stt_core.vad import VoiceStream
 from stt_core.windows import windows
 
 log = logging.getLogger("stt")
@@ -107,6 +108,10 @@ class Scheduler:
             self._asked.append((model, answer))
             self._changed.notify_all()
         return await asyncio.wrap_future(answer)
+
+    def voice(self) -> VoiceStream:
+        """For who must hear by itself when somebody speaks. Only when ready."""
+        return self._loading.done.result().stream()
 
     def start(self) -> None:
         for thread in self._threads:
