@@ -8,6 +8,7 @@ import pytest
 from toy import Toy
 
 from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.service import Service, in_thread
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.cases_realtime import *  # noqa: F403
 
 
 @pytest.fixture

@@ -30,6 +30,12 @@ LATER, REFUSED = 1013, 1008
 """Codes with which a websocket is closed that gets no session."""
 
 
+class UpgradeRequired(BadRequest):
+    """A plain request for what is a websocket."""
+
+    status = 426
+
+
 class Sessions:
     """How many there are, and may be."""
 
@@ -102,7 +108,9 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
 
     @routes.get(PATH, include_in_schema=False)
     async def not_upgraded(_: Request) -> None:
-        raise BadRequest(f"{PATH} is a websocket: connect with wss:// or ws://.", code="upgrade_required")
+        raise UpgradeRequired(
+            f"{PATH} is a websocket: connect with wss:// or ws://.", headers={"Upgrade": "websocket"}
+        )
 
     return routes
 
