@@ -20,7 +20,7 @@ SPEECH = raw(sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE]))
 
 @contextmanager
 def running(toy: Toy) -> Iterator[tuple[Service, Server]]:
-    with process(toy, "Realtime", Settings(port=0, model="toy/model")) as server:
+    with process(lambda _: toy, "Realtime", Settings(port=0, model="toy/model")) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

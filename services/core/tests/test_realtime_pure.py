@@ -116,7 +116,7 @@ class Client:
     """A session, and what it does. Audio is silence: the probabilities say what it is."""
 
     def __init__(self, settings: SessionSettings | None = None) -> None:
-        self.session = Session(settings or SessionSettings(), lambda _: Options())
+        self.session = Session(settings or SessionSettings(), Options())
         self.decoding: dict[int, float] = {}
         self.told: list[dict[str, object]] = []
 
@@ -126,7 +126,7 @@ class Client:
                 case Send(event):
                     self.told.append(event)
                 case Decode(part, samples, _):
-                    self.decoding[part] = len(samples) / SAMPLE_RATE
+                    self.decoding[part] = len(samples) / 2 / SAMPLE_RATE
                 case Drop(part):
                     del self.decoding[part]
         return self

@@ -92,6 +92,8 @@ def raw(file: bytes, encoding: str = "audio/pcm") -> bytes:
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "s16"
-    whole = av.AudioFrame.from_ndarray(np.concatenate(parts).astype(np.int16)[None], format="s16", layout="mono")
+    whole = av.AudioFrame.from_ndarray(
+        np.concatenate(parts).astype(np.int16)[None], format="s16", layout="mono"
+    )
     whole.sample_rate = rate
     return b"".join(bytes(packet) for one in (whole, None) for packet in encoder.encode(one))

@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from io import BytesIO
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from stt_core.audio import BLOCK_SECONDS, SAMPLE_RATE
-from stt_core.engine import Options, Samples, WindowResult
+from stt_core.audio import RawPcm
+from stt_core.engine import Options, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime import events
 from stt_core.realtime.ear import Ear
 from stt_core.realtime.events import Append, Clear, ClientEvent, Commit, Update, WrongEvent
 from stt_core.realtime.session import Decode, Drop, Effect, Send, Session
+from stt_core.realtime.settings import SessionSettings, changed
 from stt_core.scheduler import Scheduler
 
 log = logging.getLogger("stt")
@@ -30,30 +30,19 @@ NORMAL, ERROR, RESTART = 1000, 1011, 1012
 STOPPING = "The service is stopping."
 
 
-class Recording:
-    """Audio in memory, as the scheduler takes it."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.duration = 0.0
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        step = BLOCK_SECONDS * SAMPLE_RATE
-        for start in range(0, len(self._samples), step):
-            block = self._samples[start : start + step]
-            self.duration = (start + len(block)) / SAMPLE_RATE
-            yield block
-
-    def close(self) -> None:
-        pass
+Check = Callable[[SessionSettings], Awaitable[Options | None]]
+"""What settings ask of the engine. Raises ApiError where that cannot be done."""
 
 
 class Connection:
     """Does what the session says, and tells it what comes of it."""
 
-    def __init__(self, websocket: WebSocket, scheduler: Scheduler, session: Session, ear: Ear) -> None:
+    def __init__(
+        self, websocket: WebSocket, scheduler: Scheduler, check: Check, session: Session, ear: Ear
+    ) -> None:
         self._websocket = websocket
         self._scheduler = scheduler
+        self._check = check
         self._session = session
         self._ear = ear
         self._turn = asyncio.Lock()  # the effects of one step are done before those of the next
@@ -122,11 +111,11 @@ class Connection:
             case Clear():
                 await self._do(self._session.clear())
             case Update(session=change):
-                before = self._session.settings.encoding
-                effects = self._session.update(change)
-                if self._session.settings.encoding != before:
-                    self._ear.tune(self._session.settings.encoding)
-                await self._do(effects)
+                settings = changed(self._session.settings, change)
+                options = await self._check(settings)
+                if settings.encoding != self._session.settings.encoding:
+                    self._ear.tune(settings.encoding)
+                await self._do(self._session.update(settings, options))
 
     async def _hear(self, audio: str) -> None:
         data = await asyncio.to_thread(self._ear.read, audio)
@@ -155,14 +144,14 @@ class Connection:
                         if task := self._decoding.pop(part, None):
                             task.cancel()
 
-    async def _decode(self, part: int, samples: Samples, options: Options) -> None:
+    async def _decode(self, part: int, samples: bytes, options: Options) -> None:
         loop = asyncio.get_running_loop()
         results: asyncio.Queue[WindowResult | None] = asyncio.Queue()
 
         def heard(result: WindowResult) -> None:
             loop.call_soon_threadsafe(results.put_nowait, result)
 
-        job = self._scheduler.submit(Recording(samples), options, heard)
+        job = self._scheduler.submit(RawPcm(BytesIO(samples)), options, heard)
         answer = asyncio.wrap_future(job.answer)
         answer.add_done_callback(lambda _: results.put_nowait(None))
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket
@@ -84,10 +85,12 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
     routes = APIRouter(tags=["Audio"])
     sessions = Sessions(limit)
 
-    def checked(wanted: SessionSettings) -> Options | None:
-        if wanted.asked is not None:
-            models.check(wanted.asked.model)
-        return settings.options(wanted, scheduler.engine.capabilities)
+    async def check(wanted: SessionSettings) -> Options | None:
+        if wanted.asked is None:
+            return None
+        model = models.resolve(wanted.asked.model)
+        able = await scheduler.capabilities(model)
+        return replace(settings.options(wanted, wanted.asked, able), model=model)
 
     @routes.websocket(PATH)
     async def realtime(websocket: WebSocket) -> None:
@@ -96,11 +99,11 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
         try:
             with sessions.place():
                 if not scheduler.ready:
-                    raise Unavailable("The model is not loaded yet.", retry_after=1)
-                asked = Asked(_model(websocket.query_params.get("model"), models))
-                session = Session(SessionSettings(asked), checked)
-                ear = Ear(scheduler.voice(), session.settings.encoding)
-                await Connection(websocket, scheduler, session, ear).run()
+                    raise Unavailable("The service is starting or stopping; try again.", retry_after=1)
+                wanted = SessionSettings(Asked(_model(websocket.query_params.get("model"), models)))
+                session = Session(wanted, await check(wanted))
+                ear = Ear(scheduler.voice(), wanted.encoding)
+                await Connection(websocket, scheduler, check, session, ear).run()
         except ApiError as error:
             with suppress(WebSocketDisconnect):  # it did not wait to be told
                 await websocket.send_json(events.stamped(events.failure(error)))
@@ -116,5 +119,5 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
 
 
 def _model(asked: str | None, models: Models) -> str:
-    """The model that a URL asks for; the one that is loaded where it says none that transcribes."""
-    return models.loaded if not asked or asked.startswith(CONVERSATION) else asked
+    """The model that a URL asks for; the default where it says none that transcribes."""
+    return models.default if not asked or asked.startswith(CONVERSATION) else asked

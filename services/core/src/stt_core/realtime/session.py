@@ -6,17 +6,17 @@ The last part is decoded as soon as there is a pause; the result is told once th
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Logprob, Options, Samples, Span, WindowResult
+from stt_core.engine import Logprob, Options, Span, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime import events
 from stt_core.realtime.codecs import Pcm16
-from stt_core.realtime.events import Change, Event
-from stt_core.realtime.settings import MILLISECOND, SessionSettings, changed, described
+from stt_core.realtime.events import Event
+from stt_core.realtime.settings import MILLISECOND, SessionSettings, described
 from stt_core.realtime.tape import Tape
 from stt_core.realtime.turns import Began, Ended, Mark, Paused, Resumed, Settled, Turns
 from stt_core.vad import FRAME
@@ -36,10 +36,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decode:
-    """Submit this; its results come back by `heard` and `answered` under the number of the part."""
+    """Submit these 16 bit samples at 16 kHz; what comes of them goes to `heard` and `answered`."""
 
     part: int
-    samples: Samples
+    samples: bytes
     options: Options
 
 
@@ -83,14 +83,13 @@ class Turn:
 
 
 class Session:
-    """check: what the settings ask of the engine; raises ApiError where that cannot be done."""
+    """options: what the settings ask of the engine; None where nothing is to be transcribed."""
 
-    def __init__(self, settings: SessionSettings, check: Callable[[SessionSettings], Options | None]) -> None:
+    def __init__(self, settings: SessionSettings, options: Options | None) -> None:
         self.id = f"sess_{uuid.uuid4().hex}"
         self.settings = settings
         self.items = 0
-        self._check = check
-        self._options = check(settings)
+        self._options = options
         self._tape = Tape()
         self._listened = 0  # the end of the last frame that the voice detector judged
         self._turns = _turns(settings, 0)
@@ -112,10 +111,7 @@ class Session:
     def created(self) -> list[Effect]:
         return [Send(self._described("session.created"))]
 
-    def update(self, change: Change) -> list[Effect]:
-        """Raises ApiError, and then nothing has changed."""
-        settings = changed(self.settings, change)
-        options = self._check(settings)
+    def update(self, settings: SessionSettings, options: Options | None) -> list[Effect]:
         effects = self.end() if settings.turns is None else []
         self.settings, self._options = settings, options
         if settings.turns is None or self._turns is None:
@@ -205,7 +201,7 @@ class Session:
 
     def _decode(self, turn: Turn, end: int, *, settled: bool) -> Iterator[Effect]:
         """What was said since the last settled part."""
-        if self._options is None:
+        if self._options is None or end <= turn.rest:
             return
         part = Part(next(self._numbers), settled)
         turn.parts.append(part)

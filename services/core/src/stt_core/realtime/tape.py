@@ -1,8 +1,6 @@
 """The last stretch of what a session has heard."""
 
-import numpy as np
-
-from stt_core.engine import Samples, Span
+from stt_core.engine import Span
 from stt_core.realtime.codecs import Pcm16
 
 
@@ -20,11 +18,10 @@ class Tape:
     def add(self, samples: Pcm16) -> None:
         self._bytes += samples.tobytes()
 
-    def cut(self, span: Span) -> Samples:
-        """Shape (samples,), float32 in [-1, 1]; what is forgotten or still to come is left out."""
+    def cut(self, span: Span) -> bytes:
+        """16 bit samples; what is forgotten or still to come is left out."""
         first, last = max(span.start, self.start) - self.start, max(span.end, self.start) - self.start
-        samples = np.frombuffer(bytes(self._bytes[2 * first : 2 * last]), np.int16)
-        return samples.astype(np.float32) / np.float32(32768)
+        return bytes(self._bytes[2 * first : 2 * last])
 
     def forget(self, before: int) -> None:
         if before > self.start:
