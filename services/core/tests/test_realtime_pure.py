@@ -116,7 +116,7 @@ class Client:
     """A session, and what it does. Audio is silence: the probabilities say what it is."""
 
     def __init__(self, settings: SessionSettings | None = None) -> None:
-        self.session = Session(settings or SessionSettings(), Options())
+        self.session = Session("sess_1", settings or SessionSettings(), Options())
         self.decoding: dict[int, float] = {}
         self.told: list[dict[str, object]] = []
 

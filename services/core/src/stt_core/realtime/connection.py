@@ -137,7 +137,7 @@ class Connection:
             for effect in effects:
                 match effect:
                     case Send(event):
-                        await self._websocket.send_json(events.stamped(event))
+                        await self._websocket.send_text(events.written(event))
                     case Decode(part, samples, options):
                         self._decoding[part] = asyncio.create_task(self._decode(part, samples, options))
                     case Drop(part):

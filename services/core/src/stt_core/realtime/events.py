@@ -166,9 +166,9 @@ def _wrong(error: ValidationError) -> BadRequest:
 # The server's events
 
 
-def stamped(event: Event) -> Event:
-    """The event as it is sent, with an id of its own."""
-    return {"event_id": f"event_{uuid.uuid4().hex[:24]}", **event}
+def written(event: Event) -> str:
+    """The event as it is sent, with an id of its own; in ASCII, for what it repeats may be no UTF-8."""
+    return json.dumps({"event_id": f"event_{uuid.uuid4().hex[:24]}", **event})
 
 
 def failure(error: ApiError, event_id: str | None = None) -> Event:

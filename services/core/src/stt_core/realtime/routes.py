@@ -1,5 +1,6 @@
 """GET /v1/realtime: who gets a session, and how uvicorn serves it."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -94,19 +95,20 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
 
     @routes.websocket(PATH)
     async def realtime(websocket: WebSocket) -> None:
-        offered = websocket.scope["subprotocols"]
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        identity = f"sess_{uuid.uuid4().hex}"
+        chosen = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
+        await websocket.accept(chosen, headers=[(b"x-request-id", identity.encode())])
         try:
             with sessions.place():
                 if not scheduler.ready:
                     raise Unavailable("The service is starting or stopping; try again.", retry_after=1)
                 wanted = SessionSettings(Asked(_model(websocket.query_params.get("model"), models)))
-                session = Session(wanted, await check(wanted))
+                session = Session(identity, wanted, await check(wanted))
                 ear = Ear(scheduler.voice(), wanted.encoding)
                 await Connection(websocket, scheduler, check, session, ear).run()
         except ApiError as error:
             with suppress(WebSocketDisconnect):  # it did not wait to be told
-                await websocket.send_json(events.stamped(events.failure(error)))
+                await websocket.send_text(events.written(events.failure(error)))
                 await websocket.close(LATER if isinstance(error, Busy | Unavailable) else REFUSED)
 
     @routes.get(PATH, include_in_schema=False)

@@ -85,8 +85,8 @@ class Turn:
 class Session:
     """options: what the settings ask of the engine; None where nothing is to be transcribed."""
 
-    def __init__(self, settings: SessionSettings, options: Options | None) -> None:
-        self.id = f"sess_{uuid.uuid4().hex}"
+    def __init__(self, identity: str, settings: SessionSettings, options: Options | None) -> None:
+        self.id = identity
         self.settings = settings
         self.items = 0
         self._options = options
