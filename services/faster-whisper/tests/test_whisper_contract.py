@@ -7,6 +7,7 @@ import pytest
 from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.engine import Capabilities
 from stt_core.languages import NAMES

@@ -15,6 +15,7 @@ from stt_core.edge import Edge
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
 from stt_core.metrics import Metrics
 from stt_core.models import ModelBody, ModelList, Models
+from stt_core.realtime import routes as realtime
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 
@@ -86,6 +87,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(transcriptions.router(scheduler, models, settings))
+    app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
     app.include_router(pages.router)
 
     @app.get("/v1/models", tags=["Models"], summary="List the models")

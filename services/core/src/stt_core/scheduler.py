@@ -16,6 +16,7 @@ from stt_core.lanes import Lanes
 from stt_core.loading import Loading
 from stt_core.metrics import Metrics
 from stt_core.shelf import Shelf
+from stt_core.vad import VoiceStream
 from stt_core.windows import windows
 
 
@@ -75,6 +76,10 @@ class Scheduler:
         if not self._loading.ready:
             self._refuse()
         return await asyncio.wrap_future(self._lanes.ask(model))
+
+    def voice(self) -> VoiceStream:
+        """For who must hear by itself when somebody speaks. Only when ready."""
+        return self._loading.done.result().stream()
 
     def start(self) -> None:
         self._lanes.start()

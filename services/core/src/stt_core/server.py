@@ -74,6 +74,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
 
     from stt_core.api import create
     from stt_core.metrics import Metrics
+    from stt_core.realtime.routes import WEBSOCKETS
     from stt_core.scheduler import Scheduler
     from stt_core.shelf import shelf
     from stt_core.web import Web
@@ -89,6 +90,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
+        **WEBSOCKETS,
     )
     server = Server(listener, Web(config, scheduler, settings.stop_seconds))
     loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)

@@ -25,6 +25,7 @@ class Settings:
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
+    realtime_sessions: websockets of /v1/realtime at once; one more is told so and closed.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +45,7 @@ class Settings:
     stop_seconds: int = 25
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
+    realtime_sessions: int = 8
 
 
 KNOWN = {
@@ -116,4 +118,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,
+    "realtime_sessions": _number(0, 1000),
 }
