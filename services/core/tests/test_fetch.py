@@ -73,7 +73,7 @@ PAGES: dict[str, Page] = {
     "/relative": to("talk.wav?again=secret"),
     "/elsewhere": to("http://other.test:{port}/talk.wav"),
     "/loop": to("/loop"),
-    "/nowhere": to("http://[/"),
+    "/nowhere": to("//example.org:port/"),
     "/file": to("file:///etc/hostname"),
     "/inside": to("http://127.0.0.9:{port}/talk.wav"),
     "/metadata": to("http://169.254.169.254/latest/meta-data"),
