@@ -57,23 +57,16 @@ def test_bazarr_asks_for_the_language(service: Service) -> None:
     assert body["confidence"] is None or 0.5 < body["confidence"] <= 1
 
 
-def test_every_output(service: Service) -> None:
-    sound = sounds.clip()
-    body = asr(service, sound, output="json", word_timestamps="true").json()
+def test_json_has_the_fields_of_faster_whispers_segments(service: Service) -> None:
+    answer = asr(service, sounds.clip(), output="json", word_timestamps="true")
+    assert answer.headers["content-disposition"] == 'attachment; filename="a%20%C3%A9.wav.json"'
+    body = answer.json()
     assert set(body) == {"text", "segments", "language"} and body["language"] == "en"
     assert body["text"] == "".join(segment["text"] for segment in body["segments"])
     first = body["segments"][0]
     names = "id seek start end text tokens avg_logprob compression_ratio no_speech_prob words temperature"
     assert list(first) == names.split() and first["id"] == 1
     assert list(first["words"][0]) == ["start", "end", "word", "probability"]
-    lines = [segment["text"].strip() for segment in body["segments"]]
-    text = asr(service, sound)
-    assert text.text.splitlines() == lines
-    assert text.headers["content-disposition"] == 'attachment; filename="a%20%C3%A9.wav.txt"'
-    head, *rows = asr(service, sound, output="tsv").text.splitlines()
-    assert head == "start\tend\ttext"
-    assert [re.fullmatch(r"\d+\t\d+\t(.+)", row)[1] for row in rows] == lines  # type: ignore[index]
-    assert asr(service, sound, output="vtt").text.startswith("WEBVTT\n\n00:00:0")
 
 
 def test_silence_has_no_language_and_no_subtitles(service: Service) -> None:
