@@ -3,6 +3,7 @@
 import base64
 import os
 import threading
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,23 @@ def test_curl(kit: Kit) -> None:
     url = f"https://whisper.localhost:{port}/v1/audio/transcriptions"
     status, text = kit.curl(*resolve, *form, url, headers=kit.bearer())
     assert (status, text.strip()) == (200, SAID)
+
+
+def test_bazarr_wakes_a_service_with_samples(kit: Kit) -> None:
+    """Its address of the service has user and password in it, which it sends as Basic."""
+    starts = kit.asleep()
+    with wave.open(str(JFK)) as file:
+        samples = file.readframes(file.getnframes())
+    with kit.http(key="", name="whisper.localhost") as client:
+        answer = client.post(
+            "/asr",
+            params={"task": "transcribe", "language": "en", "output": "srt", "encode": "false"},
+            files={"audio_file": samples},
+            auth=("anna", kit.password),
+        )
+    assert answer.status_code == 200, answer.text
+    assert "00:00:00," in answer.text and " ".join(answer.text.split("\n")[2:4]).startswith(SAID[:25])
+    assert kit.state()["starts"] == starts + 1
 
 
 @pytest.mark.parametrize("way", ["Bearer {key}", "bearer  {key}==", "Basic {pair}"])

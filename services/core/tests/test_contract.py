@@ -9,9 +9,11 @@ from toy import ABLE, Toy
 
 from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
+from stt_core.contract.cases_asr import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
+from stt_core.contract.cases_url import *  # noqa: F403
 from stt_core.contract.service import Service, in_thread
 from stt_core.engine import Capabilities
 

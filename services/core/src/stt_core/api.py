@@ -1,7 +1,7 @@
 """The application: every path that a service answers."""
 
 import time
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from stt_core import __version__, errors, pages, transcriptions
+from stt_core import __version__, asr, errors, pages, transcriptions
 from stt_core.edge import Edge
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
 from stt_core.metrics import Metrics
@@ -86,7 +86,8 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.include_router(transcriptions.router(scheduler, models, settings))
+    app.include_router(transcriptions.router(scheduler, models, settings, _fetching(settings)))
+    app.include_router(asr.router(scheduler, models, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
     app.include_router(pages.router)
 
@@ -154,6 +155,17 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def _fetching(settings: Settings) -> transcriptions.Fetch:
+    async def fetch(url: str) -> IO[bytes]:
+        # Slow to import, and wanted only where somebody sends a URL.
+        from stt_core.fetch import Fetcher, Limits
+
+        limits = Limits(settings.max_upload_bytes)
+        return await Fetcher(limits, settings.url_allow, settings.url_insecure).file(url)
+
+    return fetch
+
+
 def _answer(error: ApiError) -> Response:
     return JSONResponse(errors.body(error), status_code=error.status, headers=errors.headers(error))
 
@@ -179,4 +191,5 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1])
-    return _answer(BadRequest(f"{name}: {first['msg']}.", param=name, code="invalid_value"))
+    reason = first["msg"].removeprefix("Value error, ")
+    return _answer(BadRequest(f"{name}: {reason}.", param=name, code="invalid_value"))

@@ -209,9 +209,10 @@ def _check(url: URL, status: int, headers: Mapping[bytes, bytes], limit: int) ->
 
 
 def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+    reason = error.__context__
+    if isinstance(reason, ssl.SSLCertVerificationError):
         return Unfetched(
-            f"{_shown(url)} has a certificate that is not to be trusted: {error.__cause__.verify_message}. "
+            f"{_shown(url)} has a certificate that is not to be trusted: {reason.verify_message}. "
             "Whoever runs this service can take it all the same with STT_URL_INSECURE."
         )
     return Unfetched(f"{_shown(url)} cannot be reached.", again=True)

@@ -1,8 +1,8 @@
-"""A multipart form with a file, read within bounds."""
+"""A form with a file, or with the URL of one, read within bounds."""
 
 import re
 from collections.abc import Sequence
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -24,31 +24,52 @@ NESTED = re.compile(r"(\w+)\[(\w*)\]")
 Form = TypeVar("Form", bound=BaseModel)
 
 
-async def read(request: Request, kind: type[Form], limit: int) -> tuple[BinaryIO, Form]:
-    """The uploaded file, spooled to disk, and the checked form; at most `limit` bytes of file.
+async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes] | None, Form]:
+    """The uploaded file, or None where there is a field `url` in its place, and the checked form.
+
+    Raises as `received` does.
+    """
+    upload, data = await received(request, limit)
+    try:
+        if (upload is None) != bool(data.get("url")):
+            what = "both are there" if upload else "neither is there"
+            raise BadRequest(f"Send the audio in the field file, or its URL in url: {what}.", param="file")
+        form = checked(data.multi_items(), kind)
+    except BaseException:
+        if upload is not None:
+            upload.file.close()
+        raise
+    return None if upload is None else upload.file, form
+
+
+async def received(request: Request, limit: int, field: str = "file") -> tuple[UploadFile | None, FormData]:
+    """The upload in a field, spooled to disk, and the form it came in; at most `limit` bytes of file.
 
     Raises TooLarge as soon as that is known, BadRequest for anything else that is wrong, and
     starlette's ClientDisconnect. The caller closes the file.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise BadRequest("Send the audio as multipart/form-data, in the field file.", param="file")
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith("application/x-www-form-urlencoded"):
+        too_long = BadRequest(f"The form is longer than {FIELD_BYTES} bytes.")
+        return None, await _bounded(request, FIELD_BYTES, too_long).form()
+    if not kind.startswith("multipart/form-data"):
+        raise BadRequest(f"Send the audio as multipart/form-data, in the field {field}.", param=field)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit + FORM_BYTES:
         raise _too_large(limit)
-    data = await _parsed(_bounded(request, limit + FORM_BYTES))
+    data = await _parsed(_bounded(request, limit + FORM_BYTES, _too_large(limit)))
     uploads = [value for value in data.values() if isinstance(value, UploadFile)]
     try:
-        file = data.get("file")
-        if not isinstance(file, UploadFile):
-            raise BadRequest("The field file is missing: send the audio in it.", param="file")
-        if (file.size or 0) > limit:
+        if any((upload.size or 0) > limit for upload in uploads):
             raise _too_large(limit)
-        form = checked(data.multi_items(), kind)
+        found = data.get(field)
+        if uploads and found not in uploads:
+            raise BadRequest(f"The field {field} is missing: send the audio in it.", param=field)
     except BaseException:
         for upload in uploads:
             upload.file.close()
         raise
-    return file.file, form
+    return found if isinstance(found, UploadFile) else None, data
 
 
 def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
@@ -108,8 +129,8 @@ async def _parsed(request: Request) -> FormData:
         raise BadRequest(f"The form cannot be read: {error.message}") from None
 
 
-def _bounded(request: Request, limit: int) -> Request:
-    """The same request, whose body breaks off with TooLarge after `limit` bytes."""
+def _bounded(request: Request, limit: int, error: BadRequest) -> Request:
+    """The same request, whose body breaks off with the error after `limit` bytes."""
     received = 0
 
     async def receive() -> Message:
@@ -117,7 +138,7 @@ def _bounded(request: Request, limit: int) -> Request:
         message = await request.receive()
         received += len(message.get("body", b""))
         if received > limit:
-            raise _too_large(limit - FORM_BYTES)
+            raise error
         return message
 
     return Request(request.scope, receive)

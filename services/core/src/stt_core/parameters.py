@@ -61,6 +61,7 @@ def _chunking(value: Any) -> Any:
 class SpeechForm(BaseModel):
     """What transcription and translation have in common. Empty fields count as left out."""
 
+    url: str = Field("", description="Where the file is, in place of `file`: http:// or https://.")
     model: str = Field("", description="A name from /v1/models; left out, the service's own.")
     prompt: str = Field("", description="Text that might have come before, in the language of the answer.")
     temperature: float = Field(

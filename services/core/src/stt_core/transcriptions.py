@@ -1,9 +1,10 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations: from the form to the answer."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -25,7 +26,11 @@ from stt_core.subtitles import Limits
 Asked = TranscriptionForm | TranslationForm
 
 
-def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
+Fetch = Callable[[str], Awaitable[IO[bytes]]]
+"""The file behind a URL."""
+
+
+def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetch) -> APIRouter:
     routes = APIRouter(tags=["Audio"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
@@ -40,8 +45,13 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 model = models.resolve(asked.model)
                 options = replace(asked.options(await scheduler.capabilities(model)), model=model)
             except BaseException:
-                file.close()
+                if file is not None:
+                    file.close()
                 raise
+            if file is None:
+                file = await unless_gone(request, fetch(asked.url))
+            if file is None:
+                return GONE
             if asked.streams:
                 live = Live(scheduler, AudioFile(file), options)
                 held.callback(scheduler.cancel, live.job)
@@ -114,7 +124,7 @@ def _body(kind: type[Asked]) -> dict[str, Any]:
     properties = {"file": file} | _inlined(schema["properties"], schema.get("$defs", {}))
     encoding = {name: {"style": "form", "explode": True} for name in properties if name.endswith("[]")}
     content = {
-        "schema": {"type": "object", "required": ["file"], "properties": properties},
+        "schema": {"type": "object", "properties": properties},
         **({"encoding": encoding} if encoding else {}),
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}

@@ -15,12 +15,14 @@ import httpx
 from openai import OpenAI
 
 from stt_core.engine import Engine
+from stt_core.reach import hosts
 from stt_core.server import process
 from stt_core.settings import Settings
 from stt_core.shelf import EngineFactory
 
 UPLOAD_LIMIT = 4_000_000
 QUEUE = 4
+URL_ALLOW = "localhost"
 DEADLINE = 120.0
 
 
@@ -80,7 +82,9 @@ def required(variable: str) -> Path:
 @contextmanager
 def in_thread(engine: Engine, model: str) -> Iterator[Service]:
     """The service around an engine, in this process."""
-    settings = Settings(port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE)
+    settings = Settings(
+        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE, url_allow=hosts(URL_ALLOW)
+    )
     with running(lambda _: engine, settings) as service:
         yield service
 
@@ -110,6 +114,7 @@ def in_process(
         "STT_MODEL": model,
         "STT_MAX_UPLOAD_BYTES": str(UPLOAD_LIMIT),
         "STT_QUEUE": str(QUEUE),
+        "STT_URL_ALLOW": URL_ALLOW,
     }
     with log.open("wb") as stream:
         child = subprocess.Popen(command, env={**os.environ, **variables, **environment}, stderr=stream)

@@ -31,6 +31,11 @@ def speech() -> bytes:
     return path.read_bytes()
 
 
+def clip() -> bytes:
+    """The last four seconds of it."""
+    return wav(samples(speech())[-4 * RATE :])
+
+
 def samples(file: bytes) -> NDArray[np.int16]:
     with wave.open(io.BytesIO(file)) as reader:
         return np.frombuffer(reader.readframes(reader.getnframes()), np.int16)

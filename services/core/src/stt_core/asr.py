@@ -1,0 +1,235 @@
+"""POST /asr and /detect-language, as whisper-asr-webservice has them: Bazarr and others call these."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, BeforeValidator, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+
+from stt_core import form, formats, languages
+from stt_core.audio import AudioFile, RawPcm
+from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
+from stt_core.errors import AudioError, BadRequest
+from stt_core.live import GONE, Live, unless_gone
+from stt_core.models import Models
+from stt_core.parameters import Language
+from stt_core.scheduler import Scheduler
+from stt_core.settings import Settings
+from stt_core.subtitles import Limits
+
+FIELD = "audio_file"
+NAME = 200
+"""Characters that are kept of an uploaded file's name."""
+
+Output = Literal["txt", "vtt", "srt", "tsv", "json"]
+Encode = Annotated[
+    bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")
+]
+
+
+class Asked(BaseModel):
+    """The parameters of /asr; others are passed over."""
+
+    encode: Encode = True
+    task: Task = Field("transcribe", description="`translate` gives English.")
+    language: Annotated[Language | None, BeforeValidator(lambda text: text or None)] = Field(
+        None, description="Code or English name; left out, it is detected."
+    )
+    initial_prompt: str = Field("", description="Text that might have come before.")
+    vad_filter: bool = Field(False, description="Silence is left out in any case.")
+    word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
+    diarize: bool = Field(False, description="Who speaks, in `json`; where the engine can tell.")
+    output: Output = "txt"
+
+    def options(self, capabilities: Capabilities) -> Options:
+        """What the engine is asked. Raises BadRequest for what it cannot do."""
+        for field, asked, able in (
+            ("task", self.task == "translate", capabilities.translation),
+            ("language", self.language, self.language in capabilities.languages),
+            ("initial_prompt", self.initial_prompt, capabilities.prompt),
+            ("word_timestamps", self.word_timestamps, capabilities.word_times),
+            ("diarize", self.diarize, capabilities.speakers),
+        ):
+            if asked and not able:
+                what = f"{field}={str(getattr(self, field))[:40]}"
+                raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+        subtitles = self.output in ("srt", "vtt") and self.task == "transcribe"
+        return Options(
+            task=self.task,
+            language=self.language,
+            prompt=self.initial_prompt,
+            word_times=self.word_timestamps or (subtitles and capabilities.word_times),
+            speakers=self.diarize,
+        )
+
+
+class Detected(BaseModel):
+    """The language of a file: `und` where nobody speaks. Not every engine can tell how sure it is."""
+
+    detected_language: str
+    language_code: str
+    confidence: float | None
+
+
+def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
+    routes = APIRouter(tags=["whisper-asr-webservice"])
+    limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
+
+    @routes.post("/asr", summary="Transcribe a file", response_class=PlainTextResponse, openapi_extra=BODY)
+    async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
+        with scheduler.admission():
+            upload = await _upload(request, settings.max_upload_bytes)
+            if upload is None:
+                return GONE
+            try:
+                model = models.resolve("")
+                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
+            except BaseException:
+                upload.file.close()
+                raise
+            with _submitted(scheduler, upload, asked.encode, options) as live:
+                transcript = await unless_gone(request, asyncio.wrap_future(live.job.answer))
+        if transcript is None:
+            return GONE
+        name = quote((upload.filename or "")[:NAME], safe="")
+        return PlainTextResponse(
+            await run_in_threadpool(rendered, transcript, asked.output, limits),
+            headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
+        )
+
+    @routes.post(
+        "/detect-language", summary="The language of a file", response_model=Detected, openapi_extra=BODY
+    )
+    async def detect(request: Request, encode: Encode = True) -> Detected | Response:
+        with scheduler.admission():
+            upload = await _upload(request, settings.max_upload_bytes)
+            if upload is None:
+                return GONE
+            # Its words are not wanted, so the first that come will do.
+            options = Options(model=models.resolve(""), temperature=0, segments=False)
+            with _submitted(scheduler, upload, encode, options) as live:
+                found = await unless_gone(request, _telling(live))
+        return GONE if found is None else detected(found)
+
+    return routes
+
+
+async def _upload(request: Request, limit: int) -> UploadFile | None:
+    """None when the client has hung up."""
+    try:
+        upload, _ = await form.received(request, limit, FIELD)
+    except ClientDisconnect:
+        return None
+    if upload is None:
+        raise BadRequest(f"The field {FIELD} is missing: send the audio in it.", param=FIELD)
+    return upload
+
+
+@contextmanager
+def _submitted(scheduler: Scheduler, upload: UploadFile, encode: bool, options: Options) -> Iterator[Live]:
+    """A job, which ends with the block."""
+    live = Live(scheduler, AudioFile(upload.file) if encode else RawPcm(upload.file), options)
+    try:
+        yield live
+    except AudioError as error:
+        error.param = FIELD
+        raise
+    finally:
+        scheduler.cancel(live.job)
+
+
+async def _telling(live: Live) -> WindowResult | Transcript:
+    """The first that tells the language, however much of the file follows; the whole where nothing does."""
+    while True:
+        news = await live.next()
+        if isinstance(news, Transcript) or (news is not None and news.language):
+            return news
+
+
+def detected(heard: WindowResult | Transcript) -> Detected:
+    if not heard.language:
+        return Detected(detected_language="undetermined", language_code="und", confidence=0)
+    return Detected(
+        detected_language=languages.NAMES.get(heard.language, heard.language),
+        language_code=heard.language,
+        confidence=heard.language_probability if isinstance(heard, WindowResult) else None,
+    )
+
+
+def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
+    """The answer in the format that was asked for."""
+    match output:
+        case "txt":
+            return "".join(f"{_line(segment)}\n" for segment in transcript.segments)
+        case "srt":
+            return formats.srt(transcript, limits)
+        case "vtt":
+            return formats.vtt(transcript, limits)
+        case "tsv":
+            rows = (
+                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_line(segment)}\n"
+                for segment in transcript.segments
+            )
+            return "start\tend\ttext\n" + "".join(rows)
+        case "json":
+            return json.dumps(body(transcript), ensure_ascii=False)
+
+
+def body(transcript: Transcript) -> dict[str, Any]:
+    """output=json: the segments have the fields of faster-whisper's."""
+    return {
+        "text": "".join(segment.text for segment in transcript.segments),
+        "segments": [_segment(number, segment) for number, segment in enumerate(transcript.segments, 1)],
+        "language": transcript.language,
+    }
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    words = [
+        {"start": word.start, "end": word.end, "word": word.text, "probability": word.probability}
+        for word in segment.words
+    ]
+    fields: dict[str, Any] = {
+        "id": number,
+        "seek": segment.seek,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": segment.tokens,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+        "words": words or None,
+        "temperature": segment.temperature,
+    }
+    return fields if segment.speaker is None else fields | {"speaker": segment.speaker}
+
+
+def _line(segment: Segment) -> str:
+    return " ".join(segment.text.split())
+
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+"""The upload is read apart from FastAPI, within bounds."""
