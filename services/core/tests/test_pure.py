@@ -13,7 +13,7 @@ from stt_core.batch import FULL, SMALL, WAIT, Queue, choose
 from stt_core.engine import Segment, Span, VadOptions, WindowResult, Word
 from stt_core.timeline import restored
 from stt_core.vad import FRAME
-from stt_core.windows import LIMIT, SHORT, Segmenter
+from stt_core.windows import LEAST, LIMIT, SHORT, Segmenter
 
 queues = st.lists(
     st.builds(
@@ -96,8 +96,9 @@ def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int, v
     spans += list(segmenter.end(total))
     assert all(0 <= span.start < span.end <= total and span.length <= LIMIT for span in spans)
     assert all(one.end <= two.start for one, two in pairwise(spans))
-    for frame, probability in enumerate(heard):
-        if probability >= vad.threshold:
+    voiced = [frame for frame, probability in enumerate(heard) if probability >= vad.threshold]
+    for frame in voiced:
+        if sum(abs(other - frame) * FRAME <= SHORT for other in voiced) > 2 * LEAST:
             assert any(span.start <= frame * FRAME and (frame + 1) * FRAME <= span.end for span in spans)
 
 
@@ -109,6 +110,17 @@ def test_silence_is_no_span_and_a_pause_parts_spans() -> None:
         heard = [0.9] * 50 + [0.0] * pause + [0.9] * 50
         one, two = [*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)]
         assert (one.end < two.start) == parted
+
+
+def test_a_lone_crack_is_no_speech() -> None:
+    def spans(*cracks: int) -> int:
+        heard = [0.9 if frame in cracks else 0.0 for frame in range(1000)]
+        segmenter = Segmenter(VadOptions())
+        return len([*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)])
+
+    assert spans(500) == spans(500, 501) == spans(100, 500) == 0
+    assert spans(500, 501, 502) == 1
+    assert spans(500, 530) == 2
 
 
 def test_what_was_asked_of_the_voice_detector_is_done() -> None:

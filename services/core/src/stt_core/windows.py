@@ -16,6 +16,9 @@ HYSTERESIS = 0.15
 """So far below the threshold for speech a frame counts as silence, as Silero has it."""
 SHORT = SAMPLE_RATE * 2
 """A pause shorter than this is kept whole: a word spoken softly may be in it."""
+LEAST = 3
+"""Frames of speech that a span must have when no other is as near as SHORT. In 18 minutes of music the
+detector took single ones for speech; the shortest word has more, and soft speech is in no single place."""
 
 
 class Segmenter:
@@ -33,7 +36,9 @@ class Segmenter:
         self._start: int | None = None  # where its speech starts
         self._pause: int | None = None  # where the pause that may end it starts
         self._heard: list[float] = []  # probabilities since _start
+        self._near = False  # to the span before
         self._closed: Span | None = None  # ended, but its right margin depends on what follows
+        self._doubtful = False  # the closed one is dropped, unless another follows it soon
 
     @property
     def keep_from(self) -> int:
@@ -49,7 +54,7 @@ class Segmenter:
                 yield from self._open()
             if self._start is None:
                 if self._closed is not None and self._at - self._closed.end >= self._short:
-                    yield self._release(self._closed.end + self._margin)
+                    yield from self._leave(self._closed.end + self._margin)
             else:
                 yield from self._follow(self._start, probability)
             self._at += FRAME
@@ -57,18 +62,18 @@ class Segmenter:
     def end(self, total: int) -> Iterator[Span]:
         """No more frames; the file has `total` samples."""
         if self._start is not None:
-            self._closed, self._start = Span(self._left, total), None
+            self._close(total)
         if self._closed is not None:
-            yield self._release(min(total, self._closed.end + self._margin))
+            yield from self._leave(min(total, self._closed.end + self._margin))
 
     def _open(self) -> Iterator[Span]:
-        if self._closed is None:
-            self._left = max(0, self._at - self._margin)
-        else:
-            pause = self._at - self._closed.end
-            margin = pause // 2 if pause < self._short else self._margin
-            yield self._release(self._at - margin if pause < self._short else self._closed.end + margin)
-            self._left = self._at - margin
+        self._left = max(0, self._at - self._margin)
+        self._near = self._closed is not None and self._at - self._closed.end < self._short
+        if self._closed is not None and self._near:
+            self._left = self._at - (self._at - self._closed.end) // 2
+            yield self._release(self._left)
+        elif self._closed is not None:
+            yield from self._leave(self._closed.end + self._margin)
         self._start, self._pause, self._heard = self._at, None, []
 
     def _follow(self, start: int, probability: float) -> Iterator[Span]:
@@ -78,7 +83,7 @@ class Segmenter:
         elif probability < self._silence and self._pause is None:
             self._pause = self._at
         if self._pause is not None and self._at - self._pause >= self._enough:
-            self._closed, self._start = Span(self._left, self._pause), None
+            self._close(self._pause)
         elif self._at + FRAME - start > self._longest:
             yield self._cut(start)
 
@@ -90,9 +95,21 @@ class Segmenter:
         cut = start + frame * FRAME
         span = Span(self._left, cut)
         self._left = self._start = cut
+        self._near = True
         self._heard = self._heard[frame:]
         self._pause = None if self._pause is None else max(self._pause, cut)
         return span
+
+    def _close(self, end: int) -> None:
+        voiced = sum(probability >= self._speech for probability in self._heard)
+        self._doubtful = voiced < LEAST and not self._near
+        self._closed, self._start = Span(self._left, end), None
+
+    def _leave(self, end: int) -> Iterator[Span]:
+        """The closed span, behind which nobody speaks for a while."""
+        span = self._release(end)
+        if not self._doubtful:
+            yield span
 
     def _release(self, end: int) -> Span:
         assert self._closed is not None
