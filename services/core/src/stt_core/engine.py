@@ -111,6 +111,7 @@ class Window:
     request: equal for the windows of one request.
     language: the request's, or the one detected in its first window. None: to be detected now, in the
         first window of the request, for all of its windows in this forward.
+    only: the file has no other window.
     again: what the engine left with an earlier result of this window that it wants decoded once more.
     """
 
@@ -119,6 +120,7 @@ class Window:
     options: Options
     request: Hashable = None
     language: str | None = None
+    only: bool = False
     again: Any = None
 
 

@@ -1,0 +1,29 @@
+"""How much of its 30 s Whisper's encoder is given. Pure."""
+
+import math
+
+from stt_core.audio import SAMPLE_RATE
+
+FRAMES_PER_SECOND = 100
+FULL = 3000
+"""Frames of a window of 30 s, on which Whisper was trained."""
+PADDING = 2.0
+"""Seconds of silence after the audio."""
+
+
+def frames(samples: int, padding: float = PADDING) -> int:
+    """Frames that the encoder is given for a window of so many samples, silence after it included."""
+    seconds = samples / SAMPLE_RATE + padding
+    return min(FULL, 2 * math.ceil(seconds * FRAMES_PER_SECOND / 2))  # the encoder halves them
+
+
+def trimmed(samples: int) -> bool:
+    return frames(samples) < FULL
+
+
+def long(samples: int) -> bool:
+    """Short windows share no forward with long ones: all of a forward are encoded at one length.
+
+    Of two neighbours in a file at least one is long: together they did not fit into one window.
+    """
+    return samples > FULL / FRAMES_PER_SECOND * SAMPLE_RATE / 2
