@@ -19,11 +19,28 @@ from stt_core.engine import (
     join,
 )
 from stt_faster_whisper.alignment import Aligner, Windows
-from stt_faster_whisper.attempt import Again, attempts
-from stt_faster_whisper.decoding import Decoding, Slice, best, slices
+from stt_faster_whisper.decoding import Decoding, Slice, best, slices, temperature
 from stt_faster_whisper.detection import Verdict, verdict
 from stt_faster_whisper.trimming import FULL, frames, long
 from stt_faster_whisper.whisper import LANES, Prompt, Whisper
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """What is known of a window that comes once more.
+
+    language: the one it is decoded in; None while more must be heard to tell.
+    done: segments before `offset` (seconds), which are settled.
+    tried: failed decodings of what follows; empty where a rest is still unread.
+    encoded: what follows, encoded in full; None where it is not yet.
+    """
+
+    language: str | None = None
+    done: tuple[Segment, ...] = ()
+    offset: float = 0.0
+    tried: tuple[Decoding, ...] = ()
+    encoded: Any = None
+
 
 FRESH = Again()
 UNSURE = Again()
@@ -151,7 +168,9 @@ class FasterWhisper:
     def _results(self, turns: Sequence[Turn], encoded: Any) -> list[WindowResult]:
         """What each turn gave; `encoded` has their rows."""
         first = turns[0]
-        attempt = attempts(first.window, first.known.offset)[len(first.known.tried)]
+        asked = first.window.options.temperature  # of all: it is part of the group
+        now = temperature(first.known.tried, asked)
+        assert now is not None, "a window comes again only where something is left to try"
         prompts = [
             Prompt(
                 turn.language,
@@ -160,14 +179,13 @@ class FasterWhisper:
             )
             for turn in turns
         ]
-        decodings = self._whisper.decode(encoded, prompts, attempt.temperature, first.window.options.segments)
+        decodings = self._whisper.decode(encoded, prompts, now, first.window.options.segments)
         heard: dict[int, Heard] = {}
         results: dict[int, WindowResult] = {}
         for place, (turn, decoding) in enumerate(zip(turns, decodings, strict=True)):
             tried = (*turn.known.tried, decoding)
-            left = attempts(turn.window, turn.known.offset)[len(tried) :]
-            if decoding.failed and left:
-                kept = self._whisper.rows(encoded, [place]) if attempt.full else None
+            if decoding.failed and temperature(tried, asked) is not None:
+                kept = self._whisper.rows(encoded, [place]) if decoding.full else None
                 again = Again(turn.language, turn.known.done, turn.known.offset, tried, kept)
                 results[place] = WindowResult(turn.window.language, again=again)
             else:

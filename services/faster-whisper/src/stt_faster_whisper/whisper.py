@@ -11,13 +11,16 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import WhisperModel, get_suppressed_tokens
 from numpy.typing import NDArray
 
+from stt_core.audio import SAMPLE_RATE
 from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import Aligner
 from stt_faster_whisper.decoding import Decoding
+from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
 BEST_OF = 5
+HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
 PROMPT = CONTEXT // 2 - 1
@@ -59,11 +62,10 @@ class Whisper:
         self.timestamp_begin: int = self._tokenizer("en").timestamp_begin
 
     def encode(self, windows: Sequence[Samples], length: int) -> Any:
-        """One encoder pass over windows of at most `length` frames."""
-        features = np.zeros((len(windows), self._library.model.n_mels, length), np.float32)
-        for row, samples in enumerate(windows):
-            mel = self._library.feature_extractor(samples)[:, :-1][:, :length]
-            features[row, :, : mel.shape[1]] = mel
+        """One encoder pass over windows of at most `length` frames, silence after each."""
+        padded = (np.pad(one, (0, max(0, length * HOP - len(one)))) for one in windows)
+        features = np.stack([self._library.feature_extractor(one)[:, :length] for one in padded])
+        features = np.ascontiguousarray(features, np.float32)
         return self._library.model.encode(ctranslate2.StorageView.from_array(features))
 
     def rows(self, encoded: Any, rows: Sequence[int]) -> Any:
@@ -128,6 +130,7 @@ class Whisper:
                 * len(result.sequences_ids[0])
                 / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
+                full=encoded.shape[1] * 2 >= FULL,
             )
             for result in results
         ]
