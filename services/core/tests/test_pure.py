@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
 from stt_core.batch import FULL, SMALL, WAIT, Queue, choose
-from stt_core.engine import Segment, Span, WindowResult, Word
+from stt_core.engine import Segment, Span, VadOptions, WindowResult, Word
 from stt_core.timeline import restored
 from stt_core.vad import FRAME
-from stt_core.windows import LIMIT, SHORT, SPEECH, Segmenter
+from stt_core.windows import LEAST, LIMIT, SHORT, Segmenter
 
 queues = st.lists(
     st.builds(
@@ -81,9 +81,12 @@ probabilities = st.lists(
 ).map(lambda runs: [value for run in runs for value in run])
 
 
-@given(probabilities, st.integers(1, 50))
-def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int) -> None:
-    segmenter, total = Segmenter(), len(heard) * FRAME
+vads = st.builds(VadOptions, st.sampled_from([0.0, 0.1, 0.5, 0.9]), st.floats(0, 10), st.floats(0, 10))
+
+
+@given(probabilities, st.integers(1, 50), st.just(VadOptions()) | vads)
+def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int, vad: VadOptions) -> None:
+    segmenter, total = Segmenter(vad), len(heard) * FRAME
     spans: list[Span] = []
     for first in range(0, len(heard), step):
         keep = segmenter.keep_from
@@ -93,20 +96,46 @@ def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int) -
     spans += list(segmenter.end(total))
     assert all(0 <= span.start < span.end <= total and span.length <= LIMIT for span in spans)
     assert all(one.end <= two.start for one, two in pairwise(spans))
-    for frame, probability in enumerate(heard):
-        if probability >= SPEECH:
+    voiced = [frame for frame, probability in enumerate(heard) if probability >= vad.threshold]
+    for frame in voiced:
+        if sum(abs(other - frame) * FRAME <= SHORT for other in voiced) > 2 * LEAST:
             assert any(span.start <= frame * FRAME and (frame + 1) * FRAME <= span.end for span in spans)
 
 
 def test_silence_is_no_span_and_a_pause_parts_spans() -> None:
-    segmenter = Segmenter()
+    segmenter = Segmenter(VadOptions())
     assert [*segmenter.push([0.1] * 1000), *segmenter.end(1000 * FRAME)] == []
-    segmenter = Segmenter()
     for pause, parted in ((SHORT // FRAME - 1, False), (SHORT // FRAME + 2, True)):
-        segmenter = Segmenter()
+        segmenter = Segmenter(VadOptions())
         heard = [0.9] * 50 + [0.0] * pause + [0.9] * 50
         one, two = [*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)]
         assert (one.end < two.start) == parted
+
+
+def test_a_lone_crack_is_no_speech() -> None:
+    def spans(*cracks: int) -> int:
+        heard = [0.9 if frame in cracks else 0.0 for frame in range(1000)]
+        segmenter = Segmenter(VadOptions())
+        return len([*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)])
+
+    assert spans(500) == spans(500, 501) == spans(100, 500) == 0
+    assert spans(500, 501, 502) == 1
+    assert spans(500, 530) == 2
+
+
+def test_what_was_asked_of_the_voice_detector_is_done() -> None:
+    heard = [0.3] * 40 + [0.0] * 100 + [0.9] * 40 + [0.0] * 100
+
+    def spans(vad: VadOptions) -> list[Span]:
+        segmenter = Segmenter(vad)
+        return [*segmenter.push(heard), *segmenter.end(len(heard) * FRAME)]
+
+    (late,) = spans(VadOptions())
+    assert len(spans(VadOptions(threshold=0.2))) == 2
+    (patient,) = spans(VadOptions(threshold=0.2, silence=3.5))
+    assert patient.start == 0 and patient.end > late.end - SAMPLE_RATE
+    (wide,) = spans(VadOptions(padding=1.5))
+    assert (late.start - wide.start, wide.end - late.end) == (1.1 * SAMPLE_RATE, 1.1 * SAMPLE_RATE)
 
 
 spans_of_a_file = st.lists(

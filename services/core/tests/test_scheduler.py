@@ -12,7 +12,7 @@ from toy import Toy, heard
 from stt_core.audio import AudioFile
 from stt_core.contract import sounds
 from stt_core.contract.service import QUEUE, Service, in_thread, until
-from stt_core.engine import Capabilities, Window, WindowResult
+from stt_core.engine import Capabilities, VadOptions, Window, WindowResult
 from stt_core.server import process
 from stt_core.settings import Settings
 from stt_core.vad import VoiceDetector
@@ -71,7 +71,8 @@ def test_a_short_clip_does_not_wait_for_a_long_file(
     service: Service, toy: Toy, pool: ThreadPoolExecutor
 ) -> None:
     file = sounds.repeated(9)
-    cut = list(windows(AudioFile(io.BytesIO(file)).blocks(), VoiceDetector().stream().probabilities))
+    stream = VoiceDetector().stream()
+    cut = list(windows(AudioFile(io.BytesIO(file)).blocks(), stream.probabilities, VadOptions()))
     assert len(cut) > 3
     toy.gate.clear()
     long = pool.submit(service.post, file, prompt="long")

@@ -1,4 +1,4 @@
-"""One process of the service with the real base model, for all tests that do not end it."""
+"""One process of the service with the real base model, and one engine, for all tests that do not end them."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from stt_core import cores
 from stt_core.contract.service import Service, in_process
+from stt_faster_whisper.engine import FasterWhisper
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)
@@ -21,3 +23,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("service") / "log"
     with in_process(COMMAND, {"STT_MODELS_DIR": str(models())}, MODEL, log) as (running, _):
         yield running
+
+
+@pytest.fixture(scope="session")
+def engine() -> FasterWhisper:
+    from whisper_process import MODEL, models
+
+    loaded = FasterWhisper(models(), "cpu", "int8", cores.available())
+    loaded.load(MODEL)
+    return loaded

@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,8 @@ import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
 
-from stt_core import cores
-from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.service import DEADLINE, Service, in_process, until
-from stt_core.engine import Options, Span, Window
-from stt_faster_whisper import decoding
-from stt_faster_whisper.engine import FasterWhisper
 
 JFK = (
     "And so my fellow Americans, ask not what your country can do for you, "
@@ -64,24 +58,6 @@ def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) ->
     assert service.post(sounds.speech(), prompt=long, hotwords=long).status_code == 200
 
 
-def test_a_failed_window_is_tried_at_every_temperature_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "COMPRESSION_RATIO", 0.0)  # every text counts as a loop
-    engine = FasterWhisper(models(), "cpu", "int8", cores.available())
-    engine.load(MODEL)
-    part = sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE].astype(np.float32) / np.float32(32768)
-    window = Window(part, (Span(0, len(part)),), Options(language="en", word_times=True), language="en")
-    first, second = engine.run([window, window])
-    tried = 1
-    while first.again is not None:
-        assert len(first.again.tried) == tried
-        again, other = replace(window, again=first.again), replace(window, again=second.again)
-        assert len({engine.group(one) for one in (window, again, other)}) == 3
-        (first,) = engine.run([again])
-        tried += 1
-    assert tried == len(decoding.TEMPERATURES)
-    assert next(word.text for segment in first.segments for word in segment.words) == " And"
-
-
 def test_sigterm_finishes_what_was_accepted(tmp_path: Path) -> None:
     environment = {"STT_MODELS_DIR": str(models())}
     with (
@@ -109,7 +85,7 @@ def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
         "STT_MODELS": ",".join(names[1:]),
         "STT_MEMORY_BUDGET": "200000000",
     }
-    part = sounds.wav(sounds.samples(sounds.speech())[: 2 * SAMPLE_RATE])
+    part = sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE])
     taken = []
     with in_process(COMMAND, environment, names[0], tmp_path / "log") as (service, child):
         for name in names * 2:

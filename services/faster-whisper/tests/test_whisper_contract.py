@@ -17,7 +17,9 @@ from stt_core.languages import NAMES
 
 @pytest.fixture
 def able() -> Capabilities:
-    return Capabilities(tuple(NAMES), word_times=True, prompt=True, hotwords=True)
+    return Capabilities(
+        tuple(NAMES), word_times=True, prompt=True, hotwords=True, translation=True, logprobs=True, lanes=2
+    )
 
 
 @pytest.fixture

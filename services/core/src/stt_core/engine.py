@@ -47,7 +47,7 @@ class VadOptions:
 
     threshold: the probability from which a frame counts as speech.
     silence: seconds without speech that end a stretch of it.
-    padding: seconds kept before and after one.
+    padding: seconds kept before and after one, at most 10.
     """
 
     threshold: float = 0.5
@@ -111,6 +111,7 @@ class Window:
     request: equal for the windows of one request.
     language: the request's, or the one detected in its first window. None: to be detected now, in the
         first window of the request, for all of its windows in this forward.
+    only: the file has no other window.
     again: what the engine left with an earlier result of this window that it wants decoded once more.
     """
 
@@ -119,6 +120,7 @@ class Window:
     options: Options
     request: Hashable = None
     language: str | None = None
+    only: bool = False
     again: Any = None
 
 
@@ -165,12 +167,13 @@ class Segment:
 class WindowResult:
     """What the engine heard in one window; times count from the window's own start.
 
+    language: None where nobody spoke, and none was asked for: that of the file is still to be heard.
     language_probability: how sure the engine is of it, where it has heard it now and can tell.
     again: not None when the window must be decoded once more; it is then run with this value in
     `Window.again`, and the segments of this result are dropped.
     """
 
-    language: str
+    language: str | None
     segments: tuple[Segment, ...] = ()
     again: Any = None
     language_probability: float | None = None
@@ -218,6 +221,6 @@ class Engine(Protocol):
 
 def join(audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
     """The transcript of an engine for which the windows, one after the other, are the whole answer."""
-    language = options.language or (results[0].language if results else None)
+    language = options.language or next((result.language for result in results if result.language), None)
     segments = tuple(segment for result in results for segment in result.segments)
     return Transcript(language, audio.duration, segments)

@@ -131,7 +131,7 @@ class Scheduler:
     def _feed(self, job: Job) -> None:
         try:
             stream = self._loading.done.result().stream()
-            for samples, spans in windows(job.source.blocks(), stream.probabilities):
+            for samples, spans in windows(job.source.blocks(), stream.probabilities, job.options.vad):
                 if not job.put(samples, spans):
                     break
             with self._jobs.changed:

@@ -6,50 +6,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Samples, Span
+from stt_core.engine import Samples, Span, VadOptions
 from stt_core.vad import FRAME
 
 LIMIT = 30 * SAMPLE_RATE
 """Samples of a window: what Whisper's encoder hears at once."""
 
-# Thresholds as Silero and faster-whisper's batched pipeline use them.
-SPEECH = 0.5
-SILENCE = SPEECH - 0.15
-PAUSE = SAMPLE_RATE * 160 // 1000
-"""A pause this long ends a span."""
-MARGIN = SAMPLE_RATE * 400 // 1000
-"""Kept before and after speech where a silence is left out."""
+HYSTERESIS = 0.15
+"""So far below the threshold for speech a frame counts as silence, as Silero has it."""
 SHORT = SAMPLE_RATE * 2
 """A pause shorter than this is kept whole: a word spoken softly may be in it."""
-LONGEST = LIMIT - SHORT - FRAME
+LEAST = 3
+"""Frames of speech that a span must have when no other is as near as SHORT. In 18 minutes of music the
+detector took single ones for speech; the shortest word has more, and soft speech is in no single place."""
 
 
 class Segmenter:
     """Spans of speech, in order, without overlap and of at most LIMIT samples, from a stream of frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, vad: VadOptions) -> None:
+        self._speech = vad.threshold
+        self._silence = vad.threshold - min(HYSTERESIS, vad.threshold / 2)
+        self._enough = round(vad.silence * SAMPLE_RATE)  # a pause this long ends a span
+        self._margin = round(vad.padding * SAMPLE_RATE)  # kept where a silence is left out
+        self._short = max(SHORT, 2 * self._margin)  # or the margins of two spans would overlap
+        self._longest = LIMIT - self._short - FRAME
         self._at = 0
         self._left = 0  # where the open span starts, margin included
         self._start: int | None = None  # where its speech starts
         self._pause: int | None = None  # where the pause that may end it starts
         self._heard: list[float] = []  # probabilities since _start
+        self._near = False  # to the span before
         self._closed: Span | None = None  # ended, but its right margin depends on what follows
+        self._doubtful = False  # the closed one is dropped, unless another follows it soon
 
     @property
     def keep_from(self) -> int:
         """The first sample that a span still to come may hold."""
         if self._closed is not None:
             return self._closed.start
-        return self._left if self._start is not None else max(0, self._at - MARGIN)
+        return self._left if self._start is not None else max(0, self._at - self._margin)
 
     def push(self, probabilities: Iterable[float]) -> Iterator[Span]:
         """One probability a frame."""
         for probability in probabilities:
-            if self._start is None and probability >= SPEECH:
+            if self._start is None and probability >= self._speech:
                 yield from self._open()
             if self._start is None:
-                if self._closed is not None and self._at - self._closed.end >= SHORT:
-                    yield self._release(self._closed.end + MARGIN)
+                if self._closed is not None and self._at - self._closed.end >= self._short:
+                    yield from self._leave(self._closed.end + self._margin)
             else:
                 yield from self._follow(self._start, probability)
             self._at += FRAME
@@ -57,29 +62,29 @@ class Segmenter:
     def end(self, total: int) -> Iterator[Span]:
         """No more frames; the file has `total` samples."""
         if self._start is not None:
-            self._closed, self._start = Span(self._left, total), None
+            self._close(total)
         if self._closed is not None:
-            yield self._release(min(total, self._closed.end + MARGIN))
+            yield from self._leave(min(total, self._closed.end + self._margin))
 
     def _open(self) -> Iterator[Span]:
-        if self._closed is None:
-            self._left = max(0, self._at - MARGIN)
-        else:
-            pause = self._at - self._closed.end
-            margin = pause // 2 if pause < SHORT else MARGIN
-            yield self._release(self._at - margin if pause < SHORT else self._closed.end + margin)
-            self._left = self._at - margin
+        self._left = max(0, self._at - self._margin)
+        self._near = self._closed is not None and self._at - self._closed.end < self._short
+        if self._closed is not None and self._near:
+            self._left = self._at - (self._at - self._closed.end) // 2
+            yield self._release(self._left)
+        elif self._closed is not None:
+            yield from self._leave(self._closed.end + self._margin)
         self._start, self._pause, self._heard = self._at, None, []
 
     def _follow(self, start: int, probability: float) -> Iterator[Span]:
         self._heard.append(probability)
-        if probability >= SPEECH:
+        if probability >= self._speech:
             self._pause = None
-        elif probability < SILENCE and self._pause is None:
+        elif probability < self._silence and self._pause is None:
             self._pause = self._at
-        if self._pause is not None and self._at - self._pause >= PAUSE:
-            self._closed, self._start = Span(self._left, self._pause), None
-        elif self._at + FRAME - start > LONGEST:
+        if self._pause is not None and self._at - self._pause >= self._enough:
+            self._close(self._pause)
+        elif self._at + FRAME - start > self._longest:
             yield self._cut(start)
 
     def _cut(self, start: int) -> Span:
@@ -90,9 +95,21 @@ class Segmenter:
         cut = start + frame * FRAME
         span = Span(self._left, cut)
         self._left = self._start = cut
+        self._near = True
         self._heard = self._heard[frame:]
         self._pause = None if self._pause is None else max(self._pause, cut)
         return span
+
+    def _close(self, end: int) -> None:
+        voiced = sum(probability >= self._speech for probability in self._heard)
+        self._doubtful = voiced < LEAST and not self._near
+        self._closed, self._start = Span(self._left, end), None
+
+    def _leave(self, end: int) -> Iterator[Span]:
+        """The closed span, behind which nobody speaks for a while."""
+        span = self._release(end)
+        if not self._doubtful:
+            yield span
 
     def _release(self, end: int) -> Span:
         assert self._closed is not None
@@ -101,13 +118,13 @@ class Segmenter:
 
 
 def windows(
-    blocks: Iterable[Samples], probabilities: Callable[[NDArray[np.float32]], list[float]]
+    blocks: Iterable[Samples], probabilities: Callable[[NDArray[np.float32]], list[float]], vad: VadOptions
 ) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
     """Windows of speech as (samples, the spans they came from), as soon as each is full.
 
     blocks: the whole file. probabilities: of speech, one for each whole frame it is given, in order.
     """
-    segmenter, packer, tape = Segmenter(), _Packer(), _Tape()
+    segmenter, packer, tape = Segmenter(vad), _Packer(), _Tape()
     for block in blocks:
         tape.add(block)
         for span in segmenter.push(probabilities(tape.unheard())):

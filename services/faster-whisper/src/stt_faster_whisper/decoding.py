@@ -13,19 +13,23 @@ COMPRESSION_RATIO = 2.4
 LOG_PROBABILITY = -1.0
 NO_SPEECH = 0.6
 
+ECHO = 4
+"""Letters of the shortest phrase that counts as said twice."""
+
 SHORTEST_REST = 1.0
 """Seconds that must be read, and left, for the rest of a window to be decoded once more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """What one decoding of a window gave."""
+    """What one decoding of a window gave. full: it was encoded as 30 s, not trimmed."""
 
     tokens: tuple[int, ...]
     text: str
     temperature: float
     avg_logprob: float
     no_speech_prob: float
+    full: bool = True
 
     @property
     def compression_ratio(self) -> float:
@@ -39,15 +43,36 @@ class Decoding:
         return self.no_speech_prob > NO_SPEECH and self.avg_logprob <= LOG_PROBABILITY
 
     @property
+    def echoes(self) -> bool:
+        """The text ends with the same phrase twice, as where the silence after it was too short."""
+        letters = [letter for letter in self.text.lower() if letter.isalnum()]
+        longest = len(letters) // 2
+        return any(letters[-size:] == letters[-2 * size : -size] for size in range(ECHO, longest + 1))
+
+    @property
+    def loops(self) -> bool:
+        """A text that repeats itself; of a trimmed encoding, even once."""
+        return self.compression_ratio > COMPRESSION_RATIO or (self.echoes and not self.full)
+
+    @property
     def failed(self) -> bool:
-        """To be tried again at a higher temperature."""
-        loops = self.compression_ratio > COMPRESSION_RATIO
-        return not self.silent and (loops or self.avg_logprob < LOG_PROBABILITY)
+        """To be tried again."""
+        return not self.silent and (self.loops or self.avg_logprob < LOG_PROBABILITY)
+
+
+def temperature(tried: Sequence[Decoding], asked: float | None) -> float | None:
+    """That of the next decoding after those that failed; None when there is none left.
+
+    asked: the only one that is wanted. A trimmed encoding is doubted before a temperature is.
+    """
+    ladder = TEMPERATURES if asked is None else (asked,)
+    step = sum(one.full for one in tried)
+    return ladder[step] if step < len(ladder) else None
 
 
 def best(decodings: Sequence[Decoding]) -> Decoding:
     """The one to keep when all failed: the most likely, among those that do not loop if there are any."""
-    calm = [one for one in decodings if one.compression_ratio <= COMPRESSION_RATIO]
+    calm = [one for one in decodings if not one.loops]
     return max(calm or decodings, key=lambda one: one.avg_logprob)
 
 

@@ -1,44 +1,79 @@
 """Whisper by CTranslate2: batched windows, with the guards of the library's sequential mode."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stt_core import modeldir
 from stt_core.audio import SAMPLE_RATE, AudioSource
-from stt_core.engine import Capabilities, Options, Segment, Transcript, Window, WindowResult, Word, join
-from stt_faster_whisper.decoding import TEMPERATURES, Decoding, Slice, best, slices
-from stt_faster_whisper.whisper import LANES, Whisper
+from stt_core.engine import (
+    Capabilities,
+    Logprob,
+    Options,
+    Segment,
+    Transcript,
+    Window,
+    WindowResult,
+    Word,
+    join,
+)
+from stt_faster_whisper.alignment import Aligner, Windows
+from stt_faster_whisper.decoding import Decoding, Slice, best, slices, temperature
+from stt_faster_whisper.detection import Verdict, verdict
+from stt_faster_whisper.trimming import FULL, frames, long
+from stt_faster_whisper.whisper import LANES, Prompt, Whisper
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Again:
-    """What is known of a window that is decoded once more.
+    """What is known of a window that comes once more.
 
+    language: the one it is decoded in; None while more must be heard to tell.
     done: segments before `offset` (seconds), which are settled.
-    tried: failed decodings of what follows, whose encoding is kept; empty where a rest is still unread.
+    tried: failed decodings of what follows; empty where a rest is still unread.
+    encoded: what follows, encoded in full; None where it is not yet.
     """
 
+    language: str | None = None
     done: tuple[Segment, ...] = ()
     offset: float = 0.0
     tried: tuple[Decoding, ...] = ()
     encoded: Any = None
 
 
+FRESH = Again()
+UNSURE = Again()
+"""Of a window that was heard, in a language that one window does not tell."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """A window that was decoded well enough: its slices, and where it was left unread."""
+class Turn:
+    """A window in this forward, its row there, and what is known of it."""
 
     row: int
+    window: Window
+    known: Again
     language: str
+    probability: float | None  # of the language, where it was heard now
+
+    @property
+    def duration(self) -> float:
+        """Seconds that are to be decoded."""
+        return len(self.window.samples) / SAMPLE_RATE - self.known.offset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A turn that was decoded well enough: its slices, and the second from which it was left unread."""
+
+    turn: Turn
     decoding: Decoding
-    slices: list[Slice]
-    unread: float | None
-    duration: float
+    slices: list[Slice] = field(default_factory=list)
+    unread: float | None = None
 
 
-FRESH = Again()
+Item = TypeVar("Item")
 
 
 class FasterWhisper:
@@ -53,7 +88,15 @@ class FasterWhisper:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(self._whisper.languages, word_times=True, prompt=True, hotwords=True, lanes=LANES)
+        return Capabilities(
+            self._whisper.languages,
+            word_times=True,
+            prompt=True,
+            hotwords=True,
+            translation=self._whisper.multilingual,
+            logprobs=True,
+            lanes=LANES,
+        )
 
     def load(self, model: str) -> None:
         folder = modeldir.verified(self._models, model)
@@ -64,34 +107,27 @@ class FasterWhisper:
         if window.again is not None and window.again.tried:
             return id(window.again)
         context = self._whisper.context(window.options.prompt, window.options.hotwords)
-        return len(context), window.options.temperature, window.options.segments
+        # An unsure one is to be heard together with its neighbour.
+        length = window.again is UNSURE or long(len(window.samples))
+        return len(context), window.options.temperature, window.options.segments, length
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         states: list[Again] = [window.again or FRESH for window in windows]
-        encoded = self._encoded(windows, states)
-        languages = self._languages(windows, encoded)
-        contexts = [self._whisper.context(one.options.prompt, one.options.hotwords) for one in windows]
-        temperature = _temperature(windows[0], states[0])
-        timestamps = windows[0].options.segments
-        decodings = self._whisper.decode(encoded, languages, contexts, temperature, timestamps)
-
-        results: list[WindowResult] = [WindowResult(language) for language in languages]
-        heard: list[Heard] = []
-        for row, (window, state, decoding) in enumerate(zip(windows, states, decodings, strict=True)):
-            tried = (*state.tried, decoding)
-            if decoding.failed and window.options.temperature is None:
-                if len(tried) < len(TEMPERATURES):
-                    retry = Again(state.done, state.offset, tried, self._whisper.rows(encoded, [row]))
-                    results[row] = WindowResult(languages[row], again=retry)
-                    continue
-                decoding = best(tried)
-            heard.append(self._read(row, languages[row], decoding, _duration(window, state)))
-        words = self._words(encoded, [one for one in heard if windows[one.row].options.word_times])
-        for one in heard:
-            state = states[one.row]
-            segments = (*state.done, *self._segments(one, words.get(one.row), state.offset))
-            rest = None if one.unread is None else Again(segments, state.offset + one.unread)
-            results[one.row] = WindowResult(one.language, segments, again=rest)
+        encoded = states[0].encoded  # a failed window is alone in its batch
+        if encoded is None:
+            encoded = self._encoded(windows, states)
+        verdicts = self._verdicts(windows, states, encoded)
+        turns = []
+        for row, (window, state) in enumerate(zip(windows, states, strict=True)):
+            if language := state.language or window.language:
+                turns.append(Turn(row, window, state, language, None))
+            elif said := verdicts[window.request]:
+                turns.append(Turn(row, window, state, said.language, said.probability))
+        results = [WindowResult(None, again=UNSURE) for _ in windows]
+        if turns:
+            encoded = self._whisper.rows(encoded, [turn.row for turn in turns])
+            for turn, result in zip(turns, self._results(turns, encoded), strict=True):
+                results[turn.row] = result
         return results
 
     def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
@@ -103,46 +139,109 @@ class FasterWhisper:
         return self._loaded
 
     def _encoded(self, windows: Sequence[Window], states: Sequence[Again]) -> Any:
-        if states[0].encoded is not None:  # a failed window is alone in its batch
-            return states[0].encoded
-        return self._whisper.encode(
-            [
-                window.samples[round(state.offset * SAMPLE_RATE) :]
-                for window, state in zip(windows, states, strict=True)
-            ]
-        )
+        left = [
+            window.samples[round(state.offset * SAMPLE_RATE) :]
+            for window, state in zip(windows, states, strict=True)
+        ]
+        length = FULL if states[0].tried else max(frames(len(samples)) for samples in left)
+        return self._whisper.encode(left, length)
 
-    def _languages(self, windows: Sequence[Window], encoded: Any) -> list[str]:
-        if all(window.language for window in windows):
-            return [window.language or "" for window in windows]
-        heard: dict[Hashable, str] = {}
-        for window, found in zip(windows, self._whisper.detect(encoded), strict=True):
-            heard.setdefault(window.request, found)  # one file, one language: that of its first window
-        return [window.language or heard[window.request] for window in windows]
-
-    def _read(self, row: int, language: str, decoding: Decoding, duration: float) -> Heard:
-        if decoding.silent:
-            return Heard(row, language, decoding, [], None, duration)
-        found, unread = slices(decoding.tokens, self._whisper.timestamp_begin, duration)
-        found = [one for one in found if self._whisper.text(one.tokens).strip()]
-        return Heard(row, language, decoding, found, unread, duration)
-
-    def _words(self, encoded: Any, heard: Sequence[Heard]) -> dict[int, list[tuple[Word, ...]]]:
-        """The words of each slice, by row. Windows of one language are aligned together."""
-        words: dict[int, list[tuple[Word, ...]]] = {}
-        spoken = [one for one in heard if one.slices]
-        for language in sorted({one.language for one in spoken}):
-            same = [one for one in spoken if one.language == language]
-            rows = self._whisper.rows(encoded, [one.row for one in same])
-            aligned = self._whisper.align(
-                rows, language, [one.slices for one in same], [one.duration for one in same]
+    def _verdicts(
+        self, windows: Sequence[Window], states: Sequence[Again], encoded: Any
+    ) -> dict[Hashable, Verdict | None]:
+        """The language of each request that has none yet; None where more of its file must be heard."""
+        rows: dict[Hashable, list[int]] = {}
+        for row, (window, state) in enumerate(zip(windows, states, strict=True)):
+            if not (state.language or window.language):
+                rows.setdefault(window.request, []).append(row)
+        heard = self._whisper.detect(encoded) if rows else []
+        found: dict[Hashable, Verdict | None] = {}
+        for request, own in rows.items():
+            said = verdict(
+                [(len(windows[row].samples) / SAMPLE_RATE, heard[row]) for row in own],
+                windows[own[0]].options.languages,
             )
-            words |= {one.row: found for one, found in zip(same, aligned, strict=True)}
-        return words
+            last = windows[own[0]].only or states[own[0]] is UNSURE
+            found[request] = said if said.sure or last else None
+        return found
 
-    def _segments(self, heard: Heard, words: list[tuple[Word, ...]] | None, offset: float) -> list[Segment]:
-        aligned = words or [() for _ in heard.slices]
-        return [
+    def _results(self, turns: Sequence[Turn], encoded: Any) -> list[WindowResult]:
+        """What each turn gave; `encoded` has their rows."""
+        first = turns[0]
+        asked = first.window.options.temperature  # of all: it is part of the group
+        now = temperature(first.known.tried, asked)
+        assert now is not None, "a window comes again only where something is left to try"
+        prompts = [
+            Prompt(
+                turn.language,
+                turn.window.options.task,
+                self._whisper.context(turn.window.options.prompt, turn.window.options.hotwords),
+            )
+            for turn in turns
+        ]
+        decodings = self._whisper.decode(encoded, prompts, now, first.window.options.segments)
+        heard: dict[int, Heard] = {}
+        results: dict[int, WindowResult] = {}
+        for place, (turn, decoding) in enumerate(zip(turns, decodings, strict=True)):
+            tried = (*turn.known.tried, decoding)
+            if decoding.failed and temperature(tried, asked) is not None:
+                kept = self._whisper.rows(encoded, [place]) if decoding.full else None
+                again = Again(turn.language, turn.known.done, turn.known.offset, tried, kept)
+                results[place] = WindowResult(turn.window.language, again=again)
+            else:
+                heard[place] = self._read(turn, best(tried) if decoding.failed else decoding)
+        words = self._aligned(
+            encoded,
+            {place: one for place, one in heard.items() if one.turn.window.options.word_times},
+            Aligner.words,
+        )
+        logprobs = self._aligned(
+            encoded,
+            {place: one for place, one in heard.items() if one.turn.window.options.logprobs},
+            Aligner.logprobs,
+        )
+        for place, one in heard.items():
+            results[place] = self._result(one, words.get(place), logprobs.get(place))
+        return [results[place] for place in range(len(turns))]
+
+    def _read(self, turn: Turn, decoding: Decoding) -> Heard:
+        if decoding.silent:
+            return Heard(turn, decoding)
+        found, unread = slices(decoding.tokens, self._whisper.timestamp_begin, turn.duration)
+        return Heard(turn, decoding, [one for one in found if self._whisper.text(one.tokens).strip()], unread)
+
+    def _aligned(
+        self,
+        encoded: Any,
+        heard: Mapping[int, Heard],
+        align: Callable[[Aligner, Any, Windows, Sequence[float]], list[list[tuple[Item, ...]]]],
+    ) -> dict[int, list[tuple[Item, ...]]]:
+        """What `align` gives for each slice, by row. Windows of one language and task go together."""
+        found: dict[int, list[tuple[Item, ...]]] = {}
+        kinds = {
+            place: (one.turn.language, one.turn.window.options.task)
+            for place, one in heard.items()
+            if one.slices
+        }
+        for kind in sorted(set(kinds.values())):
+            places = [place for place, own in kinds.items() if own == kind]
+            aligned = align(
+                self._whisper.aligner(*kind),
+                self._whisper.rows(encoded, places),
+                [heard[place].slices for place in places],
+                [heard[place].turn.duration for place in places],
+            )
+            found |= dict(zip(places, aligned, strict=True))
+        return found
+
+    def _result(
+        self,
+        heard: Heard,
+        words: list[tuple[Word, ...]] | None,
+        logprobs: list[tuple[Logprob, ...]] | None,
+    ) -> WindowResult:
+        turn, offset = heard.turn, heard.turn.known.offset
+        own = tuple(
             Segment(
                 start=offset + one.start,
                 end=offset + one.end,
@@ -153,19 +252,15 @@ class FasterWhisper:
                 compression_ratio=heard.decoding.compression_ratio,
                 no_speech_prob=heard.decoding.no_speech_prob,
                 words=tuple(
-                    Word(word.text, offset + word.start, offset + word.end, word.probability) for word in own
+                    replace(word, start=offset + word.start, end=offset + word.end)
+                    for word in (words[place] if words else ())
                 ),
+                logprobs=logprobs[place] if logprobs else (),
             )
-            for one, own in zip(heard.slices, aligned, strict=True)
-        ]
-
-
-def _temperature(window: Window, state: Again) -> float:
-    """That of the batch: it is part of the group."""
-    if window.options.temperature is not None:
-        return window.options.temperature
-    return TEMPERATURES[len(state.tried)]
-
-
-def _duration(window: Window, state: Again) -> float:
-    return len(window.samples) / SAMPLE_RATE - state.offset
+            for place, one in enumerate(heard.slices)
+        )
+        segments = (*turn.known.done, *own)
+        language = turn.language if segments else turn.window.options.language
+        if heard.unread is None:
+            return WindowResult(language, segments, language_probability=turn.probability)
+        return WindowResult(language, again=Again(turn.language, segments, offset + heard.unread))

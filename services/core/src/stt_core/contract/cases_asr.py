@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from stt_core.contract import sounds
-from stt_core.contract.service import DEADLINE, Service, refused
+from stt_core.contract.asserts import refused
+from stt_core.contract.service import DEADLINE, Service
 from stt_core.engine import Capabilities
 
 CLOCK = r"\d\d:\d\d:\d\d"

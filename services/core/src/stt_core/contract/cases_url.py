@@ -7,7 +7,8 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from stt_core.contract import sounds
-from stt_core.contract.service import DEADLINE, Service, refused, until
+from stt_core.contract.asserts import refused
+from stt_core.contract.service import DEADLINE, Service, until
 from stt_core.contract.site import page, site
 from stt_core.engine import Capabilities
 

@@ -1,6 +1,7 @@
 """Audio files for the tests, made on the spot."""
 
 import io
+import subprocess
 import wave
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ ENCODINGS = {
     "mp4": ("mp4", "aac", 44_100, "stereo"),
 }
 """Suffix -> container, codec, sample rate, layout."""
+BIT_RATE = 32_000
+"""Of those that lose something: ten minutes stay below the tests' upload limit."""
 
 
 def speech() -> bytes:
@@ -34,6 +37,16 @@ def speech() -> bytes:
 def clip() -> bytes:
     """The last four seconds of it."""
     return wav(samples(speech())[-4 * RATE :])
+
+
+def spoken(text: str, voice: str = "en-us") -> NDArray[np.int16]:
+    """Read aloud by espeak-ng."""
+    command = ("espeak-ng", "-v", voice, "-s", "150", "--stdout", "--", text)
+    file = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    with av.open(io.BytesIO(file), "r") as source:
+        frames = [part for frame in (*source.decode(audio=0), None) for part in resampler.resample(frame)]
+    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
 
 
 def samples(file: bytes) -> NDArray[np.int16]:
@@ -54,8 +67,7 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
 
 def repeated(times: int) -> bytes:
     """The speech over and over, two seconds of silence between; Whisper takes it for a loop."""
-    pause = np.zeros(2 * RATE, np.int16)
-    return wav(np.concatenate([np.concatenate([samples(speech()), pause]) for _ in range(times)]))
+    return wav(np.concatenate([np.concatenate([samples(speech()), np.zeros(2 * RATE, np.int16)])] * times))
 
 
 def parted() -> bytes:
@@ -68,12 +80,14 @@ def silence(seconds: float) -> bytes:
     return wav(np.zeros(int(seconds * RATE), np.int16))
 
 
-def encoded(suffix: str) -> bytes:
-    """The speech in another format."""
+def encoded(suffix: str, file: bytes | None = None) -> bytes:
+    """A wav file, or the speech, in another format."""
     container, codec, rate, layout = ENCODINGS[suffix]
     out = io.BytesIO()
-    with av.open(io.BytesIO(speech()), "r") as source, av.open(out, "w", format=container) as target:
+    file = speech() if file is None else file
+    with av.open(io.BytesIO(file), "r") as source, av.open(out, "w", format=container) as target:
         stream = cast(av.AudioStream, target.add_stream(codec, rate=rate, layout=layout))
+        stream.bit_rate = BIT_RATE
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=0)
         fifo = av.AudioFifo()
         for frame in source.decode(audio=0):
@@ -85,6 +99,46 @@ def encoded(suffix: str) -> bytes:
             target.mux(stream.encode(chunk))
         target.mux(stream.encode(None))
     return out.getvalue()
+
+
+def unspoken(seconds: int) -> dict[str, NDArray[np.int16]]:
+    """What is no speech, by name."""
+    chance = np.random.default_rng(0)
+    time = np.arange(seconds * RATE) / RATE
+    white, other = chance.normal(size=(2, len(time)))
+    pitch = np.fft.rfft(other)
+    pink = np.fft.irfft(pitch / np.sqrt(np.maximum(np.arange(len(pitch)), 1)), len(time))
+    hum = sum(np.sin(2 * np.pi * 50 * harmonic * time) / harmonic for harmonic in (1, 2, 3, 5, 7))
+    found = {
+        "silence": 0 * time,
+        "white": white,
+        "pink": pink,
+        "hum": hum,
+        "music": _music(time) + _drums(time, white),
+    }
+    return {
+        name: (values / max(1e-9, np.abs(values).max()) * 12_000).astype(np.int16)
+        for name, values in found.items()
+    }
+
+
+def _music(time: NDArray[Any]) -> NDArray[Any]:
+    """Four chords, struck every two seconds."""
+    roots = np.array([220.0, 196.0, 174.6, 164.8])[(time // 2).astype(int) % 4]
+    voices = [
+        np.sin(2 * np.pi * roots * interval * harmonic * time) / harmonic
+        for interval in (1, 5 / 4, 3 / 2)
+        for harmonic in range(1, 6)
+    ]
+    return cast(NDArray[Any], sum(voices) * np.exp(-2 * (time % 2)))
+
+
+def _drums(time: NDArray[Any], noise: NDArray[Any]) -> NDArray[Any]:
+    """120 beats a minute."""
+    kick, snare = time % 0.5, (time + 0.25) % 0.5
+    return cast(
+        NDArray[Any], 3 * np.sin(2 * np.pi * 60 * kick) * np.exp(-20 * kick) + noise * np.exp(-40 * snare)
+    )
 
 
 def film_without_sound() -> bytes:
