@@ -58,6 +58,16 @@ def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) ->
     assert service.post(sounds.speech(), prompt=long, hotwords=long).status_code == 200
 
 
+def test_nothing_is_invented_where_nobody_speaks(service: Service) -> None:
+    """Ten minutes of silence, noise, a hum and music, with words that may tempt the model."""
+    file = sounds.encoded("ogg", sounds.wav(np.concatenate(list(sounds.unspoken(120).values()))))
+    answer = service.post(
+        file, response_format="verbose_json", prompt="Thank you.", hotwords="Greffier"
+    ).json()
+    assert (answer["text"], answer["segments"], answer["language"]) == ("", [], "unknown")
+    assert answer["duration"] == pytest.approx(600, abs=1)
+
+
 def test_sigterm_finishes_what_was_accepted(tmp_path: Path) -> None:
     environment = {"STT_MODELS_DIR": str(models())}
     with (
