@@ -14,7 +14,7 @@ import openai
 
 from bench import report as results
 from bench.report import Figure
-from bench.speech import clips, errors, long, scene, speed
+from bench.speech import clips, context, errors, long, scene, speed
 from bench.speech.scene import Scene
 from deploy import console, progress
 from deploy.errors import KitError
@@ -26,6 +26,7 @@ SCENARIOS: Mapping[str, Callable[[Scene], Iterator[Figure]]] = {
     "words": speed.words,
     "clips": clips.measure,
     "errors": errors.measure,
+    "context": context.measure,
     "long": long.measure,
 }
 HOW = (

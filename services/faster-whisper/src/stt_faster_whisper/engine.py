@@ -30,12 +30,14 @@ class Again:
     """What is known of a window that comes once more.
 
     language: the one it is decoded in; None while more must be heard to tell.
+    probability: of that language, where it was heard.
     done: segments before `offset` (seconds), which are settled.
     tried: failed decodings of what follows; empty where a rest is still unread.
     encoded: what follows, encoded in full; None where it is not yet.
     """
 
     language: str | None = None
+    probability: float | None = None
     done: tuple[Segment, ...] = ()
     offset: float = 0.0
     tried: tuple[Decoding, ...] = ()
@@ -55,12 +57,30 @@ class Turn:
     window: Window
     known: Again
     language: str
-    probability: float | None  # of the language, where it was heard now
+    probability: float | None  # of the language, where it was heard
 
     @property
     def duration(self) -> float:
         """Seconds that are to be decoded."""
         return len(self.window.samples) / SAMPLE_RATE - self.known.offset
+
+    def again(
+        self,
+        tried: tuple[Decoding, ...] = (),
+        encoded: Any = None,
+        done: tuple[Segment, ...] | None = None,
+        offset: float | None = None,
+    ) -> WindowResult:
+        """It shall come once more; where nothing else is said, for what it came for now."""
+        known = Again(
+            self.language,
+            self.probability,
+            self.known.done if done is None else done,
+            self.known.offset if offset is None else offset,
+            tried,
+            encoded,
+        )
+        return WindowResult(self.window.language, again=known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +140,7 @@ class FasterWhisper:
         turns = []
         for row, (window, state) in enumerate(zip(windows, states, strict=True)):
             if language := state.language or window.language:
-                turns.append(Turn(row, window, state, language, None))
+                turns.append(Turn(row, window, state, language, state.probability))
             elif said := verdicts[window.request]:
                 turns.append(Turn(row, window, state, said.language, said.probability))
         results = [WindowResult(None, again=UNSURE) for _ in windows]
@@ -186,8 +206,7 @@ class FasterWhisper:
             tried = (*turn.known.tried, decoding)
             if decoding.failed and temperature(tried, asked) is not None:
                 kept = self._whisper.rows(encoded, [place]) if decoding.full else None
-                again = Again(turn.language, turn.known.done, turn.known.offset, tried, kept)
-                results[place] = WindowResult(turn.window.language, again=again)
+                results[place] = turn.again(tried=tried, encoded=kept)
             else:
                 heard[place] = self._read(turn, best(tried) if decoding.failed else decoding)
         words = self._aligned(
@@ -260,7 +279,7 @@ class FasterWhisper:
             for place, one in enumerate(heard.slices)
         )
         segments = (*turn.known.done, *own)
+        if heard.unread is not None:
+            return turn.again(done=segments, offset=offset + heard.unread)
         language = turn.language if segments else turn.window.options.language
-        if heard.unread is None:
-            return WindowResult(language, segments, language_probability=turn.probability)
-        return WindowResult(language, again=Again(turn.language, segments, offset + heard.unread))
+        return WindowResult(language, segments, language_probability=turn.probability)
