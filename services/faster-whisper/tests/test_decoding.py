@@ -62,7 +62,8 @@ def test_guards() -> None:
     assert decoding(loop).failed
     assert decoding("Mumble.", logprob=-1.5).failed
     silent = decoding("Thanks for watching!", logprob=-1.5, silence=0.9)
-    assert silent.silent and not silent.failed
+    assert silent.silent and silent.hopeless and not silent.failed
+    assert decoding("Mumble.", logprob=-2.5).hopeless and not decoding("Mumble.", logprob=-1.5).hopeless
     assert not decoding("Clear words.", silence=0.9).silent
     assert best([decoding(loop, -0.1), decoding("Calm.", -1.2)]).text == "Calm."
     assert best([decoding(loop, -0.5), decoding(loop, -0.1)]).avg_logprob == -0.1

@@ -13,6 +13,8 @@ COMPRESSION_RATIO = 2.4
 LOG_PROBABILITY = -1.0
 NO_SPEECH = 0.6
 
+HOPELESS = -2.0
+"""Where the best decoding is no more likely than this, Whisper guesses; it did so of music without words."""
 ECHO = 4
 """Letters of the shortest phrase that counts as said twice."""
 
@@ -41,6 +43,11 @@ class Decoding:
     def silent(self) -> bool:
         """Whisper heard no speech, and is not sure of its words either."""
         return self.no_speech_prob > NO_SPEECH and self.avg_logprob <= LOG_PROBABILITY
+
+    @property
+    def hopeless(self) -> bool:
+        """Nothing that anybody said."""
+        return self.silent or self.avg_logprob <= HOPELESS
 
     @property
     def echoes(self) -> bool:

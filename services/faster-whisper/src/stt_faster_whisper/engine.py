@@ -51,36 +51,17 @@ UNSURE = Again()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """A window in this forward, its row there, and what is known of it."""
+    """A window in this forward, its row there, and what is known of it, its language included."""
 
     row: int
     window: Window
     known: Again
     language: str
-    probability: float | None  # of the language, where it was heard
 
     @property
     def duration(self) -> float:
         """Seconds that are to be decoded."""
         return len(self.window.samples) / SAMPLE_RATE - self.known.offset
-
-    def again(
-        self,
-        tried: tuple[Decoding, ...] = (),
-        encoded: Any = None,
-        done: tuple[Segment, ...] | None = None,
-        offset: float | None = None,
-    ) -> WindowResult:
-        """It shall come once more; where nothing else is said, for what it came for now."""
-        known = Again(
-            self.language,
-            self.probability,
-            self.known.done if done is None else done,
-            self.known.offset if offset is None else offset,
-            tried,
-            encoded,
-        )
-        return WindowResult(self.window.language, again=known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,9 +121,10 @@ class FasterWhisper:
         turns = []
         for row, (window, state) in enumerate(zip(windows, states, strict=True)):
             if language := state.language or window.language:
-                turns.append(Turn(row, window, state, language, state.probability))
+                turns.append(Turn(row, window, replace(state, language=language), language))
             elif said := verdicts[window.request]:
-                turns.append(Turn(row, window, state, said.language, said.probability))
+                known = replace(state, language=said.language, probability=said.probability)
+                turns.append(Turn(row, window, known, said.language))
         results = [WindowResult(None, again=UNSURE) for _ in windows]
         if turns:
             encoded = self._whisper.rows(encoded, [turn.row for turn in turns])
@@ -206,7 +188,8 @@ class FasterWhisper:
             tried = (*turn.known.tried, decoding)
             if decoding.failed and temperature(tried, asked) is not None:
                 kept = self._whisper.rows(encoded, [place]) if decoding.full else None
-                results[place] = turn.again(tried=tried, encoded=kept)
+                again = replace(turn.known, tried=tried, encoded=kept)
+                results[place] = WindowResult(turn.window.language, again=again)
             else:
                 heard[place] = self._read(turn, best(tried) if decoding.failed else decoding)
         words = self._aligned(
@@ -224,7 +207,7 @@ class FasterWhisper:
         return [results[place] for place in range(len(turns))]
 
     def _read(self, turn: Turn, decoding: Decoding) -> Heard:
-        if decoding.silent:
+        if decoding.hopeless:
             return Heard(turn, decoding)
         found, unread = slices(decoding.tokens, self._whisper.timestamp_begin, turn.duration)
         return Heard(turn, decoding, [one for one in found if self._whisper.text(one.tokens).strip()], unread)
@@ -279,7 +262,8 @@ class FasterWhisper:
             for place, one in enumerate(heard.slices)
         )
         segments = (*turn.known.done, *own)
-        if heard.unread is not None:
-            return turn.again(done=segments, offset=offset + heard.unread)
         language = turn.language if segments else turn.window.options.language
-        return WindowResult(language, segments, language_probability=turn.probability)
+        if heard.unread is None:
+            return WindowResult(language, segments, language_probability=turn.known.probability)
+        rest = Again(turn.language, turn.known.probability, segments, offset + heard.unread)
+        return WindowResult(language, again=rest)
