@@ -41,20 +41,22 @@ def test_a_session_is_created_and_tells_what_is_in_effect(service: Service) -> N
 
 def test_turns_are_found_and_told(service: Service) -> None:
     with talk(service) as session:
-        session.update(turn_detection={"type": "server_vad", "silence_duration_ms": 1000})
+        session.update(turn_detection={"type": "server_vad", "silence_duration_ms": 500})
         session.say(raw(sounds.speech()) + raw(PAUSE))
-        completed = session.final()
-        started, stopped = session.told("speech_started")[0], session.told("speech_stopped")[0]
-        assert [event["type"].rsplit(".")[-1] for event in session.seen[2:] if "delta" not in event] == [
-            name for name in ORDER if name != "delta"
-        ]
-        mine = [event for event in session.seen if event.get("item_id") == completed["item_id"]]
-        assert {started["item_id"], stopped["item_id"]} == {completed["item_id"]} and len(mine) >= 5
-        assert completed["transcript"] == "".join(event["delta"] for event in session.told(".delta"))
-        assert len(completed["transcript"]) > 20
-        assert 0 <= started["audio_start_ms"] < 1_000
-        assert 11_000 < stopped["audio_end_ms"] < 12_500
-        assert completed["usage"]["seconds"] == pytest.approx(11.5, abs=1)
+        session.rest()
+        items = [event["item_id"] for event in session.told(".committed")]
+        assert len(items) > 1
+        for item, before in zip(items, [None, *items], strict=False):
+            mine = session.of(item)
+            assert list(dict.fromkeys(event["type"].rsplit(".", 1)[-1] for event in mine)) == ORDER
+            assert {event.get("previous_item_id", before) for event in mine} == {before}
+            completed = mine[-1]
+            assert completed["transcript"] == "".join(event.get("delta", "") for event in mine)
+            assert completed["transcript"]
+            spoken = (mine[1]["audio_end_ms"] - mine[0]["audio_start_ms"]) / 1000
+            assert completed["usage"]["seconds"] == pytest.approx(spoken, abs=0.002)
+        assert session.told("speech_started")[0]["audio_start_ms"] < 1_000
+        assert 10_000 < session.told("speech_stopped")[-1]["audio_end_ms"] < 12_500
 
 
 @pytest.mark.parametrize("encoding", sorted(CODECS))

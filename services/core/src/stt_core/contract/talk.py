@@ -63,11 +63,24 @@ class Talk:
             part = base64.b64encode(audio[start : start + piece]).decode()
             self.connection.input_audio_buffer.append(audio=part)
 
+    def rest(self) -> None:
+        """Clear what is left, and read until every item is transcribed."""
+        self.send({"type": "input_audio_buffer.clear"})
+        self.until(lambda event: event["type"] == "input_audio_buffer.cleared")
+        while len(self.told(".completed")) + len(self.told(".failed")) < len(self.told(".committed")):
+            self.next()
+
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.seen]
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.seen if event["type"].endswith(kind)]
+
+    def of(self, item: str) -> list[dict[str, Any]]:
+        """The events of an item."""
+        return [
+            event for event in self.seen if item in (event.get("item_id"), event.get("item", {}).get("id"))
+        ]
 
 
 @contextmanager
