@@ -57,11 +57,10 @@ async def received(request: Request, limit: int, field: str = "file") -> tuple[U
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit + FORM_BYTES:
         raise _too_large(limit)
-    data = await _parsed(_bounded(request, limit + FORM_BYTES, _too_large(limit)))
+    too_large = _too_large(limit)
+    data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), limit, too_large)
     uploads = [value for value in data.values() if isinstance(value, UploadFile)]
     try:
-        if any((upload.size or 0) > limit for upload in uploads):
-            raise _too_large(limit)
         found = data.get(field)
         if uploads and found not in uploads:
             raise BadRequest(f"The field {field} is missing: send the audio in it.", param=field)
@@ -103,17 +102,24 @@ def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
 
 
 class Parser(MultiPartParser):
-    """Starlette's, which bounds each field but not all of them together."""
+    """Starlette's, which bounds each field, but neither all of them together nor the file."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, limit: int, too_large: BadRequest) -> None:
         super().__init__(
             request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FORM_BYTES
         )
+        self._limit = limit
+        self._too_large = too_large
+        self._file = 0
         self._kept = 0
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._current_part
-        if part.file is None:
+        if part.file is not None:
+            self._file += end - start
+            if self._file > self._limit:
+                raise self._too_large
+        else:
             self._kept += end - start
             name = part.field_name.removesuffix("[]")
             allowed = FORM_BYTES if name == "known_speaker_references" else FIELD_BYTES
@@ -122,9 +128,9 @@ class Parser(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-async def _parsed(request: Request) -> FormData:
+async def _parsed(request: Request, limit: int, too_large: BadRequest) -> FormData:
     try:
-        return await Parser(request).parse()
+        return await Parser(request, limit, too_large).parse()
     except MultiPartException as error:
         raise BadRequest(f"The form cannot be read: {error.message}") from None
 
