@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from stt_core import form, formats, languages
+from stt_core.answers import TAKING_AUDIO
 from stt_core.audio import AudioFile, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
 from stt_core.errors import AudioError, BadRequest
@@ -84,7 +85,13 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
     routes = APIRouter(tags=["whisper-asr-webservice"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
-    @routes.post("/asr", summary="Transcribe a file", response_class=PlainTextResponse, openapi_extra=BODY)
+    @routes.post(
+        "/asr",
+        summary="Transcribe a file",
+        response_class=PlainTextResponse,
+        responses=TAKING_AUDIO,
+        openapi_extra=BODY,
+    )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         with scheduler.admission():
             upload = await _upload(request, settings.max_upload_bytes)
@@ -107,7 +114,11 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         )
 
     @routes.post(
-        "/detect-language", summary="The language of a file", response_model=Detected, openapi_extra=BODY
+        "/detect-language",
+        summary="The language of a file",
+        response_model=Detected,
+        responses=TAKING_AUDIO,
+        openapi_extra=BODY,
     )
     async def detect(request: Request, encode: Encode = True) -> Detected | Response:
         with scheduler.admission():

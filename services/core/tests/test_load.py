@@ -1,0 +1,70 @@
+"""More requests than there is room for, and an end in the midst of them."""
+
+import asyncio
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from toy import Toy
+
+from stt_core.contract import sounds
+from stt_core.contract.service import DEADLINE, Service, in_process, in_thread, until
+
+QUEUE = 16
+COMMAND = [sys.executable, str(Path(__file__).with_name("toy_process.py"))]
+
+
+def test_two_hundred_at_once_on_a_queue_of_sixteen() -> None:
+    toy = Toy()
+    toy.gate.clear()
+    answered: list[httpx.Response] = []
+
+    async def flood(service: Service) -> None:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(limits=limits, timeout=DEADLINE) as client:
+
+            async def one() -> None:
+                answered.append(
+                    await client.post(
+                        f"{service.url}/v1/audio/transcriptions", files={"file": ("a.wav", sounds.speech())}
+                    )
+                )
+                if len(answered) == 200 - QUEUE:  # the rest has places, and waits
+                    toy.gate.set()
+
+            await asyncio.gather(*[one() for _ in range(200)])
+
+    with in_thread(toy, "toy/model", queue=QUEUE) as service:
+        asyncio.run(flood(service))
+        until(lambda: service.queued() == 0, "every place is free again")
+        assert service.metric('stt_requests_total{route="/v1/audio/transcriptions",status="429"}') == 184
+    assert sorted(answer.status_code for answer in answered) == [200] * QUEUE + [429] * (200 - QUEUE)
+    for answer in answered:
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+        else:
+            assert answer.json()["usage"]["seconds"] == 11
+
+
+def test_sigterm_under_load_loses_no_accepted_request(tmp_path: Path) -> None:
+    def one(_: int) -> int | None:
+        try:
+            answer = service.post(sounds.speech())
+        except httpx.ConnectError:
+            return None  # it came when the service was gone
+        assert answer.status_code == 200 or int(answer.headers["retry-after"]) >= 1
+        return answer.status_code
+
+    environment = {"STT_QUEUE": str(QUEUE)}
+    with in_process(COMMAND, environment, "toy/model", tmp_path / "log") as (service, child):
+        with ThreadPoolExecutor(40) as pool:
+            early = pool.map(one, range(40))
+            until(lambda: service.queued() == QUEUE, "the queue is full")
+            child.send_signal(signal.SIGTERM)
+            late = pool.map(one, range(40))
+            statuses, rest = list(early), list(late)
+        assert child.wait(timeout=DEADLINE) == 0
+    assert statuses.count(200) >= QUEUE
+    assert {*statuses, *rest} <= {200, 429, 503, None}
