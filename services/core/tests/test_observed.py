@@ -44,9 +44,10 @@ def test_prometheus_reads_the_measures(service: Service) -> None:
 
     before = measured()
     assert service.post(sounds.speech()).status_code == 200
-    for made_up in range(50):  # what clients make up is no series
-        service.get(f"/v1/models/{made_up}")
-        service.get(f"/{made_up}?x={made_up}")
+    with httpx.Client(base_url=service.url) as client:
+        for made_up in range(50):  # what clients make up is no series
+            client.get(f"/v1/models/{made_up}")
+            client.get(f"/{made_up}?x={made_up}")
     after = measured()
 
     def grew(*name: str) -> float:
@@ -68,7 +69,7 @@ def test_prometheus_reads_the_measures(service: Service) -> None:
 def test_status_tells_models_memory_and_queue(service: Service) -> None:
     status = service.get("/status").json()
     assert status["state"] == "ready" and status["model"] == "toy/model"
-    assert [(model["name"], model["state"]) for model in status["models"]] == [("toy/model", "ready")]
+    assert [(model["name"], model["state"]) for model in status["models"]] == [("toy/model", "loaded")]
     assert status["memory"]["resident_bytes"] > 1e7
     assert status["queue"] == {"requests": 0, "limit": 4, "waiting_windows": 0}
     assert "av" in status["libraries"]
