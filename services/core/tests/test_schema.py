@@ -1,13 +1,14 @@
 """The service keeps to its own OpenAPI document, whatever is sent to it."""
 
+import json
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -18,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 from toy import Toy
 
 from stt_core.contract import sounds
-from stt_core.contract.service import in_thread
+from stt_core.contract.service import Service, in_thread
+from stt_core.server import openapi
 
 CHECKS = [
     not_a_server_error,
@@ -28,18 +30,40 @@ CHECKS = [
     response_schema_conformance,
 ]
 FILES = (sounds.wav(np.zeros(1600)), sounds.wav(np.arange(-800, 800) * 30), b"", b"no sound")
+EXAMPLES = 40
 
 schemathesis.openapi.format("binary", st.sampled_from(FILES))
-described = schemathesis.pytest.from_fixture("document")
+DOCUMENT = schemathesis.openapi.from_dict(json.loads(openapi(lambda _: Toy(), "Toy")))
+OPERATIONS = {found.ok().label: found.ok() for found in DOCUMENT.get_all_operations()}
+CASES = [
+    (label, mode)
+    for label, operation in OPERATIONS.items()
+    for mode in GenerationMode
+    # A path without a query and a body has nothing that could be wrong.
+    if mode.is_positive or operation.body or operation.query
+]
 
 
 @pytest.fixture(scope="module")
-def document() -> Iterator[schemathesis.BaseSchema]:
-    with in_thread(Toy(), "toy/model") as service:
-        yield schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+def service() -> Iterator[Service]:
+    with in_thread(Toy(), "toy/model") as running:
+        yield running
 
 
-@described.parametrize()
-@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_described(case: "schemathesis.Case[Any]") -> None:
-    case.call_and_validate(checks=CHECKS)
+@pytest.mark.parametrize(("label", "mode"), CASES)
+def test_every_answer_is_as_described(service: Service, label: str, mode: GenerationMode) -> None:
+    operation = OPERATIONS[label]
+    asks = operation.body or operation.path_parameters or operation.query
+
+    @settings(
+        max_examples=EXAMPLES if asks else 1,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:  # type: ignore[type-arg]
+        case.call_and_validate(base_url=service.url, checks=CHECKS)
+
+    check()
