@@ -13,6 +13,7 @@ from stt_core.contract import sounds
 from stt_core.contract.service import DEADLINE, Service, in_process, in_thread, until
 
 QUEUE = 16
+CROWD = 24
 COMMAND = [sys.executable, str(Path(__file__).with_name("toy_process.py"))]
 
 
@@ -49,22 +50,20 @@ def test_two_hundred_at_once_on_a_queue_of_sixteen() -> None:
 
 
 def test_sigterm_under_load_loses_no_accepted_request(tmp_path: Path) -> None:
-    def one(_: int) -> int | None:
-        try:
-            answer = service.post(sounds.speech())
-        except httpx.ConnectError:
-            return None  # it came when the service was gone
-        assert answer.status_code == 200 or int(answer.headers["retry-after"]) >= 1
-        return answer.status_code
-
-    environment = {"STT_QUEUE": str(QUEUE)}
+    gate = tmp_path / "gate"
+    environment = {"STT_QUEUE": str(QUEUE), "TOY_GATE": str(gate)}
     with in_process(COMMAND, environment, "toy/model", tmp_path / "log") as (service, child):
-        with ThreadPoolExecutor(40) as pool:
-            early = pool.map(one, range(40))
-            until(lambda: service.queued() == QUEUE, "the queue is full")
+        with ThreadPoolExecutor(CROWD) as pool:
+            early = [pool.submit(service.post, sounds.speech()) for _ in range(CROWD)]
+            until(lambda: sum(future.done() for future in early) == CROWD - QUEUE, "the rest is refused")
+            assert service.queued() == QUEUE
             child.send_signal(signal.SIGTERM)
-            late = pool.map(one, range(40))
-            statuses, rest = list(early), list(late)
+            until(lambda: service.get("/status").json()["state"] == "stopping", "it stops")
+            late = [service.post(sounds.speech()) for _ in range(4)]
+            gate.touch()
         assert child.wait(timeout=DEADLINE) == 0
-    assert statuses.count(200) >= QUEUE
-    assert {*statuses, *rest} <= {200, 429, 503, None}
+    answers = [future.result() for future in early]
+    assert sorted(answer.status_code for answer in answers) == [200] * QUEUE + [429] * (CROWD - QUEUE)
+    assert {answer.json()["usage"]["seconds"] for answer in answers if answer.status_code == 200} == {11}
+    assert [answer.status_code for answer in late] == [503] * 4
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in late)

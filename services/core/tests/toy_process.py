@@ -1,20 +1,23 @@
-"""The toy engine as a process; a forward takes a tenth of a second."""
+"""The toy engine as a process; where TOY_GATE names a file, forwards wait for it."""
 
+import os
 import sys
-import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from toy import Toy
 
+from stt_core.contract.service import until
 from stt_core.engine import Window, WindowResult
 from stt_core.server import main
 
 
-class Slow(Toy):
+class Gated(Toy):
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
-        time.sleep(0.1)
+        if gate := os.environ.get("TOY_GATE"):
+            until(Path(gate).exists, "the gate opens")
         return super().run(windows)
 
 
 if __name__ == "__main__":
-    main(lambda settings: Slow(), "Toy", sys.argv[1:])
+    main(lambda settings: Gated(), "Toy", sys.argv[1:])

@@ -15,7 +15,7 @@ def test_hostile_files_are_never_the_services_fault(service: Service, what: str)
     before = service.metric("process_resident_memory_bytes")
     answer = service.post(HOSTILE[what](), "sound.mp3")
     if answer.status_code == 200:
-        assert set(answer.json()) == {"text", "usage"}
+        assert "text" in answer.json()
     else:
         assert refused(answer, 400)["code"] == "invalid_audio"
     assert service.metric("process_resident_memory_bytes") - before < GROWTH

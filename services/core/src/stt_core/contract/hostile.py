@@ -158,6 +158,6 @@ HOSTILE: dict[str, Make] = {
     "a block of 3 MB": lambda: matroska(1, bytes(3_000_000)),
     "boxes in boxes": lambda: nested(20_000),
     "broken granules": shuffled_pages,
-    "ten minutes of nothing": lambda: quiet(600, "flac", "flac", 8000),
+    "five minutes of nothing": lambda: quiet(300, "flac", "flac", 8000),
 }
 """Name -> file."""
