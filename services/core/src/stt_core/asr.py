@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from stt_core import form, formats, languages
-from stt_core.answers import TAKING_AUDIO
+from stt_core.answers import TAKING_AUDIO, Responses
 from stt_core.audio import AudioFile, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
 from stt_core.errors import AudioError, BadRequest
@@ -73,6 +73,9 @@ class Asked(BaseModel):
         )
 
 
+TEXT: Responses = {200: {"description": "In the format that was asked for.", "content": {"text/plain": {}}}}
+
+
 class Detected(BaseModel):
     """The language of a file: `und` where nobody speaks. Not every engine can tell how sure it is."""
 
@@ -88,8 +91,8 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
     @routes.post(
         "/asr",
         summary="Transcribe a file",
-        response_class=PlainTextResponse,
-        responses=TAKING_AUDIO,
+        response_class=Response,  # of text alone, it would have the errors be text too
+        responses=TAKING_AUDIO | TEXT,
         openapi_extra=BODY,
     )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
