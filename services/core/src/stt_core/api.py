@@ -1,7 +1,7 @@
 """The application: every path that a service answers."""
 
 import time
-from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from typing import IO, Any, Literal
 
@@ -82,7 +82,6 @@ def create(
 ) -> FastAPI:
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
-    libraries = _versions(LIBRARIES)
     models = Models.of(settings)
     app = FastAPI(
         title=title,
@@ -144,7 +143,7 @@ def create(
             ),
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
-            libraries=libraries,
+            libraries=_versions(),
         )
 
     @app.get(
@@ -191,9 +190,10 @@ def _fetching(settings: Settings) -> transcriptions.Fetch:
     return fetch
 
 
-def _versions(names: Iterable[str]) -> dict[str, str]:
+@cache
+def _versions() -> dict[str, str]:
     found = {}
-    for name in names:
+    for name in LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
