@@ -36,3 +36,17 @@ def test_log_stays_small_while_it_is_written(tmp_path: Path, monkeypatch: pytest
     assert log.last_line() == "and on"
     assert path.with_name("whisper.log.1").stat().st_size == 1001
     os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"time": "2026-11-21T15:25:40Z", "level": "info", "message": "the reason"}', "the reason"),
+        ('{"message": 3}', '{"message": 3}'),
+        ('["message"]', '["message"]'),
+        ('{"message": "cut o', '{"message": "cut o'),
+        ("[" * 20_000, "[" * (logfile.MAX_LINE - 1) + "…"),
+    ],
+)
+def test_of_a_line_of_json_the_message_is_shown(line: str, shown: str) -> None:
+    assert logfile.last_line_of(f"before\n{line}\n") == shown

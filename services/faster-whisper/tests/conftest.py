@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from stt_core import cores
+from stt_core.contract.asserts import discreet
 from stt_core.contract.service import Service, in_process
 from stt_faster_whisper.engine import FasterWhisper
 
@@ -23,6 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("service") / "log"
     with in_process(COMMAND, {"STT_MODELS_DIR": str(models())}, MODEL, log) as (running, _):
         yield running
+    assert len(discreet(log)) > 1  # whatever the tests have sent
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -54,9 +55,20 @@ class LogFile:
 
 
 def last_line_of(text: str) -> str:
-    """The last line with something in it, without colours, cut to a sensible length; or empty."""
+    """The last line with something in it, without colours, cut to a sensible length; or empty.
+
+    Of a line that is a JSON object with a message, the message.
+    """
     for line in reversed(text.splitlines()):
-        clean = _ESCAPES.sub("", line).strip()
+        clean = _ESCAPES.sub("", _message(line)).strip()
         if clean:
             return clean if len(clean) <= MAX_LINE else clean[: MAX_LINE - 1] + "…"
     return ""
+
+
+def _message(line: str) -> str:
+    try:
+        said = json.loads(line)["message"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return line
+    return said if isinstance(said, str) else line

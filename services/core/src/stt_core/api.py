@@ -1,6 +1,8 @@
 """The application: every path that a service answers."""
 
 import time
+from functools import cache
+from importlib import metadata
 from typing import IO, Any, Literal
 
 from fastapi import FastAPI, Request
@@ -10,29 +12,15 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from stt_core import __version__, asr, errors, pages, transcriptions
-from stt_core.edge import Edge
+from stt_core import __version__, asr, errors, memory, pages, transcriptions
+from stt_core.answers import failures
+from stt_core.edge import Edge, Tracer
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
 from stt_core.metrics import Metrics
 from stt_core.models import ModelBody, ModelList, Models
 from stt_core.realtime import routes as realtime
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
-
-
-class ErrorFields(BaseModel):
-    """What went wrong."""
-
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-
-
-class ErrorBody(BaseModel):
-    """Every error."""
-
-    error: ErrorFields
 
 
 class Health(BaseModel):
@@ -47,11 +35,27 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
 
 
+class ModelStatus(BaseModel):
+    """A model that requests may name. `memory_bytes` is what it takes while it is loaded."""
+
+    name: str
+    state: Literal["loaded", "unloaded"]
+    memory_bytes: int
+
+
+class Memory(BaseModel):
+    """Of the process; `limit_bytes` is null where it may take all that the machine has."""
+
+    resident_bytes: int
+    limit_bytes: int | None
+
+
 class Queue(BaseModel):
-    """Requests that are transcribed or wait."""
+    """Requests that are transcribed or wait, and decoded windows that wait for the engine."""
 
     requests: int
     limit: int
+    waiting_windows: int
 
 
 class Status(BaseModel):
@@ -59,17 +63,23 @@ class Status(BaseModel):
 
     state: Literal["loading", "ready", "stopping"]
     model: str
+    models: list[ModelStatus]
     device: str
     compute_type: str
+    memory: Memory
     queue: Queue
     uptime_seconds: float
     version: str
+    libraries: dict[str, str]
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorBody, "description": "An error."}}
+LIBRARIES = ("av", "ctranslate2", "faster-whisper", "onnxruntime")
+"""Whose versions matter when a transcript is not what it was."""
 
 
-def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: str) -> FastAPI:
+def create(
+    settings: Settings, scheduler: Scheduler, metrics: Metrics, title: str, tracer: Tracer | None = None
+) -> FastAPI:
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
     models = Models.of(settings)
@@ -80,9 +90,9 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # its redirects are absolute, and know nothing of a path prefix
-        responses=ERRORS,
+        responses=failures(500),
     )
-    app.add_middleware(Edge, metrics=metrics)
+    app.add_middleware(Edge, metrics=metrics, tracer=tracer)
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -95,7 +105,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     async def list_models() -> ModelList:
         return models.all()
 
-    @app.get("/v1/models/{model:path}", tags=["Models"], summary="One model")
+    @app.get("/v1/models/{model:path}", tags=["Models"], summary="One model", responses=failures(404))
     async def get_model(model: str) -> ModelBody:
         return models.one(model)
 
@@ -103,7 +113,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
     async def health() -> Health:
         return Health()
 
-    @app.get("/ready", tags=["Operations"], summary="Whether the model is loaded")
+    @app.get("/ready", tags=["Operations"], summary="Whether the model is loaded", responses=failures(503))
     async def ready() -> Ready:
         if scheduler.draining:
             raise Unavailable("The service is stopping.", retry_after=5)
@@ -113,14 +123,27 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
 
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
+        loaded = scheduler.loaded
         return Status(
             state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
+            models=[
+                ModelStatus(
+                    name=name,
+                    state="loaded" if name in loaded else "unloaded",
+                    memory_bytes=loaded.get(name, 0),
+                )
+                for name in models.known
+            ],
             device=settings.device,
             compute_type=settings.compute_type,
-            queue=Queue(requests=scheduler.admitted, limit=scheduler.limit),
+            memory=Memory(resident_bytes=memory.resident(), limit_bytes=memory.limit()),
+            queue=Queue(
+                requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting
+            ),
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
+            libraries=_versions(),
         )
 
     @app.get(
@@ -131,6 +154,7 @@ def create(settings: Settings, scheduler: Scheduler, metrics: Metrics, title: st
         responses={200: {"content": {"text/plain": {}}}},
     )
     async def prometheus() -> Response:
+        metrics.models(models.known, scheduler.loaded, scheduler.load_seconds)
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -164,6 +188,17 @@ def _fetching(settings: Settings) -> transcriptions.Fetch:
         return await Fetcher(limits, settings.url_allow, settings.url_insecure).file(url)
 
     return fetch
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # an engine has its own
+    return found
 
 
 def _answer(error: ApiError) -> Response:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from stt_core import form, formats, languages
+from stt_core.answers import TAKING_AUDIO, Responses
 from stt_core.audio import AudioFile, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
 from stt_core.errors import AudioError, BadRequest
@@ -72,6 +73,9 @@ class Asked(BaseModel):
         )
 
 
+TEXT: Responses = {200: {"description": "In the format that was asked for.", "content": {"text/plain": {}}}}
+
+
 class Detected(BaseModel):
     """The language of a file: `und` where nobody speaks. Not every engine can tell how sure it is."""
 
@@ -84,7 +88,13 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
     routes = APIRouter(tags=["whisper-asr-webservice"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
-    @routes.post("/asr", summary="Transcribe a file", response_class=PlainTextResponse, openapi_extra=BODY)
+    @routes.post(
+        "/asr",
+        summary="Transcribe a file",
+        response_class=Response,  # of text alone, it would have the errors be text too
+        responses=TAKING_AUDIO | TEXT,
+        openapi_extra=BODY,
+    )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         with scheduler.admission():
             upload = await _upload(request, settings.max_upload_bytes)
@@ -107,7 +117,11 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         )
 
     @routes.post(
-        "/detect-language", summary="The language of a file", response_model=Detected, openapi_extra=BODY
+        "/detect-language",
+        summary="The language of a file",
+        response_model=Detected,
+        responses=TAKING_AUDIO,
+        openapi_extra=BODY,
     )
     async def detect(request: Request, encode: Encode = True) -> Detected | Response:
         with scheduler.admission():

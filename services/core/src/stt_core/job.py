@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from stt_core.account import Account, Course, current
 from stt_core.audio import AudioSource
 from stt_core.batch import SMALL, Queue
 from stt_core.engine import Options, Samples, Span, Transcript, Window, WindowResult
@@ -33,6 +34,8 @@ class Job:
     results: dict[int, WindowResult] = field(default_factory=dict)
     language: str | None = None
     submitted: float = field(default_factory=time.monotonic)
+    account: Account = field(default_factory=current)
+    course: Course = field(init=False)
     alone: int = 0  # forwards that it had for itself, since it last shared the engine
     told: int = 0  # results that were given to `heard`
     cut: int = 0  # windows cut so far
@@ -42,6 +45,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.language = self.options.language
+        self.course = self.account.begin(self.options.model)
         # An awaiting task that is cancelled would cancel the future too, under the engine's hands.
         self.answer.set_running_or_notify_cancel()
 

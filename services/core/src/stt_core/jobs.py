@@ -59,11 +59,13 @@ class Jobs:
         self.changed.notify_all()
 
 
-def told(error: Exception) -> ApiError:
+def told(error: Exception, job: Job) -> ApiError:
     """What the client is told; the log keeps the rest."""
     if isinstance(error, ApiError):
         return error
-    log.error("the engine failed", exc_info=error)
+    log.error(
+        "a transcription failed", exc_info=error, extra={"fields": {"request_id": job.account.identity}}
+    )
     return ApiError("The transcription failed inside the service; its log says why.", code="engine_failed")
 
 

@@ -79,7 +79,6 @@ class Lanes:
             return
         loading = self._loading
         self._shelf.put(loading.model, loading.taken(), loading.seconds, loading.memory)
-        self._metrics.load_seconds.set(loading.seconds)
         self._metrics.ready.set(1)
         while True:
             asked = job = None
@@ -225,7 +224,7 @@ class Lanes:
     def _forward(self, engine: Engine, batch: Sequence[Taken]) -> None:
         if not batch:
             return
-        started = time.monotonic()
+        started, at = time.monotonic(), time.time_ns()
         try:
             heard = engine.run([window for _, _, window in batch])
             results = [
@@ -237,13 +236,15 @@ class Lanes:
                     self._forward(engine, [taken])
                 return
             with self._changed:
-                self._jobs.end(batch[0][0], told(error))
+                self._jobs.end(batch[0][0], told(error, batch[0][0]))
             return
         finally:
             self._metrics.inference_seconds.inc(time.monotonic() - started)
         seconds = time.monotonic() - started
         self._metrics.forward_seconds.observe(seconds)
         self._metrics.batch_windows.observe(len(batch))
+        for job in {job for job, _, _ in batch}:
+            job.course.forward(at)
         with self._changed:
             self._learn(batch, seconds)
             for taken, result in reversed(list(zip(batch, results, strict=True))):
@@ -265,17 +266,21 @@ class Lanes:
             job.results[index] = result
             job.tell()
         else:
+            self._metrics.repeated_windows.inc()
             job.waiting.appendleft((index, replace(window, again=result.again)))
 
     def _finish(self, engine: Engine, job: Job) -> None:
         results = [job.results[index] for index in range(job.cut)]
+        job.course.finished = time.time_ns()
         try:
             transcript = engine.finish(job.source, results, job.options)
         except Exception as error:
             with self._changed:
-                self._jobs.end(job, told(error))
+                self._jobs.end(job, told(error, job))
             return
-        self._metrics.audio_seconds.inc(transcript.duration)
+        job.course.ended = time.time_ns()
+        job.account.audio_seconds += transcript.duration
+        self._metrics.transcribed(transcript.duration, time.monotonic() - job.submitted)
         with self._changed:
             if not job.over:
                 job.answer.set_result(transcript)

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import takewhile
 
 from stt_core.admission import Admission
 from stt_core.audio import AudioSource
@@ -30,6 +32,7 @@ class Scheduler:
         self._lanes = Lanes(self._jobs, shelf, loading, metrics)
         self._admission = Admission(queue, self._refuse, metrics)
         self._draining = False
+        metrics.queue_limit.set(queue)
         metrics.waiting_windows.set_function(lambda: self.waiting)
 
     @property
@@ -67,6 +70,11 @@ class Scheduler:
     def loaded(self) -> Mapping[str, int]:
         """The models in memory, with the bytes that each takes."""
         return self._shelf.costs
+
+    @property
+    def load_seconds(self) -> Mapping[str, float]:
+        """How long each model that was loaded took for it."""
+        return self._shelf.seconds
 
     async def capabilities(self, model: str) -> Capabilities:
         """What a model can do; one that was never loaded is loaded for it. Raises ApiError."""
@@ -131,15 +139,18 @@ class Scheduler:
     def _feed(self, job: Job) -> None:
         try:
             stream = self._loading.done.result().stream()
-            for samples, spans in windows(job.source.blocks(), stream.probabilities, job.options.vad):
+            # Silence gives no windows: a long one must not be decoded to its end for nobody.
+            blocks = takewhile(lambda _: not job.over, job.source.blocks())
+            for samples, spans in windows(blocks, stream.probabilities, job.options.vad):
                 if not job.put(samples, spans):
                     break
             with self._jobs.changed:
                 job.decoded = True
+                job.course.decoded = time.time_ns()
                 self._jobs.changed.notify_all()
                 self._jobs.changed.wait_for(lambda: job.over)
         except Exception as error:
             with self._jobs.changed:
-                self._jobs.end(job, told(error))
+                self._jobs.end(job, told(error, job))
         finally:
             job.source.close()

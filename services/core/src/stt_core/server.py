@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from stt_core import logs, tracing
 from stt_core.errors import StartError
 from stt_core.loading import Loading
 from stt_core.settings import Settings, from_environment
@@ -27,7 +28,6 @@ def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
     """
     # Before uvicorn takes over and after it gave back: a plain end, status 0.
     signal.signal(signal.SIGTERM, _leave)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
         if arguments == ["openapi"]:
             print(openapi(make, title))
@@ -36,7 +36,9 @@ def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
                 f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
             )
         else:
-            serve(make, title, from_environment())
+            settings = from_environment()
+            logs.configure(settings.log_format)
+            serve(make, title, settings)
     except StartError as error:
         sys.exit(str(error))
 
@@ -66,6 +68,7 @@ class Server:
 @contextmanager
 def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
+    traced = tracing.wanted()
     listener = _listener(settings)
     loading = Loading(make(settings), settings.model)
     loading.start()  # while the web framework is still being imported
@@ -80,10 +83,11 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
     from stt_core.web import Web
 
     metrics = Metrics()
+    traces = tracing.Tracing(title) if traced else None
     scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
     scheduler.start()
     config = uvicorn.Config(
-        create(settings, scheduler, metrics, title),
+        create(settings, scheduler, metrics, title, traces),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -99,6 +103,8 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
     finally:
         scheduler.close()
         listener.close()
+        if traces is not None:
+            traces.close()
     if isinstance(loading.failure, StartError):
         raise loading.failure
     if loading.failure is not None:

@@ -4,12 +4,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stt_core.errors import StartError
 from stt_core.reach import NONE, Hosts, hosts
-
-DEVICES = ("cpu", "cuda", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +20,7 @@ class Settings:
         away. 0: half of what the container may use, where it has a limit (of a GPU's memory it says nothing).
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
+    log_format: json, or text; None for text on a terminal and json elsewhere.
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
@@ -42,6 +41,7 @@ class Settings:
     subtitle_line: int = 42
     subtitle_lines: int = 2
     subtitle_seconds: int = 7
+    log_format: Literal["json", "text"] | None = None
     stop_seconds: int = 25
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
@@ -83,10 +83,13 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _device(text: str) -> str:
-    if text not in DEVICES:
-        raise ValueError(f"must be one of {', '.join(DEVICES)}")
-    return text
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -107,7 +110,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "models": _names,
     "model_aliases": _aliases,
     "models_dir": Path,
-    "device": _device,
+    "device": _one_of("cpu", "cuda", "auto"),
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
     "memory_budget": _number(0, 2**50),
@@ -115,6 +118,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "subtitle_line": _number(10, 200),
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
+    "log_format": _one_of("json", "text"),
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,

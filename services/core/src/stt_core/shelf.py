@@ -55,6 +55,7 @@ class Shelf:
         self._clock = clock
         self._loaded: dict[str, Loaded] = {}  # the least recently used first
         self._costs: dict[str, int] = {}  # of every model that was loaded once
+        self._seconds: dict[str, float] = {}
         self._able: dict[str, Capabilities] = {}
         self._stays = 0.0
 
@@ -62,6 +63,11 @@ class Shelf:
     def costs(self) -> Mapping[str, int]:
         """The loaded models, with the bytes that each takes."""
         return {model: loaded.cost for model, loaded in list(self._loaded.items())}
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """How long each model took to load, the last time."""
+        return dict(self._seconds)
 
     def able(self, model: str) -> Capabilities | None:
         """What a model can do, if it was ever loaded."""
@@ -73,6 +79,7 @@ class Shelf:
     def put(self, model: str, engine: Engine, seconds: float, grown: int) -> None:
         """Keep a loaded engine; loading took `seconds`, and `grown` bytes of this process."""
         self._costs[model] = grown if self._measured else self._size(model)
+        self._seconds[model] = seconds
         self._loaded[model] = Loaded(engine, self._costs[model])
         self._able[model] = engine.capabilities
         self._stays = self._clock() + STAY * seconds

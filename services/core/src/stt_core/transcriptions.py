@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from stt_core import form, formats
+from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
 from stt_core.events import Telling
@@ -141,4 +142,8 @@ def _inlined(node: Any, known: dict[str, Any]) -> Any:
 
 def _responses(description: str, body: Any, *others: str) -> dict[int | str, dict[str, Any]]:
     content: dict[str, Any] = {kind: {} for kind in ("text/plain", "text/vtt", *others)}
-    return {200: {"description": description, "model": body, "content": content}}
+    return {
+        200: {"description": description, "model": body, "content": content},
+        **TAKING_AUDIO,
+        **NAMING_A_MODEL,
+    }

@@ -1,5 +1,7 @@
 """What several cases find out about an answer."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,3 +17,17 @@ def refused(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert body["error"]["type"] == "invalid_request_error"
     assert body["error"]["message"].endswith((".", "?"))
     return dict(body["error"])
+
+
+FILE, PROMPT, HOTWORD, KEY = "patient-0417.wav", "Xanthippe", "Zebulon", "sk-quiet"
+"""What a request of the tests names, hints at and is authorized by."""
+PRIVATE = (FILE, PROMPT, HOTWORD, KEY, "audio.wav", "Americans", "ask not", "your country")
+"""What is of the clients alone, what the speech of the tests says too."""
+
+
+def discreet(log: Path) -> list[dict[str, Any]]:
+    """The lines of a service's log, which are JSON and tell nothing private."""
+    text = log.read_text()
+    found = [word for word in PRIVATE if word in text]
+    assert not found, f"{log} tells {found}"
+    return [json.loads(line) for line in text.splitlines()]

@@ -57,7 +57,7 @@ class Service:
         )
 
     def metric(self, name: str) -> float:
-        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def queued(self) -> int:
@@ -80,10 +80,10 @@ def required(variable: str) -> Path:
 
 
 @contextmanager
-def in_thread(engine: Engine, model: str) -> Iterator[Service]:
+def in_thread(engine: Engine, model: str, queue: int = QUEUE) -> Iterator[Service]:
     """The service around an engine, in this process."""
     settings = Settings(
-        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=QUEUE, url_allow=hosts(URL_ALLOW)
+        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=queue, url_allow=hosts(URL_ALLOW)
     )
     with running(lambda _: engine, settings) as service:
         yield service

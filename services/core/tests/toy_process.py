@@ -1,0 +1,23 @@
+"""The toy engine as a process; where TOY_GATE names a file, forwards wait for it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from toy import Toy
+
+from stt_core.contract.service import until
+from stt_core.engine import Window, WindowResult
+from stt_core.server import main
+
+
+class Gated(Toy):
+    def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+        if gate := os.environ.get("TOY_GATE"):
+            until(Path(gate).exists, "the gate opens")
+        return super().run(windows)
+
+
+if __name__ == "__main__":
+    main(lambda settings: Gated(), "Toy", sys.argv[1:])
