@@ -45,6 +45,9 @@ def check(inventory: Inventory = DEFAULT) -> None:
     for host in space.stack.hosts:
         names = ", ".join(service.hostname for service in host.services) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
+        for service in host.services:
+            if service.exposed:
+                typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
     typer.echo(f"{inventory} is right.")
 
 

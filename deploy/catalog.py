@@ -65,6 +65,9 @@ class Settings(_Part):
     device: str
     compute_type: str
     upload_limit: str
+    wyoming_host: str = ""
+    """Empty, as the next, where the kind does not speak Wyoming."""
+    wyoming_port: str = ""
 
 
 class Foreign(_Part):

@@ -77,6 +77,9 @@ def deployed(host: HostStack, plan: Plan) -> None:
     out.print(f"{host.name}: " + ", ".join(f"{counts[v]} {words[v]}" for v in words if v in counts) + ".")
     for service in host.services:
         out.print(f"  {service.name}: {'base_url ' if service.own else ''}{host.base_url(service)}")
+        if service.wyoming:
+            address, port = service.wyoming
+            out.print(f"  {service.name}: Home Assistant at {address} port {port}, without a password")
     if host.runtime == "process":
         out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
 

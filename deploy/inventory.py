@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable
 from functools import partial
@@ -66,6 +67,23 @@ def _within_a_day(seconds: int) -> int:
     return seconds
 
 
+def _listen(value: object) -> str:
+    """A port, or address:port, as the latter."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = f"127.0.0.1:{value}"
+    address, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        found = ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        found = None
+    bracketed = address.startswith("[") and address.endswith("]") and "%" not in address
+    if found is None or bracketed != (found.version == 6) or not re.fullmatch("[0-9]{1,5}", port):
+        raise ValueError(f"{_show(value)} is not a port such as 10300, or an address with one, as 192.0.2.7:10300")
+    if not 1024 <= int(port) <= 65535:
+        raise ValueError("a port from 1024 to 65535: who listens there is no root")
+    return f"{address}:{int(port)}"
+
+
 def _image(text: str) -> str:
     if len(text) > 512:
         raise ValueError("an image's name has at most 512 characters")
@@ -97,6 +115,11 @@ Name = Annotated[str, _pattern(_NAME, "a name: small letters, digits and hyphens
 Origin = Annotated[str, AfterValidator(_origin)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Listen = Annotated[
+    str,
+    BeforeValidator(_listen),
+    Schema({"type": ["integer", "string"], "examples": [10300, "192.0.2.7:10300"]}),
+]
 Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variable")]
 Plain = Annotated[str, AfterValidator(_plain)]
 Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
@@ -202,6 +225,11 @@ class Service(_Part):
         None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
     )
     port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
+    wyoming: Listen | None = Field(
+        None,
+        description="Where Home Assistant reaches it, by the Wyoming protocol: a port of 127.0.0.1, or address:port. "
+        "The protocol has no password: whoever reaches the address may use the service. Default: nowhere.",
+    )
     image: Image | None = Field(
         None,
         description="Image to pull, by tag or by digest; required for `container`. A tag is pulled once: to update, "

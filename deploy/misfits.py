@@ -1,10 +1,10 @@
 """Keys of a service that do not go together with its kind, its host or each other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from deploy.catalog import Own
 from deploy.inventory import Service
-from deploy.types import Runtime
+from deploy.types import Layout, Runtime
 
 KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
 """Variables that a runtime sets for the kit's kinds: the code's place, the spool."""
@@ -26,6 +26,8 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
         if key in service.model_fields_set:
             whose = "belongs to kind container" if own else "says nothing of somebody else's container"
             yield (key,), f"`{key}` {whose}", ""
+    if service.wyoming and not (own and own.settings.wyoming_port):
+        yield ("wyoming",), f"{service.kind} does not speak Wyoming", ""
     if runtime == "process":
         if not own:
             yield ("kind",), "a container needs Docker, and this host has `runtime: process`", ""
@@ -41,6 +43,27 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
             yield ("volumes", volume), f"{folder} is the folder of two volumes", ""
         folders.add(folder)
     yield from _variables(service, own)
+
+
+def held(layout: Layout) -> dict[int, str]:
+    """Ports that no service can have, and whose they are."""
+    return {
+        layout.http_port: "nginx",
+        layout.https_port: "nginx",
+        layout.autostart_port: "autostart",
+        layout.auth_port: "the password check",
+    }
+
+
+def ports(layout: Layout, wanted: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, str, str, str]]:
+    """What is wrong with the ports that services want: (service, key, what, hint). `wanted`: (service, key, port)."""
+    taken = held(layout)
+    for name, key, port in wanted:
+        if port > 65535:
+            yield name, "port", f"`{key}` needs a port above this one, and {port} is none", "take a lower one"
+        if port in taken:
+            yield name, key, f"port {port} is already that of {taken[port]}", f"give one of them another `{key}`"
+        taken[port] = name
 
 
 def _variables(service: Service, own: Own | None) -> Iterator[Misfit]:

@@ -38,6 +38,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (inventory.Duration, "a duration"),
     (inventory.Idle, "a duration, or `never`"),
     (inventory.Port, "a port, 1 to 65535"),
+    (inventory.Listen, "a port, or address:port"),
     (inventory.Hostname, "a host name"),
     (inventory.Origin, "an origin such as https://app.example.org"),
     (inventory.Plain, "text on one line"),

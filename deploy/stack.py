@@ -1,5 +1,6 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
+import ipaddress
 import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ RESERVED_NAMES = frozenset(
 
 SECOND = 1000
 """Added to the port of a service: there a release starts beside the one that serves."""
+
+WYOMING = 300
+"""Added to the port of a service: there it speaks Wyoming, with autostart alone."""
 
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
@@ -72,6 +76,17 @@ class ServiceStack:
     """Where another release of it can run at the same time; 0 where none can."""
     second: bool = False
     """It runs there, in a container of another name."""
+    wyoming: tuple[str, int] | None = None
+    """(address, port) where autostart listens for Home Assistant; None: nowhere."""
+    wyoming_port: int = 0
+    """Of the service, on 127.0.0.1, for what comes there; 0 where nothing does."""
+
+    @property
+    def exposed(self) -> str:
+        """Where it is reached without a password from elsewhere than the host itself; empty where nowhere."""
+        if not self.wyoming or ipaddress.ip_address(self.wyoming[0]).is_loopback:
+            return ""
+        return f"{self.wyoming[0]} port {self.wyoming[1]}"
 
     @property
     def all_models(self) -> tuple[str, ...]:
@@ -127,7 +142,13 @@ class HostStack:
         return replace(
             self,
             services=tuple(
-                replace(s, port=s.second_port, second_port=s.port, second=True)
+                replace(
+                    s,
+                    port=s.second_port,
+                    second_port=s.port,
+                    second=True,
+                    wyoming_port=s.wyoming_port and s.wyoming_port + s.second_port - s.port,
+                )
                 if s.name in names and s.second_port
                 else s
                 for s in self.services
@@ -198,9 +219,9 @@ def _memory(manifest: Manifest, models: Sequence[str]) -> int:
 def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
     """None for a process, whose ports are chosen on this machine, nor on a GPU, whose free memory nobody knows, nor
     where both would write the same data."""
-    port = service.port + SECOND
+    ports = [port + SECOND for port in (service.port, service.wyoming_port) if port]
     alone = host.runtime == "compose" and service.device == "cpu" and not service.volumes
-    return port if alone and port <= 65535 and port not in taken else 0
+    return ports[0] if alone and max(ports) <= 65535 and not set(ports) & set(taken) else 0
 
 
 def _is_zone(name: str) -> bool:
@@ -342,11 +363,14 @@ class _Resolver:
         for keys, message, hint in misfits.of(service, own, host.runtime, lambda key: (*at, key) in self.source.places):
             self._wrong((*at, *keys), f"services.{name}: {message}", hint)
         health = service.health or manifest.health
+        moved = dict(self.layouts[host_name].service_ports)
+        port = service.port or moved.get(name, manifest.port)
+        address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
             name=name,
             kind=kind,
             hostname=service.hostname or f"{name}.{domain}",
-            port=service.port or dict(self.layouts[host_name].service_ports).get(name, manifest.port),
+            port=port,
             container_port=service.container_port or manifest.port,
             image=service.image or f"greffier/{kind.name}:{kind.digest[:16]}",
             image_from="registry" if service.image else host.build,
@@ -371,25 +395,20 @@ class _Resolver:
                 for v, text in sorted(service.secrets.items())
             ),
             portal_path=f"/{name}" if own and portal else "",
+            wyoming=(address.strip("[]"), int(listen)) if listen else None,
+            wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,
         )
 
     def _ports(self, host: HostStack) -> tuple[ServiceStack, ...]:
         """The services with their second ports; a port that two want is a problem."""
-        layout = host.layout
-        taken = {
-            layout.http_port: "nginx",
-            layout.https_port: "nginx",
-            layout.autostart_port: "autostart",
-            layout.auth_port: "the password check",
-        }
+        wanted = []
         for service in host.services:
-            if service.port in taken:
-                self._wrong(
-                    ("services", service.name, "port"),
-                    f"services.{service.name}: port {service.port} is already that of {taken[service.port]}",
-                    "give one of them another `port`",
-                )
-            taken[service.port] = service.name
+            wanted.append((service.name, "port", service.port))
+            if service.wyoming:
+                wanted += [(service.name, "wyoming", port) for port in (service.wyoming_port, service.wyoming[1])]
+        for name, key, message, hint in misfits.ports(host.layout, wanted):
+            self._wrong(("services", name, key), f"services.{name}: {message}", hint)
+        taken = {*misfits.held(host.layout), *(port for _, _, port in wanted)}
         return tuple(replace(service, second_port=_second_port(host, service, taken)) for service in host.services)
 
     def _hostnames(self, hosts: tuple[HostStack, ...]) -> None:

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from greffier_autostart.listeners import MAX_CONNECTIONS
 from house import House, alive, free_port, receive, wait_until
 
@@ -71,7 +73,8 @@ def test_what_is_said_while_it_wakes_arrives_whole(empty_house: House) -> None:
 
         thread = threading.Thread(target=say)
         thread.start()
-        assert receive(sock, b"").partition(b" ")[2] == words.upper()
+        heard = receive(sock, b"").partition(b" ")[2]
+        assert len(heard) == len(words) and heard == words.upper()
         thread.join()
     wait_until(lambda: house.status()["inFlight"] == 0, "the connection to end")
 
@@ -149,7 +152,7 @@ def test_an_address_moves_with_the_configuration(empty_house: House) -> None:
     with call(entry) as sock:
         ask(sock, b"hello")
     before = entry["tcp"][0]["listen"][1]
-    entry["tcp"][0]["listen"] = ["127.0.0.2", free_port()]
+    entry["tcp"][0]["listen"] = listen = ["127.0.0.2", free_port()]
     house.write_config()
     house.control("reload")
     with call(entry) as sock:
@@ -160,6 +163,8 @@ def test_an_address_moves_with_the_configuration(empty_house: House) -> None:
     house.write_config()
     house.control("reload")
     assert house.status()["tcp"] == []
+    with pytest.raises(ConnectionRefusedError):
+        call({"tcp": [{"listen": listen}]})
 
 
 def test_an_address_that_cannot_be_had_is_told_and_tried_again(empty_house: House) -> None:

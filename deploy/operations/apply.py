@@ -291,6 +291,7 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     prospect.record["proven"] = {name: proven[name] for name in prospect.services if name in proven}
     with report.step("Checking the way in"):
         verify.guarded(host, target)
+        verify.heard(host, target, prospect.services)
 
 
 def _seconds(prospect: Prospect) -> dict[str, Any]:

@@ -54,6 +54,15 @@ def is_awake(entry: Mapping[str, Any]) -> bool:
     return entry["state"] in ("starting", "ready")
 
 
+def unheard(entry: Mapping[str, Any]) -> list[str]:
+    """A sentence for each address of a service, beside HTTP's, that autostart cannot listen on."""
+    return [
+        f"{one['listen'][0]} port {one['listen'][1]} cannot be listened on: {one['error']}"
+        for one in entry.get("tcp", ())
+        if one["error"]
+    ]
+
+
 def wake(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     """Start a service and wait until it is ready."""
     return ask(host, target, "wake", service)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy.errors import KitError
-from deploy.operations import apt, firewall, housekeeping, images, models, secrets, shelf, tls, users
+from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
@@ -109,7 +109,8 @@ def _ports(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
 def _firewall(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     if host.runtime == "process":
         return
-    ports = (host.layout.http_port, host.layout.https_port)
+    wyoming = [service.wyoming[1] for service in host.services if service.wyoming and service.exposed]
+    ports = (host.layout.http_port, host.layout.https_port, *wyoming)
     ufw = target.run(("sh", "-c", "ufw status 2>/dev/null"), check=False)
     nft = target.run(("sh", "-c", "nft list ruleset 2>/dev/null"), check=False)
     name, closed = firewall.closed(ufw, nft, ports)
@@ -187,6 +188,16 @@ def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[
         yield Finding("certificate", f"ends on {there.ends}, in {there.days} days; {there.renewal}", there.advice)
 
 
+def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    states = control.states(host, target) if any(service.wyoming for service in host.services) else {}
+    for service in host.services:
+        for sentence in control.unheard(states.get(service.name, {})):
+            advice = "It needs an address that the host has, and a port that nobody else listens on."
+            yield Finding("Wyoming", f"{service.name}: {sentence}", advice)
+        if service.exposed:
+            yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; keep it from strangers")
+
+
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     found = users.listed(target, host.layout)
     yield Finding("users", str(len(found)), "" if found else "`users add NAME` makes the first: nobody can call yet.")
@@ -206,5 +217,6 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
 
 
 CHECKS: tuple[Check, ...] = (
-    _reach, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _users, _secrets,
+    _reach, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _wyoming, _users,
+    _secrets,
 )  # fmt: skip

@@ -52,9 +52,10 @@ class _Ours:
     def __init__(self, host: HostStack) -> None:
         layout = host.layout
         self.nginx = {layout.http_port, layout.https_port, layout.auth_port}
-        self.services = {service.port for service in host.services}
-        self.autostart = layout.autostart_port
-        self.inner = {layout.auth_port, layout.autostart_port, *self.services}
+        self.services = {port for s in host.services for port in (s.port, s.wyoming_port) if port}
+        self.addresses = {s.wyoming[1]: s.wyoming[0] for s in host.services if s.wyoming}
+        self.autostart = {layout.autostart_port, *self.addresses}
+        self.inner = {layout.auth_port, *self.autostart, *self.services}
         self.ports = self.nginx | self.inner
         self.names = set(host.names)
         both = (*host.services, *host.seconded([service.name for service in host.services]).services)
@@ -69,14 +70,16 @@ class _Ours:
         return labels.get("com.docker.compose.project.working_dir", "").startswith(self._projects)
 
     def unit(self, name: str, port: int) -> bool:
-        own = {NGINX: self.nginx, units.SERVICE: {self.autostart}, units.SOCKET: {self.autostart}}
+        own = {NGINX: self.nginx, units.SERVICE: self.autostart, units.SOCKET: self.autostart}
         return port in own.get(name, ())
 
     def meets(self, address: str, port: int) -> bool:
-        """Whether who listens there leaves no room for us: nginx takes every address, the others 127.0.0.1."""
+        """Whether who listens there leaves no room for us: nginx takes every address, the others 127.0.0.1, or what
+        the inventory says."""
         everywhere = ("", "*", "0.0.0.0", "[::]", "::")
+        own = self.addresses.get(port, "127.0.0.1")
         return port in self.ports and (
-            port not in self.inner or address in (*everywhere, "127.0.0.1", "[::ffff:127.0.0.1]")
+            port not in self.inner or own in everywhere or address in (*everywhere, own, f"[{own}]", f"[::ffff:{own}]")
         )
 
 

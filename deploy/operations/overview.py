@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deploy.operations import certificates, survey
+from deploy.operations import certificates, control, survey
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack, ServiceStack
 from deploy.systemd import UNITS
@@ -100,5 +100,5 @@ def _service(host: HostStack, service: ServiceStack, entry: dict[str, Any], rele
         entry.get("lastRequest"),
         memory.get("used"),
         memory.get("limit", service.memory),
-        str(entry.get("lastError") or ""),
+        "; ".join([*filter(None, [entry.get("lastError")]), *control.unheard(entry)]),
     )

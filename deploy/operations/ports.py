@@ -53,8 +53,10 @@ def _promised(root: Path) -> set[int]:
                 continue
             config = Path(words[words.index("--config") + 1])
             if not config.is_relative_to(root):
-                services = json.loads(config.read_text())["services"].values()
-                found |= {int(service["proxyPort"]) for service in services}
+                for service in json.loads(config.read_text())["services"].values():
+                    tcp = service.get("tcp", [])
+                    found |= {int(service["proxyPort"]), *(int(one["port"]) for one in tcp)}
+                    found |= {int(one["listen"][1]) for one in tcp}
         except (OSError, ValueError, LookupError, AttributeError, TypeError):  # gone, of another user, or no such file
             continue
     return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
+from deploy.operations import control
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -43,6 +44,23 @@ def guarded(host: HostStack, target: Target) -> None:
             if time.monotonic() > until:
                 raise problem
             time.sleep(0.1)  # a reload returns before the new workers listen
+
+
+def heard(host: HostStack, target: Target, services: Mapping[str, Mapping[str, Any]]) -> None:
+    """What else services listen on, by their entries of autostart's, must be listened on. Raises KitError."""
+    wanted = {name: [one["listen"] for one in entry["tcp"]] for name, entry in services.items() if "tcp" in entry}
+    until = time.monotonic() + SECONDS
+    while wanted:
+        states = {name: entry for name, entry in control.states(host, target).items() if name in wanted}
+        wrong = [sentence for entry in states.values() for sentence in control.unheard(entry)]
+        # A reload may return before autostart has read its configuration.
+        there = {name: [one["listen"] for one in entry.get("tcp", ())] for name, entry in states.items()}
+        if there == wanted and not wrong:
+            return
+        if time.monotonic() > until:
+            hint = "`wyoming` needs an address that the host has, and a port there that nobody else listens on."
+            raise KitError(f"{wrong[0]}." if wrong else "autostart did not read its configuration.", hint, code=HOST)
+        time.sleep(0.1)
 
 
 def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:

@@ -123,8 +123,13 @@ def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str,
     wanted = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891}
     for name, service in wrote.services.items():
         here = (service.host or next(iter(wrote.hosts))) == host
-        if here and service.enabled and service.port is None and service.kind in kinds:
-            wanted[f"service:{name}"] = kinds[service.kind].manifest.port
+        if not here or not service.enabled or service.kind not in kinds:
+            continue
+        port = service.port or kinds[service.kind].manifest.port
+        if service.port is None:
+            wanted[f"service:{name}"] = port
+        if service.wyoming:
+            wanted[f"service:{name}/wyoming"] = port + stack.WYOMING
     return wanted
 
 

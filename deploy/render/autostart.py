@@ -83,6 +83,8 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "startSeconds": service.start_timeout,
         "stopSeconds": service.stop_timeout,
     }
+    if service.wyoming:
+        entry["tcp"] = [{"listen": list(service.wyoming), "port": service.wyoming_port}]
     if service.kind.openapi_text:
         entry["openapi"] = openapi_path(host, service)
     if process:
@@ -93,7 +95,8 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
 def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     code = image_folder(host, service)
     assert service.own
-    values = env.settings(service, host="127.0.0.1", port=service.port, models=host.layout.models)
+    ports = env.Ports("127.0.0.1", service.port, service.wyoming_port)
+    values = env.settings(service, ports, models=host.layout.models)
     return {
         "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.own.module],
         "directory": code,

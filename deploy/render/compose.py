@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from deploy.render import env
-from deploy.stack import HostStack, ServiceStack
+from deploy.stack import WYOMING, HostStack, ServiceStack
 from deploy.types import Effect, File, Tree
 
 USER = "10001:10001"
@@ -35,7 +35,9 @@ def folder(host: HostStack, service: ServiceStack) -> str:
 
 def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     """The compose file of one service, as data."""
-    values = env.settings(service, host="0.0.0.0", port=service.container_port, models=MODELS)
+    wyoming = service.container_port + WYOMING if service.wyoming else 0
+    values = env.settings(service, env.Ports("0.0.0.0", service.container_port, wyoming), models=MODELS)
+    published = [(service.port, service.container_port), *([(service.wyoming_port, wyoming)] if wyoming else [])]
     definition: dict[str, Any] = {
         "image": service.image,
         "container_name": container(service),
@@ -47,7 +49,7 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "mem_limit": service.memory,
         "pids_limit": 512,
         "stop_grace_period": f"{service.stop_timeout}s",
-        "ports": [f"127.0.0.1:{service.port}:{service.container_port}"],
+        "ports": [f"127.0.0.1:{outer}:{inner}" for outer, inner in published],
         "environment": values,
         "env_file": [".env"],
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},

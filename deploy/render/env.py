@@ -2,20 +2,30 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from deploy.errors import INVENTORY, KitError
 from deploy.stack import HostStack, ServiceStack
 from deploy.types import Effect, File, Part, Reference, Secret
 
 
-def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Ports:
+    """Where a service listens; `wyoming` 0: not for that."""
+
+    host: str
+    port: int
+    wyoming: int
+
+
+def settings(service: ServiceStack, ports: Ports, *, models: str) -> dict[str, str]:
     """What the kit tells the service, and what the inventory adds; no secrets."""
     told = {"TZ": service.timezone}
     if service.own:
         names = service.own.settings
         told = {
-            names.host: host,
-            names.port: str(port),
+            names.host: ports.host,
+            names.port: str(ports.port),
             names.model: service.model,
             names.models_dir: models,
             names.device: service.device,
@@ -24,6 +34,8 @@ def settings(service: ServiceStack, *, host: str, port: int, models: str) -> dic
         } | told
         if service.models:
             told[names.models] = ",".join(service.models)
+        if ports.wyoming:
+            told |= {names.wyoming_host: ports.host, names.wyoming_port: str(ports.wyoming)}
     return told | dict(service.environment)
 
 

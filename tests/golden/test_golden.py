@@ -53,7 +53,8 @@ http {{
 def fixed_layout(host: inventory.Host) -> Layout:
     if host.runtime == "compose":
         return system_layout()
-    ports = {"http": 8080, "https": 8443, "autostart": 8890, "auth": 8891, "service:notes": 8101}
+    ports = {"http": 8080, "https": 8443, "autostart": 8890, "auth": 8891}
+    ports |= {"service:notes": 8101, "service:notes/wyoming": 8401}
     layout = local_layout(Path("/srv/demo"), Path("/srv/models"), ports)
     return replace(layout, nginx_user="demo demo", root="demo", root_group="demo", group="demo", www="demo")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration import upstream
-from tests.integration.kit import Kit, deployed, inventory, service
+from tests.integration.kit import Kit, deployed, free_port, inventory, service
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and programs pass that on to theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,7 +19,7 @@ ORIGIN = "https://app.example.org"
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """One roomy service, which sleeps only when told to. Beside it `echo`: in place of a model a program that tells
     what reaches a service, put there through autostart's own configuration."""
-    services = {"whisper": service(), "echo": service()}
+    services = {"whisper": service(wyoming=free_port()), "echo": service()}
     with deployed(tmp_path_factory.mktemp("kit"), inventory(services, cors_origins=[ORIGIN])) as kit:
         upstream.put(kit, "echo")
         yield kit

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any
 
 import httpx2
 import openai
+
+from deploy.operations import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
@@ -36,6 +39,14 @@ def inventory(services: Mapping[str, Any] | None = None, **host: Any) -> dict[st
     """One host of this machine; `host` are more of its keys."""
     entry = {"runtime": "process", "tls": {"mode": "internal"}, "request_rate": 10_000, **host}
     return {"hosts": {HOST: entry}, "services": services or {"whisper": service()}}
+
+
+def free_port() -> int:
+    """A port below those that the kernel gives to outgoing connections, so that none of ours takes it."""
+    while True:
+        port = random.SystemRandom().randrange(12_000, 32_000)
+        if ports.free(port):
+            return port
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

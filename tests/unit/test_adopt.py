@@ -272,6 +272,26 @@ def test_names_addresses_and_networks_of_containers(vps: HostStack) -> None:
     assert str(step) == "container web publishes 443" and step.taking.startswith("stopped, no longer started")
 
 
+@pytest.mark.parametrize(
+    ("at", "bound", "meets"),
+    [
+        ("10300", "", True),
+        ("10300", "127.0.0.1", True),
+        ("10300", "192.0.2.7", False),
+        ("'192.0.2.7:10300'", "192.0.2.7", True),
+        ("'192.0.2.7:10300'", "127.0.0.1", False),
+        ("'0.0.0.0:10300'", "127.0.0.1", True),
+    ],
+)
+def test_a_wyoming_server_of_before_is_in_the_way_where_the_address_is_the_same(
+    resolved: Callable[[str], Stack], at: str, bound: str, meets: bool
+) -> None:
+    text = f"hosts:\n  vps: {{domain: example.org}}\nservices:\n  whisper: {{kind: faster-whisper, wyoming: {at}}}\n"
+    published = {"10300/tcp": [{"HostIp": bound, "HostPort": "10300"}]}
+    found = handmade.judge(changed(containers=[container("wyoming", ports=published)]), resolved(text).hosts[0])
+    assert [str(step) for step in found.steps] == ["container wyoming publishes 10300"] * meets
+
+
 def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vps: HostStack) -> None:
     line = 'LISTEN 0 511 *:80 *:* users:(("apache2",pid=70,fd=4),("apache2",pid=71,fd=4))'
     look = changed(

@@ -44,6 +44,7 @@ PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     "model": (("services", "w", "model"), "somebody/model"),
     "compute_type": (("services", "w", "compute_type"), "int8"),
     "image": (("services", "w", "image"), "r.example.net:5000/team/w:1"),
+    "wyoming": (("services", "w", "wyoming"), "192.0.2.7:10300"),
     "variable": (("services", "w", "environment", "A"), "value"),
     "secret": (("services", "w", "secrets", "B"), "env:B"),
     "portal": (("portal", "hostname"), "portal.example.net"),

@@ -86,6 +86,27 @@ services: {one: {kind: faster-whisper, host: a}, two: {kind: faster-whisper, hos
     assert resolved(text + "portal: {enabled: false}\n").hosts[0].names == ("one.a.net",)
 
 
+def test_wyoming_is_on_this_host_alone_unless_an_address_is_given(resolved: Resolved) -> None:
+    def at(written: str) -> stack.ServiceStack:
+        return resolved(ONE.replace("faster-whisper}", f"faster-whisper, wyoming: {written}}}")).hosts[0].services[0]
+
+    alone = at("10300")
+    assert (alone.wyoming, alone.wyoming_port, alone.exposed) == (("127.0.0.1", 10300), 8301, "")
+    assert at("'192.0.2.7:10300'").exposed == "192.0.2.7 port 10300"
+    assert at("'[2001:db8::7]:10300'").wyoming == ("2001:db8::7", 10300)
+    assert at("'[::1]:10300'").exposed == "" and at("'0.0.0.0:10300'").exposed
+    assert resolved(ONE).hosts[0].services[0].wyoming is None
+
+
+def test_a_second_release_has_a_second_port_for_wyoming_too(resolved: Resolved) -> None:
+    (host,) = resolved(ONE.replace("faster-whisper}", "faster-whisper, wyoming: 10300}")).hosts
+    (second,) = host.seconded(["whisper"]).services
+    assert (second.port, second.wyoming_port, second.wyoming) == (9001, 9301, ("127.0.0.1", 10300))
+    assert host.seconded(["whisper"]).seconded(["whisper"]).services[0].wyoming_port == 8301
+    (host,) = resolved(ONE.replace("faster-whisper}", "faster-whisper, wyoming: 9301}")).hosts
+    assert host.services[0].second_port == 0
+
+
 BOARD = ONE + "  board: {kind: container, image: 'team/board:2', container_port: 80%s}\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections import Counter
 from collections.abc import Iterable
@@ -92,7 +93,7 @@ class Listeners:
             try:
                 listener = _bound(listen)
             except OSError as error:
-                self._fail(listen, error.strerror or str(error))
+                self._fail(listen, os.strerror(error.errno or 0))
                 continue
             self._errors.pop(listen, None)
             client = partial(TcpClient, self, listen, self._loop)

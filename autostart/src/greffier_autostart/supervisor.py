@@ -312,7 +312,7 @@ class Supervisor:
             "port": service.entry.port,
             "tcp": [
                 {"listen": list(tcp.listen), "port": tcp.port, "error": self._listeners.error(tcp.listen)}
-                for tcp in service.entry.tcp
+                for tcp in (service.wanted_entry or service.entry).tcp  # which listeners follow at once
             ],
             "draining": [
                 {"port": old.entry.port, "inFlight": old.machine.in_flight}

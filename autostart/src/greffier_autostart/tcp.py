@@ -19,7 +19,7 @@ SILENT_SECONDS = 600.0
 it may be gone without a word."""
 
 LINGER_SECONDS = 30.0
-"""So long a client may take for what it was sent before the end."""
+"""So long a client may take to notice the end."""
 
 
 class Router(Protocol):
@@ -83,10 +83,12 @@ class TcpClient(asyncio.Protocol):
             self.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
         self._heard = self._loop.time()
         if self._upstream is not None:
             self._upstream.write(data)
-        elif not self._over:
+        else:
             self._unsent.append(data)
             self._unsent_size += len(data)
             if self._unsent_size > HOLD_BUFFER:
@@ -126,7 +128,7 @@ class TcpClient(asyncio.Protocol):
         if port is None:
             self._close()
         else:
-            self._service.pool.connect(self._connected, port)
+            self._service.pool.call(self, port, self._connected)
 
     def refuse(self, refusal: Refusal) -> None:
         self._close()
@@ -138,12 +140,14 @@ class TcpClient(asyncio.Protocol):
     # upstream.Owner
 
     def upstream_data(self, data: bytes) -> None:
-        self._heard = self._loop.time()
-        self._transport.write(data)
+        if not self._over:
+            self._heard = self._loop.time()
+            self._transport.write(data)
 
     def upstream_lost(self) -> None:
         self._upstream = None
-        self._close()
+        if not self._over:
+            self._close()
 
     def upstream_full(self) -> None:
         self._pause_reading()
@@ -180,18 +184,18 @@ class TcpClient(asyncio.Protocol):
             self._close()
 
     def _connected(self, upstream: Upstream | None) -> None:
-        if upstream is None:
+        if self._over:
+            if upstream is not None:
+                upstream.abort()
+        elif upstream is None:
             self._close()
-        elif self._over:
-            upstream.abort()
         else:
             self._upstream = upstream
-            upstream.owner = self
+            self._resume_reading()
             upstream.write(b"".join(self._unsent))
             self._unsent.clear()
             if self._eof:
                 upstream.write_eof()
-            self._resume_reading()
 
     def _pause_reading(self) -> None:
         if self._reading and not self._transport.is_closing():
@@ -205,10 +209,15 @@ class TcpClient(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _close(self) -> None:
-        """The end, once the client has what was written."""
+        """The end. What the client still says is read and thrown away: closing at once would make its system
+        drop what it was told last."""
         self._end()
         self._heard = self._loop.time()
-        self._transport.close()
+        if self._eof or not self._asked:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.write_eof()
+            self._resume_reading()
 
     def _end(self) -> None:
         """Let go of everything but the client."""

@@ -45,10 +45,10 @@ class Upstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, owner: Owner | None) -> None:
         self._pool = pool
         self._eof_sent = False
-        self.owner: Owner | None = None
+        self.owner = owner
         self.reading = True
         self.reused = False
         self.idle_since = 0.0
@@ -162,20 +162,29 @@ class Pool:
         else:
             upstream.abort()
 
-    def connect(self, done: Callable[[Upstream | None], None], port: int | None = None) -> None:
-        """Open a new connection and call `done` with it, or with None if the service cannot be reached.
+    def connect(self, done: Callable[[Upstream | None], None]) -> None:
+        """Open a new connection and call `done` with it, or with None if the service cannot be reached."""
+        self._begin(done, self.port, None)
 
-        `port`: another one of the service's; such a connection is never given back.
+    def call(self, owner: Owner, port: int, done: Callable[[Upstream | None], None]) -> None:
+        """The same to another port of the service, for an owner who may be spoken to even before `done`.
+
+        Such a connection is never given back.
         """
-        task = self._loop.create_task(self._connect(done, port or self.port))
+        self._begin(done, port, owner)
+
+    def _begin(self, done: Callable[[Upstream | None], None], port: int, owner: Owner | None) -> None:
+        task = self._loop.create_task(self._connect(done, port, owner))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, done: Callable[[Upstream | None], None], port: int) -> None:
+    async def _connect(self, done: Callable[[Upstream | None], None], port: int, owner: Owner | None) -> None:
         upstream: Upstream | None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, upstream = await self._loop.create_connection(lambda: Upstream(self), self.host, port)
+                _, upstream = await self._loop.create_connection(
+                    lambda: Upstream(self, owner), self.host, port
+                )
         except (OSError, TimeoutError):
             upstream = None
         if upstream is not None and upstream.transport.is_closing():

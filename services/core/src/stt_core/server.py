@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -46,15 +46,18 @@ def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
 def serve(make: "EngineFactory", title: str, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
     with process(make, title, settings) as server:
+        if server.wyoming:
+            log.info("Wyoming is spoken on %s port %s", *server.wyoming.getsockname()[:2])
         log.info("listening on %s port %s", *server.listener.getsockname()[:2])
         server.run()
 
 
 class Server:
-    """A listening socket, a model being loaded, and the web server over both."""
+    """Listening sockets, a model being loaded, and the web server over both."""
 
-    def __init__(self, listener: socket.socket, web: "Web") -> None:
+    def __init__(self, listener: socket.socket, wyoming: socket.socket | None, web: "Web") -> None:
         self.listener = listener
+        self.wyoming = wyoming
         self._web = web
 
     def run(self) -> None:
@@ -69,7 +72,10 @@ class Server:
 def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     traced = tracing.wanted()
-    listener = _listener(settings)
+    listener = _listener("STT", settings.host, settings.port)
+    wyoming = None
+    if settings.wyoming_port is not None:
+        wyoming = _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
     loading = Loading(make(settings), settings.model)
     loading.start()  # while the web framework is still being imported
 
@@ -77,6 +83,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
 
     from stt_core.api import create
     from stt_core.metrics import Metrics
+    from stt_core.models import Models
     from stt_core.realtime.routes import WEBSOCKETS
     from stt_core.scheduler import Scheduler
     from stt_core.shelf import shelf
@@ -96,15 +103,21 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
         timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
         **WEBSOCKETS,
     )
-    server = Server(listener, Web(config, scheduler, settings.stop_seconds))
+    server = Server(listener, wyoming, Web(config, scheduler, settings.stop_seconds))
     loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
-    try:
-        yield server
-    finally:
-        scheduler.close()
-        listener.close()
+    with ExitStack() as ending:
         if traces is not None:
-            traces.close()
+            ending.callback(traces.close)
+        ending.callback(listener.close)
+        ending.callback(scheduler.close)
+        if wyoming:
+            from stt_core.wyoming.conversation import House
+            from stt_core.wyoming.server import serving
+
+            models = Models(settings.model, settings.models, settings.model_aliases)
+            house = House(title, scheduler, models, metrics, settings.max_upload_bytes)
+            ending.enter_context(serving(wyoming, house))
+        yield server
     if isinstance(loading.failure, StartError):
         raise loading.failure
     if loading.failure is not None:
@@ -128,17 +141,18 @@ def openapi(make: "EngineFactory", title: str) -> str:
     return json.dumps(document(create(settings, scheduler, metrics, title)), indent=2, ensure_ascii=False)
 
 
-def _listener(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
+def _listener(prefix: str, host: str, port: int) -> socket.socket:
+    """prefix: of the two settings that say where. Raises StartError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        where = f"{settings.host} port {settings.port}"
-        raise StartError(f"Cannot listen on {where}: {error.strerror}; set STT_HOST and STT_PORT.") from None
+        raise StartError(
+            f"Cannot listen on {host} port {port}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT."
+        ) from None
     return listener
 
 

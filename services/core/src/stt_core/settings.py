@@ -25,6 +25,8 @@ class Settings:
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
     realtime_sessions: websockets of /v1/realtime at once; one more is told so and closed.
+    wyoming_port: where Home Assistant is answered; None: nowhere. 0: a free one.
+    wyoming_host: its address; the protocol has no password.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +48,8 @@ class Settings:
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
     realtime_sessions: int = 8
+    wyoming_host: str = "127.0.0.1"
+    wyoming_port: int | None = None
 
 
 KNOWN = {
@@ -123,4 +127,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "url_allow": hosts,
     "url_insecure": hosts,
     "realtime_sessions": _number(0, 1000),
+    "wyoming_host": str,
+    "wyoming_port": _number(0, 65535),
 }

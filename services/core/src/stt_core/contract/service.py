@@ -32,6 +32,7 @@ class Service:
 
     url: str
     model: str
+    wyoming: int = 0  # port on 127.0.0.1
 
     def client(self) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=DEADLINE)
@@ -83,7 +84,12 @@ def required(variable: str) -> Path:
 def in_thread(engine: Engine, model: str, queue: int = QUEUE) -> Iterator[Service]:
     """The service around an engine, in this process."""
     settings = Settings(
-        port=0, model=model, max_upload_bytes=UPLOAD_LIMIT, queue=queue, url_allow=hosts(URL_ALLOW)
+        port=0,
+        model=model,
+        max_upload_bytes=UPLOAD_LIMIT,
+        queue=queue,
+        url_allow=hosts(URL_ALLOW),
+        wyoming_port=0,
     )
     with running(lambda _: engine, settings) as service:
         yield service
@@ -96,7 +102,9 @@ def running(make: EngineFactory, settings: Settings) -> Iterator[Service]:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", settings.model)
+            port = server.listener.getsockname()[1]
+            wyoming = server.wyoming.getsockname()[1] if server.wyoming else 0
+            service = Service(f"http://127.0.0.1:{port}", settings.model, wyoming)
             until(lambda: service.get("/ready").status_code == 200, "ready")
             yield service
         finally:
@@ -115,6 +123,7 @@ def in_process(
         "STT_MAX_UPLOAD_BYTES": str(UPLOAD_LIMIT),
         "STT_QUEUE": str(QUEUE),
         "STT_URL_ALLOW": URL_ALLOW,
+        "STT_WYOMING_PORT": "0",
     }
     with log.open("wb") as stream:
         child = subprocess.Popen(command, env={**os.environ, **variables, **environment}, stderr=stream)
@@ -122,8 +131,9 @@ def in_process(
         until(lambda: child.poll() is not None or b"listening on" in log.read_bytes(), "listening")
         assert child.poll() is None, log.read_text()
         found = re.search(r"listening on (\S+) port (\d+)", log.read_text())
-        assert found
-        service = Service(f"http://{found[1]}:{found[2]}", model)
+        wyoming = re.search(r"Wyoming is spoken on \S+ port (\d+)", log.read_text())
+        assert found and wyoming
+        service = Service(f"http://{found[1]}:{found[2]}", model, int(wyoming[1]))
         until(lambda: child.poll() is not None or service.get("/ready").status_code == 200, "ready")
         yield service, child
     finally:
