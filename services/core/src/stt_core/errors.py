@@ -48,9 +48,15 @@ class MethodNotAllowed(BadRequest):
 
 
 class TooLarge(BadRequest):
-    """The upload is over the limit."""
+    """The file has more bytes than the limit."""
 
     status = 413
+
+    def __init__(self, limit: int, *, param: str = "file") -> None:
+        message = (
+            f"The file is larger than {limit} bytes ({limit / 1e6:.0f} MB), the most that this service takes."
+        )
+        super().__init__(message, param=param, code="file_too_large")
 
 
 class Busy(ApiError):

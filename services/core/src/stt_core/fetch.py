@@ -140,7 +140,7 @@ class Fetcher:
         try:
             async for part in answer.aiter_stream():
                 if file.tell() + len(part) > self.limits.size:
-                    raise _too_large(self.limits.size)
+                    raise TooLarge(self.limits.size, param="url")
                 await run_in_threadpool(file.write, part)
         except BaseException:
             file.close()
@@ -205,7 +205,7 @@ def _check(url: URL, status: int, headers: Mapping[bytes, bytes], limit: int) ->
         raise Unfetched(f"{_shown(url)} answered with a web page; url must be the file's own.")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
+        raise TooLarge(limit, param="url")
 
 
 def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
@@ -216,11 +216,3 @@ def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
             "Whoever runs this service can take it all the same with STT_URL_INSECURE."
         )
     return Unfetched(f"{_shown(url)} cannot be reached.", again=True)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"The file is larger than {limit} bytes ({limit / 1e6:.0f} MB), the most that this service takes.",
-        param="url",
-        code="file_too_large",
-    )

@@ -56,8 +56,8 @@ async def received(request: Request, limit: int, field: str = "file") -> tuple[U
         raise BadRequest(f"Send the audio as multipart/form-data, in the field {field}.", param=field)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit + FORM_BYTES:
-        raise _too_large(limit)
-    too_large = _too_large(limit)
+        raise TooLarge(limit, param=field)
+    too_large = TooLarge(limit, param=field)
     data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), limit, too_large)
     uploads = [value for value in data.values() if isinstance(value, UploadFile)]
     try:
@@ -148,11 +148,3 @@ def _bounded(request: Request, limit: int, error: BadRequest) -> Request:
         return message
 
     return Request(request.scope, receive)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"The file is larger than {limit} bytes ({limit / 1e6:.0f} MB), the most that this service takes.",
-        param="file",
-        code="file_too_large",
-    )

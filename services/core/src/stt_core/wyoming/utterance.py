@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from stt_core.audio import AudioFile
-from stt_core.errors import TooLarge
+from stt_core.errors import BadRequest
 from stt_core.wyoming.events import Format
 
 SECONDS = 300
@@ -45,11 +45,11 @@ class Utterance:
         return self._length == 0
 
     def add(self, audio: bytes) -> None:
-        """Raises TooLarge."""
+        """Raises BadRequest."""
         self._length += len(audio)
         if self._length > self._room:
             seconds = self._room // self._form.bytes_per_second
-            raise TooLarge(f"An utterance has at most {seconds} s here.", code="utterance_too_long")
+            raise BadRequest(f"An utterance has at most {seconds} s here.", code="utterance_too_long")
         self._writer.writeframesraw(audio)
 
     def source(self) -> AudioFile:
