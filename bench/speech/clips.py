@@ -37,7 +37,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
         walls["peer"].append(_at_once(peer, clips)[0])
 
     ours = median(walls["served"])
-    what = f"{CLIENTS} clients with clips of {SECONDS} s: served by"
+    what = f"{CLIENTS} clients with clips of {SECONDS} s: served against"
     for name, label, goal in (
         ("unbatched", "the library unbatched, one by one", Goal("at least", 1.5)),
         ("batched", "the library batched, one by one", None),
@@ -47,7 +47,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
         yield Figure(f"{what} {label} (throughput ratio)", median(walls[name]) / ours, how, goal)
     waits = [answer.seconds for answers in at_once for answer in answers]
     yield Figure(
-        f"{CLIENTS} clients with clips of {SECONDS} s: p95 by mean of the waits",
+        f"{CLIENTS} clients with clips of {SECONDS} s: p95 of the waits (times their mean)",
         share(waits, 0.95) / mean(waits),
         f"of {len(waits)} requests, {spread(waits)}",
         Goal("at most", 2.0),

@@ -37,7 +37,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
         less = memory.peak(served.pid)
     yield from _stream(events)
     yield Figure(
-        "idle memory by the library's own process",
+        "idle memory against the library's own process",
         idle / theirs,
         f"resident, the model loaded, nothing asked yet: {_mb(idle)} against {_mb(theirs)}",
         Goal("at most", 1.2),
@@ -47,7 +47,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
             seconds, waits = _beside(served, long, clip)
         more = memory.peak(served.pid)
     yield Figure(
-        "peak memory, an hour by ten minutes",
+        "peak memory, an hour against ten minutes",
         more / less,
         f"resident: {_mb(more)} against {_mb(less)}, each once in a process of its own; the hour with the clips",
         Goal("at most", 1.3),
@@ -68,7 +68,7 @@ def _stream(events: Sequence[Event]) -> Iterator[Figure]:
         raise RuntimeError(f"a stream without text: {', '.join(event.kind for event in events)}")
     yield Figure("first byte of a stream of ten minutes (s)", events[0].seconds, "once, the upload included")
     yield Figure(
-        "first segment of ten minutes by the whole time",
+        "first segment of ten minutes (share of the whole time)",
         texts[0].seconds / whole,
         f"once: {texts[0].seconds:.2f} of {whole:.2f} s, {len(texts)} events with text",
         Goal("at most", 0.1),

@@ -25,7 +25,7 @@ def alone(scene: Scene) -> Iterator[Figure]:
             ROUNDS, partial(library.transcribe, audio, batched=True), partial(served.transcribe, audio)
         )
     yield Figure(
-        f"one client, {LONG_SECONDS} s of speech: served by the library's batched pipeline (throughput ratio)",
+        f"one client, {LONG_SECONDS} s of speech: served against the library's batched pipeline (throughput ratio)",
         middle(theirs) / middle(ours),
         f"median of {ROUNDS} in turns, {span(theirs)} against {span(ours)}",
         Goal("at least", 0.98),
@@ -51,7 +51,7 @@ def peers(scene: Scene) -> Iterator[Figure]:
     ours = taken.pop("served")
     for name, theirs in taken.items():
         yield Figure(
-            f"{PEER_SECONDS} s of speech: served by {name} (throughput ratio)",
+            f"{PEER_SECONDS} s of speech: served against {name} (throughput ratio)",
             middle(theirs) / middle(ours),
             f"median of {len(theirs)}, {span(theirs)} against {span(ours)}; {HOW[name]}",
         )
@@ -78,7 +78,7 @@ def short(scene: Scene) -> Iterator[Figure]:
             partial(served.transcribe, audio),
         )
     yield Figure(
-        f"a clip of {SHORT[1]:g} s alone: served by the library (throughput ratio)",
+        f"a clip of {SHORT[1]:g} s alone: served against the library (throughput ratio)",
         middle(theirs) / middle(ours),
         f"median of {ROUNDS} in turns, {span(theirs)} against {span(ours)}; the library batched: {span(batched)}",
     )
@@ -99,7 +99,7 @@ def words(scene: Scene) -> Iterator[Figure]:
         )
     theirs = middle(their_timed) / middle(their_plain)
     yield Figure(
-        "cost of word times (wall time with by without)",
+        "cost of word times (wall time with against without)",
         middle(timed) / middle(plain),
         f"median of {WORD_ROUNDS} in turns, {span(timed)} against {span(plain)}, verbose_json; library: {theirs:.2f}",
     )
