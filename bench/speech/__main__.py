@@ -14,7 +14,7 @@ import openai
 
 from bench import report as results
 from bench.report import Figure
-from bench.speech import clips, context, errors, long, scene, speed
+from bench.speech import clips, context, errors, long, realtime, scene, speed
 from bench.speech.scene import Scene
 from deploy import console, progress
 from deploy.errors import KitError
@@ -27,6 +27,7 @@ SCENARIOS: Mapping[str, Callable[[Scene], Iterator[Figure]]] = {
     "clips": clips.measure,
     "errors": errors.measure,
     "context": context.measure,
+    "realtime": realtime.measure,
     "long": long.measure,
 }
 HOW = (

@@ -24,7 +24,7 @@ ESPEAK = {"fr": "fr-fr", "es": "es", "it": "it", "de": "de", "ru": "ru"}
 ESPEAK_SPEED = 150
 DATES = 16
 """Dates of a language: some 70 s."""
-PROMPTS_SECONDS = 30
+PROMPTS_SECONDS = 20
 LONG_PROMPT = (4.0, 30.0)
 """Seconds of a prompt that is speech long enough to have a context, and fits one window."""
 JFK = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."

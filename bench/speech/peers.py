@@ -20,7 +20,7 @@ PYTHON = PEERS / "bin" / "python"
 def raw_library(model: str) -> Iterator[Warm]:
     """faster-whisper itself; `batched` says by which of its two ways."""
     command = (str(SERVICES), "-m", "bench.library", model)
-    with warm.started("the raw library", command, ROOT, environment(PYTHONPATH=f"{ROOT}/services/core/src")) as library:
+    with warm.started("the raw library", command, ROOT, environment(PYTHONPATH=service.CODE)) as library:
         yield library
 
 

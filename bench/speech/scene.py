@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from bench.path.host import MODEL, SERVICES
+from bench.path.host import MODEL, SERVICES, environment
 from bench.speech import peers, service
 from bench.speech.client import Client
 from bench.speech.service import Served
@@ -69,23 +69,26 @@ class Scene:
 
     def speech(self, *seconds: int) -> list[Path]:
         """English, read aloud, of these lengths; each is the beginning of the longer ones."""
-        self._made("maker", str(self.folder), *map(str, seconds))
+        self.run("maker", str(self.folder), *map(str, seconds))
         return [self.folder / f"{length}.wav" for length in seconds]
 
     def pieces(self, audio: Path, *spans: tuple[float, float]) -> list[Path]:
         """Stretches of a file, in seconds, as files of their own."""
-        self._made("pieces", str(audio), str(self.folder), *(f"{start}-{end}" for start, end in spans))
+        self.run("pieces", str(audio), str(self.folder), *(f"{start}-{end}" for start, end in spans))
         return [self.folder / f"{audio.stem}-{start}-{end}.wav" for start, end in spans]
 
     def corpus(self) -> list[dict[str, str]]:
         """What word errors are counted on; bench.speech.corpus says what is in it."""
         folder = self.folder / "corpus"
-        self._made("corpus", str(folder), str(SOUNDS), str(peers.PEERS))
+        self.run("corpus", str(folder), str(SOUNDS), str(peers.PEERS))
         clips: list[dict[str, str]] = json.loads((folder / "corpus.json").read_text())
         return clips
 
-    def _made(self, module: str, *arguments: str) -> None:
-        subprocess.run((str(SERVICES), "-m", f"bench.speech.{module}", *arguments), cwd=ROOT, check=True)
+    def run(self, module: str, *arguments: str) -> str:
+        """What a module of bench.speech prints in the services' environment. Raises CalledProcessError."""
+        command = (str(SERVICES), "-m", f"bench.speech.{module}", *arguments)
+        there = environment(PYTHONPATH=service.CODE)
+        return subprocess.run(command, cwd=ROOT, env=there, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from bench.speech.client import Client
 from deploy import ROOT
 from deploy.operations.workspace import models_folder
 
+CODE = f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"
+"""Where the services' environment finds them."""
 PATIENCE = 120.0
 """Seconds that a server may take to load its model."""
 HOURS_OF_WAV = 500_000_000
@@ -32,14 +34,13 @@ class Served(Client):
 @contextmanager
 def running(log: Path) -> Iterator[Served]:
     """The service with its model loaded; ends with the block. Raises RuntimeError with what it logged."""
-    code = f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"
     settings = {
         "STT_PORT": "0",
         "STT_MODEL": MODEL,
         "STT_MODELS_DIR": str(models_folder()),
         "STT_MAX_UPLOAD_BYTES": str(HOURS_OF_WAV),
     }
-    with process((str(SERVICES), "-m", "stt_faster_whisper"), log, environment(PYTHONPATH=code, **settings)) as child:
+    with process((str(SERVICES), "-m", "stt_faster_whisper"), log, environment(PYTHONPATH=CODE, **settings)) as child:
         pattern = rb"listening on [\d.]+ port (\d+)"
         until(child, log, lambda: re.search(pattern, log.read_bytes()) is not None)
         found = re.search(pattern, log.read_bytes())

@@ -7,7 +7,7 @@ from bench.report import Figure, Goal
 from bench.speech.figures import middle, span
 from bench.speech.scene import WARM_UP, Scene, in_turns
 
-LONG_SECONDS = 240
+LONG_SECONDS = 180
 ROUNDS = 5
 PEER_SECONDS = 60
 PEER_ROUNDS = 3
