@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper.vad import get_vad_model
 from stt_core import cores
 
 from bench import warm
@@ -18,6 +19,7 @@ def main() -> int:
     threads = cores.available()
     model = WhisperModel(sys.argv[1], device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
     pipeline = BatchedInferencePipeline(model)
+    get_vad_model()  # the library would load it for the first file
 
     def transcribe(audio: str, batched: bool, **options: Any) -> str:
         options = {"beam_size": BEAM_SIZE, "vad_filter": True} | options

@@ -39,7 +39,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
     yield Figure(
         "idle memory against the library's own process",
         idle / theirs,
-        f"resident, the model loaded, nothing asked yet: {_mb(idle)} against {_mb(theirs)}",
+        f"resident, model and VAD loaded, nothing asked yet: {_mb(idle)} against {_mb(theirs)}",
         Goal("at most", 1.2),
     )
     with service.running(scene.folder / "hour.log") as served:
