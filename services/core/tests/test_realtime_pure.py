@@ -79,9 +79,7 @@ def test_marks_come_in_order_and_parts_are_short(
                 case Ended(at):
                     assert part is not None and not spoken
                     part, ended, pending = None, at, False
-        if probability >= 0.5:
-            assert part is not None
-            spoken = True
+        spoken = spoken or (part is not None and probability >= 0.5)
 
 
 def voiced(*runs: tuple[float, float]) -> list[float]:
@@ -98,6 +96,15 @@ def test_a_pause_is_tried_and_taken_back() -> None:
     assert [type(mark) for mark in found] == [Began, Paused, Resumed, Paused, Ended]
     assert isinstance(found[0], Began) and found[0].at == SECOND * FRAME - Rules().prefix
     assert isinstance(found[-1], Ended) and abs(found[-1].at / SAMPLE_RATE - 4.8) < 0.1
+
+
+def test_a_click_is_no_turn_and_a_low_threshold_still_ends_one() -> None:
+    assert marks((0, 1), (1, 0.05), (0, 1)) == []
+    assert [type(mark) for mark in Turns(Rules(threshold=0.1), 0).push(voiced((0.2, 1), (0, 1)))] == [
+        Began,
+        Paused,
+        Ended,
+    ]
 
 
 def test_long_speech_is_settled_in_parts() -> None:

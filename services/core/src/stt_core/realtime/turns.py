@@ -7,9 +7,10 @@ import numpy as np
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.vad import FRAME
+from stt_core.windows import HYSTERESIS
 
-HYSTERESIS = 0.15
-"""A pause begins this far below the probability at which speech does, as Silero has it."""
+LEAST = 3
+"""Frames of speech within a second, and none of silence between, that begin a turn: a click has fewer."""
 PAUSE = SAMPLE_RATE * 192 // 1000
 """A silence that may be the end. What was said is worth decoding now: mostly it is all."""
 LONG = SAMPLE_RATE * 10
@@ -72,6 +73,7 @@ class Turns:
         self._at = at  # the end of the last frame
         self._floor = at  # the end of the last turn
         self._part: int | None = None  # where the part begins; None while nobody speaks
+        self._maybe: list[float] = []  # probabilities since the first that may begin a turn
         self._quiet: int | None = None  # where the silence began
         self._paused = False
         self._heard: list[float] = []  # probabilities in this part
@@ -79,21 +81,35 @@ class Turns:
     @property
     def keep_from(self) -> int:
         """The first sample that a turn, or the open part of one, may hold."""
-        return max(self._floor, self._at - self.rules.prefix) if self._part is None else self._part
+        if self._part is not None:
+            return self._part
+        return max(self._floor, self._at - len(self._maybe) * FRAME - self.rules.prefix)
 
     def reset(self) -> None:
         """The turn was taken away; who goes on speaking begins another."""
-        self._floor, self._part = self._at, None
+        self._floor, self._part, self._maybe = self._at, None, []
 
     def push(self, probabilities: Iterable[float]) -> Iterator[Mark]:
         for probability in probabilities:
-            if self._part is None and probability >= self.rules.threshold:
-                self._part = self.keep_from
-                self._quiet, self._paused, self._heard = None, False, []
-                yield Began(self._part)
             self._at += FRAME
             if self._part is not None:
                 yield from self._follow(self._part, probability)
+            elif self._begins(probability):
+                start = self.keep_from
+                self._part, self._heard, self._maybe = start, self._maybe, []
+                self._quiet, self._paused = None, False
+                yield Began(start)
+
+    def _begins(self, probability: float) -> bool:
+        if self._silent(probability) or len(self._maybe) * FRAME >= SAMPLE_RATE:
+            self._maybe = []
+        if not self._maybe and probability < self.rules.threshold:
+            return False
+        self._maybe.append(probability)
+        return sum(one >= self.rules.threshold for one in self._maybe) >= LEAST
+
+    def _silent(self, probability: float) -> bool:
+        return probability < self.rules.threshold - min(HYSTERESIS, self.rules.threshold / 2)
 
     def _follow(self, part: int, probability: float) -> Iterator[Mark]:
         self._heard.append(probability)
@@ -101,7 +117,7 @@ class Turns:
             if self._paused:
                 yield Resumed()
             self._quiet, self._paused = None, False
-        elif self._quiet is None and probability < self.rules.threshold - HYSTERESIS:
+        elif self._quiet is None and self._silent(probability):
             self._quiet = self._at - FRAME
         silence = 0 if self._quiet is None else self._at - self._quiet
         if silence >= min(PAUSE, self.rules.silence) and self._quiet is not None and not self._paused:
