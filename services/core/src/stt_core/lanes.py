@@ -146,6 +146,7 @@ class Lanes:
                     self._jobs.end(job, error)
             return
         with self._changed:
+            self._sift(model, engine)
             # Those of other models cannot take part, but count among those who wait.
             jobs = sorted(self._jobs, key=lambda job: job.options.model != model)
             if not any(job.waiting and job.options.model == model for job in jobs):
@@ -162,6 +163,14 @@ class Lanes:
         with self._changed:
             self._running = None
             self._jobs.back(working)
+
+    def _sift(self, model: str, engine: Engine) -> None:
+        """End the requests that the engine cannot even put into a group: they must not end its thread."""
+        for job in [job for job in self._jobs if job.waiting and job.options.model == model]:
+            try:
+                engine.group(job.waiting[0][1])
+            except Exception as error:
+                self._jobs.end(job, told(error, job))
 
     def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
         """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
@@ -196,6 +205,7 @@ class Lanes:
             if self._running is None:
                 return
             model, engine, _ = self._running
+            self._sift(model, engine)
             jobs = self._passengers()
             batch = self._batch(model, engine, jobs)
             self._passing = True
@@ -264,7 +274,10 @@ class Lanes:
         job.language = job.language or result.language
         if result.again is None:
             job.results[index] = result
-            job.tell()
+            try:
+                job.tell()
+            except Exception as error:  # whoever listened is gone
+                self._jobs.end(job, told(error, job))
         else:
             self._metrics.repeated_windows.inc()
             job.waiting.appendleft((index, replace(window, again=result.again)))
