@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
-from stt_core.batch import FULL, SMALL, WAIT, Queue, choose
+from stt_core.batch import FULL, SMALL, WAIT, Queue, choose, passes
 from stt_core.engine import Segment, Span, VadOptions, WindowResult, Word
 from stt_core.timeline import restored
 from stt_core.vad import FRAME
@@ -68,6 +68,13 @@ def test_a_forward_is_short_while_a_long_file_shares_the_engine() -> None:
     assert windows_of(LONG, LONG, CLIP) == [1, 0, 1]  # the clip does not wait for another turn
     assert windows_of(LONG, CLIP, seconds=0.1) == [FULL - 1, 1]  # a quick machine fills the batch
     assert windows_of(LONG, CLIP, seconds=60) == [1, 0]
+
+
+def test_a_clip_passes_what_it_would_wait_long_for() -> None:
+    assert passes(own=2.0, running=15.0, long=True)
+    assert not passes(own=2.0, running=15.0, long=False)  # its like: together they are done sooner
+    assert passes(own=0.4, running=15.0, long=False)
+    assert not passes(own=0.4, running=WAIT, long=False)
 
 
 def test_equal_requests_fill_the_batch() -> None:

@@ -100,6 +100,7 @@ def test_a_request_that_fails_takes_no_other_with_it(
     failed = bad.result()
     assert failed.status_code == 500
     assert failed.json()["error"]["type"] == "server_error"
+    assert service.post(sounds.speech(), prompt="beyond words").status_code == 500
     assert service.post(sounds.speech()).status_code == 200
 
 

@@ -47,6 +47,8 @@ class Toy:
         pass
 
     def group(self, window: Window) -> Hashable:
+        if window.options.prompt == "beyond words":
+            raise ValueError("no tokens for this")
         return window.options.temperature
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:

@@ -10,6 +10,8 @@ SMALL = 3
 """A request that has no more windows than this is short: alone, it gets them in one forward."""
 WAIT = 5.0
 """Seconds that a forward may take while short and long requests share the engine: what a newcomer waits."""
+QUICK = 0.1
+"""Of what a run takes: a request that takes no more than this does not wait for one of more than WAIT."""
 
 Item = TypeVar("Item")
 
@@ -66,3 +68,12 @@ def choose(
                 return chosen
             chosen.append((index, items[place]))
     return chosen
+
+
+def passes(own: float, running: float, long: bool) -> bool:
+    """Whether a request of one window runs beside a forward that began before it came, and not after it.
+
+    own, running: seconds that each is expected to take. long: the forward works for a long request. Equal
+    requests wait for each other: together they are done sooner.
+    """
+    return long or (running > WAIT and own <= QUICK * running)

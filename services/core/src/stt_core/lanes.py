@@ -5,10 +5,10 @@ import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.batch import choose
+from stt_core.batch import choose, passes
 from stt_core.engine import Capabilities, Engine, Window, WindowResult
 from stt_core.errors import ApiError
 from stt_core.job import Job
@@ -26,9 +26,19 @@ PACE = 0.08
 Taken = tuple[Job, int, Window]
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the main thread is at; `seconds` are expected."""
+
+    model: str
+    engine: Engine
+    jobs: Sequence[Job]
+    seconds: float
+
+
 class Lanes:
     """The main thread loads models and takes every request. Where an engine has a second lane, a second
-    thread takes requests of one window past a forward that works for a long one."""
+    thread takes requests of one window past a forward that is not for their like."""
 
     def __init__(self, jobs: Jobs, shelf: Shelf, loading: Loading, metrics: Metrics) -> None:
         self._jobs = jobs
@@ -38,7 +48,7 @@ class Lanes:
         self._metrics = metrics
         self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
         self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
-        self._running: tuple[str, Engine, list[Job]] | None = None  # what the main thread works with, and for
+        self._running: Run | None = None
         self._passing = False  # the second thread is at work
         self._threads = [
             threading.Thread(target=self._main, name="engine", daemon=True),
@@ -146,6 +156,7 @@ class Lanes:
                     self._jobs.end(job, error)
             return
         with self._changed:
+            self._sift(model, engine)
             # Those of other models cannot take part, but count among those who wait.
             jobs = sorted(self._jobs, key=lambda job: job.options.model != model)
             if not any(job.waiting and job.options.model == model for job in jobs):
@@ -156,12 +167,21 @@ class Lanes:
             alone = sum(bool(job.waiting) or not job.brief for job in {*jobs, *working}) == 1
             for job in working:
                 job.alone = job.alone + 1 if alone else 0
-            self._running = model, engine, working
+            seconds = sum(self._cost(window) for _, _, window in batch)
+            self._running = Run(model, engine, working, seconds)
             self._changed.notify_all()
         self._forward(engine, batch)
         with self._changed:
             self._running = None
             self._jobs.back(working)
+
+    def _sift(self, model: str, engine: Engine) -> None:
+        """End the requests that the engine cannot even put into a group: they must not end its thread."""
+        for job in [job for job in self._jobs if job.waiting and job.options.model == model]:
+            try:
+                engine.group(job.waiting[0][1])
+            except Exception as error:
+                self._jobs.end(job, told(error, job))
 
     def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
         """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
@@ -193,31 +213,32 @@ class Lanes:
     def _carry(self) -> None:
         """One forward for the passengers."""
         with self._changed:
-            if self._running is None:
+            run = self._running
+            if run is None:
                 return
-            model, engine, _ = self._running
+            self._sift(run.model, run.engine)
             jobs = self._passengers()
-            batch = self._batch(model, engine, jobs)
+            batch = self._batch(run.model, run.engine, jobs)
             self._passing = True
-        self._forward(engine, batch)
+        self._forward(run.engine, batch)
         with self._changed:
             whole = [job for job in jobs if job.complete and not job.over]
             for job in whole:
                 job.finishing = True
         for job in whole:
-            self._finish(engine, job)
+            self._finish(run.engine, job)
         with self._changed:
             self._passing = False
             self._changed.notify_all()
 
     def _passengers(self) -> list[Job]:
         """Those that need not wait for the running forward."""
-        if self._running is None:
+        run = self._running
+        if run is None or run.engine.capabilities.lanes < 2:
             return []
-        model, engine, working = self._running
-        if engine.capabilities.lanes < 2 or not any(job.long for job in working):
-            return []
-        return [job for job in self._jobs if job.brief and job.waiting and job.options.model == model]
+        long = any(job.long for job in run.jobs)
+        brief = [job for job in self._jobs if job.brief and job.waiting and job.options.model == run.model]
+        return [job for job in brief if passes(self._cost(job.waiting[0][1]), run.seconds, long)]
 
     # Either thread
 
@@ -264,7 +285,10 @@ class Lanes:
         job.language = job.language or result.language
         if result.again is None:
             job.results[index] = result
-            job.tell()
+            try:
+                job.tell()
+            except Exception as error:  # whoever listened is gone
+                self._jobs.end(job, told(error, job))
         else:
             self._metrics.repeated_windows.inc()
             job.waiting.appendleft((index, replace(window, again=result.again)))
