@@ -114,58 +114,6 @@ def test_the_memory_limit_is_that_of_the_container(
     assert memory.limit(tmp_path) == expected
 
 
-def test_the_log_is_a_line_of_json_for_each_request_and_tells_nothing_private(tmp_path: Path) -> None:
-    file = tmp_path / "log"
-    with in_process(COMMAND, {}, "toy/model", file) as (service, _):
-        answer = httpx.post(
-            f"{service.url}{PATH}?key={KEY}",
-            files={"file": (FILE, sounds.speech())},
-            data={"prompt": PROMPT, "hotwords": HOTWORD},
-            headers={"Authorization": f"Bearer {KEY}", "x-request-id": "mine-1"},
-            timeout=DEADLINE,
-        )
-        assert answer.status_code == 200
-        assert httpx.post(service.url + PATH, headers={"x-request-id": "mine-2"}).status_code == 400
-        service.get(f"/{KEY}")
-    assert answer.json()["text"] not in file.read_text()
-    lines = discreet(file)
-    assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
-    first, second, third = (line for line in lines if "request_id" in line)
-    assert first["message"] == f"POST {PATH} 200"
-    assert (first["request_id"], first["audio_seconds"], first["model"]) == ("mine-1", 11, "toy/model")
-    assert first["seconds"] > 0 and "gone" not in first
-    assert (second["request_id"], second["status"]) == ("mine-2", 400)
-    assert (third["route"], third["status"]) == ("other", 404)
-
-
-def test_what_fails_inside_is_one_line_with_its_stack(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
-    with in_thread(toy := Toy(), "toy/model") as frail:
-        toy.poison = ""
-        answer = frail.post(sounds.speech())
-    assert answer.status_code == 500
-    record = next(record for record in caplog.records if record.exc_info)
-    line = json.loads(logs.Json().format(record))
-    assert line["request_id"] == answer.headers["x-request-id"]
-    assert 'RuntimeError("poisoned")' in line["exception"]
-    text = logs.Text().format(record)
-    assert re.match(r"\S+Z ERROR a transcription failed request_id=req_\w+\nTraceback", text)
-
-
-def test_a_client_that_hangs_up_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "stt")
-    with in_thread(toy := Toy(), "toy/model") as slow:
-        toy.gate.clear()
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(slow.url + PATH, files={"file": ("a.wav", sounds.speech())}, timeout=1)
-        until(lambda: slow.queued() == 0, "it is given up")
-        toy.gate.set()
-        assert slow.metric(f'stt_requests_total{{route="{PATH}",status="499"}}') == 1
-    fields = [getattr(record, "fields", {}) for record in caplog.records]
-    assert [line["gone"] for line in fields if "gone" in line] == [True]
-
-
 class Collector:
     """An OpenTelemetry collector on loopback."""
 
@@ -196,52 +144,106 @@ class Collector:
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
 
 
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    running = Collector()
-    thread = threading.Thread(target=running.server.serve_forever)
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path, Collector]]:
+    """A process of its own, its log and its collector."""
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever)
     thread.start()
-    yield running
-    running.server.shutdown()
+    log = tmp_path_factory.mktemp("watched") / "log"
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+    with in_process(COMMAND, environment, "toy/model", log) as (service, _):
+        yield service, log, collector
+    collector.server.shutdown()
     thread.join()
-    running.server.server_close()
+    collector.server.server_close()
 
 
-def test_a_request_is_a_span_with_its_stages_below(collector: Collector, tmp_path: Path) -> None:
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-    with in_process(COMMAND, environment, "toy/model", tmp_path / "log") as (service, _):
-        answer = httpx.post(
-            service.url + PATH,
-            files={"file": ("a.wav", sounds.speech())},
-            headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
-            timeout=DEADLINE,
-        )
-        assert answer.status_code == 200
-        service.get("/health")
-    # What waits is sent before the process ends.
-    spans = {span.name: span for span in collector.spans}
-    assert set(spans) == {f"POST {PATH}", "decode", "queue", "inference", "finish"}
-    assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
-    root = spans.pop(f"POST {PATH}")
+def test_the_log_is_a_line_of_json_for_each_request_and_tells_nothing_private(
+    watched: tuple[Service, Path, Collector],
+) -> None:
+    service, log, _ = watched
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in discreet(log) if line.get("request_id", "").startswith("mine-")]
+
+    answer = httpx.post(
+        f"{service.url}{PATH}?key={KEY}",
+        files={"file": (FILE, sounds.speech())},
+        data={"prompt": PROMPT, "hotwords": HOTWORD},
+        headers={"Authorization": f"Bearer {KEY}", "x-request-id": "mine-1"},
+        timeout=DEADLINE,
+    )
+    assert answer.status_code == 200
+    assert httpx.post(service.url + PATH, headers={"x-request-id": "mine-2"}).status_code == 400
+    httpx.get(f"{service.url}/{KEY}", headers={"x-request-id": "mine-3"})
+    until(lambda: len(lines()) == 3, "all are logged")
+    assert answer.json()["text"] not in log.read_text()
+    assert all({"time", "level", "logger", "message"} <= set(line) for line in discreet(log))
+    first, second, third = lines()
+    assert first["message"] == f"POST {PATH} 200"
+    assert (first["audio_seconds"], first["model"]) == (11, "toy/model")
+    assert first["seconds"] > 0 and "gone" not in first
+    assert (second["status"], third["route"], third["status"]) == (400, "other", 404)
+
+
+def test_what_fails_inside_is_one_line_with_its_stack(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    with in_thread(toy := Toy(), "toy/model") as frail:
+        toy.poison = ""
+        answer = frail.post(sounds.speech())
+    assert answer.status_code == 500
+    record = next(record for record in caplog.records if record.exc_info)
+    line = json.loads(logs.Json().format(record))
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert 'RuntimeError("poisoned")' in line["exception"]
+    text = logs.Text().format(record)
+    assert re.match(r"\S+Z ERROR a transcription failed request_id=req_\w+\nTraceback", text)
+
+
+def test_a_client_that_hangs_up_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "stt")
+    with in_thread(toy := Toy(), "toy/model") as slow:
+        toy.gate.clear()
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(slow.url + PATH, files={"file": ("a.wav", sounds.speech())}, timeout=1)
+        until(lambda: slow.queued() == 0, "it is given up")
+        toy.gate.set()
+        assert slow.metric(f'stt_requests_total{{route="{PATH}",status="499"}}') == 1
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [line["gone"] for line in fields if "gone" in line] == [True]
+
+
+def test_a_request_is_a_span_with_its_stages_below(watched: tuple[Service, Path, Collector]) -> None:
+    service, log, collector = watched
+    answer = httpx.post(
+        service.url + PATH,
+        files={"file": ("a.wav", sounds.speech())},
+        headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
+        timeout=DEADLINE,
+    )
+    assert answer.status_code == 200
+
+    def spans() -> dict[str, Any]:
+        return {span.name: span for span in collector.spans if span.trace_id.hex() == TRACE}
+
+    until(lambda: len(spans()) == 5, "the spans have arrived")
+    found = spans()
+    root = found.pop(f"POST {PATH}")
+    assert set(found) == {"decode", "queue", "inference", "finish"}
     assert root.parent_span_id.hex() == PARENT
     attributes = {pair.key: pair.value for pair in root.attributes}
     assert attributes["http.route"].string_value == PATH
     assert attributes["http.response.status_code"].int_value == 200
     assert attributes["stt.audio_seconds"].double_value == 11
-    for span in spans.values():
+    for span in found.values():
         assert span.parent_span_id == root.span_id
         assert root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
-    assert spans["inference"].attributes[0].value.int_value == 1
+    assert found["inference"].attributes[0].value.int_value == 1
     assert collector.services == {"Toy"}
-    assert f'"trace_id": "{TRACE}"' in (tmp_path / "log").read_text()
-
-
-def test_a_collector_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": "10"}
-    with in_process(COMMAND, environment, "toy/model", tmp_path / "log") as (service, child):
-        assert [service.post(sounds.speech()).status_code for _ in range(3)] == [200] * 3
-        child.terminate()
-        assert child.wait(timeout=DEADLINE) == 0
+    assert not [span for span in collector.spans if span.name.endswith(("/ready", "/status"))]
+    assert f'"trace_id": "{TRACE}"' in log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from stt_core.errors import StartError
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
-FAREWELL = 3.0
+FAREWELL = 2.0
 """Seconds that the last spans may take on their way out."""
 
 
