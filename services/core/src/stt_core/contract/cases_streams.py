@@ -49,7 +49,6 @@ def test_deltas_are_the_text(service: Service, response_format: str) -> None:
     assert {event.type for event in deltas} == {"transcript.text.delta"}
     assert len(deltas) > 1 and done.type == "transcript.text.done"
     assert joined(found) == done.text
-    assert done.text == service.post(sounds.repeated(3)).json()["text"]
     assert [language.code for language in done.languages] == ["en"]
 
 
@@ -63,7 +62,8 @@ def test_logprobs_stream_too(service: Service, able: Capabilities) -> None:
         assert refused(service.post(sounds.speech(), stream="true", include__="logprobs"), 400)
         return
     *deltas, done = events(service, sounds.parted(), include__="logprobs")
-    assert [one for event in deltas for one in event.logprobs] == done.logprobs
+    told = [one.model_dump() for event in deltas for one in event.logprobs]
+    assert told == [one.model_dump() for one in done.logprobs]
     assert b"".join(bytes(one.bytes) for one in done.logprobs).decode() == done.text
 
 
