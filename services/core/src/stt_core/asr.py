@@ -19,7 +19,7 @@ from stt_core import form, formats, languages
 from stt_core.answers import TAKING_AUDIO, Responses
 from stt_core.audio import AudioFile, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
-from stt_core.errors import AudioError, BadRequest
+from stt_core.errors import BadRequest, about
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
 from stt_core.parameters import Language
@@ -153,10 +153,8 @@ def _submitted(scheduler: Scheduler, upload: UploadFile, encode: bool, options: 
     """A job, which ends with the block."""
     live = Live(scheduler, AudioFile(upload.file) if encode else RawPcm(upload.file), options)
     try:
-        yield live
-    except AudioError as error:
-        error.param = FIELD
-        raise
+        with about(FIELD):
+            yield live
     finally:
         scheduler.cancel(live.job)
 

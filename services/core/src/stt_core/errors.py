@@ -1,6 +1,7 @@
 """Errors as a client of OpenAI's API expects them: {"error": {message, type, param, code}}."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 RETRY_MAY_HELP = frozenset({408, 409, 429})
@@ -83,6 +84,16 @@ class AudioError(BadRequest):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, param="file", code="invalid_audio")
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """What is wrong with the audio is told of the field that brought it."""
+    try:
+        yield
+    except AudioError as error:
+        error.param = field
+        raise
 
 
 class StartError(Exception):

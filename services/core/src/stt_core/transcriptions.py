@@ -16,6 +16,7 @@ from stt_core import form, formats
 from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
+from stt_core.errors import about
 from stt_core.events import Telling
 from stt_core.live import GONE, EventStream, Live, told, unless_gone
 from stt_core.models import Models
@@ -53,6 +54,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
                 file = await unless_gone(request, fetch(asked.url))
             if file is None:
                 return GONE
+            held.enter_context(about("url" if asked.url else "file"))
             if asked.streams:
                 live = Live(scheduler, AudioFile(file), options)
                 held.callback(scheduler.cancel, live.job)

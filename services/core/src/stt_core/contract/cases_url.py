@@ -51,9 +51,8 @@ def test_one_of_file_and_url(service: Service) -> None:
 
 def test_what_is_behind_a_url_is_checked_like_a_file(service: Service) -> None:
     with site({"/text": page(b"It was a bright cold day in April.\n" * 100)}) as web:
-        assert (
-            refused(posted(service, url=f"http://localhost:{web.port}/text"), 400)["code"] == "invalid_audio"
-        )
+        error = refused(posted(service, url=f"http://localhost:{web.port}/text"), 400)
+        assert (error["param"], error["code"]) == ("url", "invalid_audio")
 
 
 def test_a_client_that_hangs_up_ends_the_fetch(service: Service) -> None:
