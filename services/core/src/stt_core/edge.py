@@ -58,17 +58,17 @@ class Edge:
             await watched.apologize()
         finally:
             account.route = getattr(scope.get("route"), "path", account.route)
-            self._note(account)
+            note(account, self._metrics, self._tracer)
 
-    def _note(self, account: Account) -> None:
-        self._metrics.note(account)
-        quiet = account.route in QUIET
-        trace = None if quiet or self._tracer is None else self._tracer.record(account)
-        said = "gone" if account.gone else account.status or "no answer"
-        message = f"{account.method} {account.route} {said}"
-        log.log(
-            logging.DEBUG if quiet else logging.INFO, message, extra={"fields": logs.told(account, trace)}
-        )
+
+def note(account: Account, metrics: Metrics, tracer: Tracer | None) -> None:
+    """A request has ended: tell the measures, the trace and the log."""
+    metrics.note(account)
+    quiet = account.route in QUIET
+    trace = None if quiet or tracer is None else tracer.record(account)
+    said = "gone" if account.gone else account.status or "no answer"
+    message = f"{account.method} {account.route} {said}"
+    log.log(logging.DEBUG if quiet else logging.INFO, message, extra={"fields": logs.told(account, trace)})
 
 
 class _Watched:

@@ -115,7 +115,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
             from stt_core.wyoming.server import serving
 
             models = Models(settings.model, settings.models, settings.model_aliases)
-            house = House(title, scheduler, models, metrics, settings.max_upload_bytes)
+            house = House(title, scheduler, models, metrics, traces, settings.max_upload_bytes)
             ending.enter_context(serving(wyoming, house))
         yield server
     if isinstance(loading.failure, StartError):

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -15,6 +13,8 @@ from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 from wyoming.ping import Ping, Pong
 
 from stt_core import __version__, languages
+from stt_core.account import Account
+from stt_core.edge import Tracer, note
 from stt_core.engine import Options, Transcript
 from stt_core.errors import ApiError, BadRequest
 from stt_core.live import Live
@@ -23,8 +23,6 @@ from stt_core.models import Models
 from stt_core.scheduler import Scheduler
 from stt_core.wyoming.events import Format, Request, fields, read
 from stt_core.wyoming.utterance import Utterance
-
-log = logging.getLogger("stt")
 
 IDLE_SECONDS = 60.0
 """A client that says nothing, or does not take what it is told, is given up after so long."""
@@ -43,6 +41,7 @@ class House:
     scheduler: Scheduler
     models: Models
     metrics: Metrics
+    tracer: Tracer | None
     upload_limit: int
 
 
@@ -96,22 +95,24 @@ class Conversation:
                 await self._serve(event)
 
     async def _serve(self, event: Event) -> None:
-        """One utterance, with a line in the log that has nothing of what was said."""
-        started, identity, status = time.monotonic(), f"req_{uuid.uuid4().hex}", 499
+        """One utterance, accounted for like any request."""
+        house = self._house
+        account = Account(f"req_{uuid.uuid4().hex}", method="TCP", route="wyoming")
         self.busy = True
         try:
-            if await self._hear(event):
-                status = 200
+            with house.metrics.in_flight.track_inprogress(), account.open():
+                account.gone = not await self._hear(event)
+                account.status = 0 if account.gone else 200
         except ApiError as error:
-            status = error.status
+            account.status = error.status
+            raise
+        except (OSError, TimeoutError):
+            account.gone = True
             raise
         finally:
             self.busy = False
             self._request = Request()
-            seconds = time.monotonic() - started
-            self._house.metrics.requests.labels("wyoming", str(status)).inc()
-            self._house.metrics.request_seconds.labels("wyoming").observe(seconds)
-            log.info("WYOMING transcribe %s %.3f s %s", status, seconds, identity)
+            note(account, house.metrics, house.tracer)
 
     async def _hear(self, event: Event) -> bool:
         """Take in an utterance from its first event on, and answer it. False: the client has left."""
