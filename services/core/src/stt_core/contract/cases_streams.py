@@ -27,14 +27,14 @@ TYPES: dict[str, Any] = {
 
 
 def events(service: Service, file: bytes, **fields: Any) -> list[Any]:
-    """The events of a stream, each of OpenAI's own type; [DONE] is their end."""
+    """The events of a stream, each of OpenAI's own type; [DONE] is their end. Comments say that it lives."""
     answer = service.post(file, stream="true", **fields)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["x-request-id"]
     *blocks, done, rest = answer.text.split("\n\n")
     assert (done, rest) == ("data: [DONE]", "")
-    found = [json.loads(block.removeprefix("data: ")) for block in blocks]
+    found = [json.loads(block.removeprefix("data: ")) for block in blocks if not block.startswith(":")]
     return [TYPES[event["type"]].model_validate(event, strict=True) for event in found]
 
 
