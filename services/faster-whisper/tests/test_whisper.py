@@ -93,7 +93,7 @@ def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
     environment = {
         "STT_MODELS_DIR": str(tmp_path / "models"),
         "STT_MODELS": ",".join(names[1:]),
-        "STT_MEMORY_BUDGET": "200000000",
+        "STT_MEMORY_BUDGET": "100000000",
     }
     part = sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE])
     taken = []
@@ -104,7 +104,8 @@ def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
             pages = Path(f"/proc/{child.pid}/statm").read_text().split()[1]
             taken.append(int(pages) * os.sysconf("SC_PAGE_SIZE"))
     assert (tmp_path / "log").read_text().count("put away") == 5
-    assert taken[-1] < taken[0] + 100_000_000
+    # Whatever the allocator keeps of the first round, the second needs not one model's memory more.
+    assert taken[-1] < taken[2] + 75_000_000
 
 
 def other_digest(folder: Path) -> None:

@@ -131,6 +131,7 @@ class Shelf:
             del self._loaded[model]
         if models:
             gc.collect()  # what an engine holds in cycles is memory that the next one needs
+            memory.trim()  # and what the allocator keeps would make the next one look small
 
 
 def shelf(make: EngineFactory, settings: Settings) -> Shelf:
