@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 
+import av
 import pytest
 
 from stt_core import audio
@@ -72,3 +73,20 @@ def test_a_file_has_its_share_of_the_processor(monkeypatch: pytest.MonkeyPatch) 
 def test_a_file_of_a_hundred_tracks_and_more_is_heard() -> None:
     source = AudioFile(io.BytesIO(hostile.matroska(audio.TRACKS + 1, hostile.tone(2))))
     assert sum(map(len, source.blocks())) == pytest.approx(2 * sounds.RATE, abs=100)
+
+
+def test_the_sound_of_a_film_is_heard() -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as target:
+        parts = [
+            av.open(io.BytesIO(file), "r") for file in (sounds.film_without_sound(), sounds.encoded("m4a"))
+        ]
+        streams = [target.add_stream_from_template(part.streams[0]) for part in parts]
+        for part, stream in zip(parts, streams, strict=True):
+            for packet in part.demux(part.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+            part.close()
+    heard = sum(map(len, AudioFile(io.BytesIO(out.getvalue())).blocks()))
+    assert heard / sounds.RATE == pytest.approx(11, abs=0.2)
