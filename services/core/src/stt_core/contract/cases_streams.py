@@ -34,7 +34,7 @@ def events(service: Service, file: bytes, **fields: Any) -> list[Any]:
     assert answer.headers["x-request-id"]
     *blocks, done, rest = (block for block in answer.text.split("\n\n") if not block.startswith(":"))
     assert (done, rest) == ("data: [DONE]", "")
-    found = [json.loads(block.removeprefix("data: ")) for block in blocks if not block.startswith(":")]
+    found = [json.loads(block.removeprefix("data: ")) for block in blocks]
     return [TYPES[event["type"]].model_validate(event, strict=True) for event in found]
 
 
