@@ -15,7 +15,7 @@ def test_text_comes_while_the_rest_is_unheard_and_stops_with_its_reader(kit: Kit
     kit.awake()
     before = kit.metric("stt_audio_seconds_total")
     with kit.openai() as client:
-        stream = client.audio.transcriptions.create(model=MODEL, file=("long.wav", spoken(60)), stream=True)
+        stream = client.audio.transcriptions.create(model=MODEL, file=("long.wav", spoken(30)), stream=True)
         first = next(stream)
         assert isinstance(first, TranscriptionTextDeltaEvent) and SAID.startswith(first.delta[:25])
         assert queued(kit) == 1
