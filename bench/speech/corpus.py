@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
@@ -22,8 +23,6 @@ from bench.speech.texts import DAYS, MONTHS, NUMBERS, TEXTS
 
 ESPEAK = {"fr": "fr-fr", "es": "es", "it": "it", "de": "de", "ru": "ru"}
 ESPEAK_SPEED = 150
-DATES = 16
-"""Dates of a language: some 70 s."""
 PROMPTS_SECONDS = 20
 LONG_PROMPT = (4.0, 30.0)
 """Seconds of a prompt that is speech long enough to have a context, and fits one window."""
@@ -91,18 +90,26 @@ def _human(folder: Path, sounds: Path) -> Iterator[Clip]:
 
 def _dates(voice: Path, language: str) -> tuple[NDArray[np.int16], str]:
     """Dates put together of single words, as an exchange does it; the file of a word tells which it is."""
-    random = Random(language)
+    order = ("day", "month", "number") if language == "en" else ("day", "number", "month")
+    days, months = DAYS[language].split(), MONTHS[language].split()
     parts, said = [], []
-    for _ in range(DATES):
-        day, number, month = random.randrange(7), random.choice(NUMBERS), random.randrange(12)
-        names = {"day": f"day-{day}", "number": f"{number}", "month": f"mon-{month}"}
-        spoken = {"day": DAYS[language].split()[day], "number": f"{number}", "month": MONTHS[language].split()[month]}
-        order = ("day", "month", "number") if language == "en" else ("day", "number", "month")
+    for day, number, month in zip(*_shuffled(language), strict=True):
+        files = {"day": f"day-{day}", "number": f"{number}", "month": f"mon-{month}"}
+        names = {"day": days[day], "number": f"{number}", "month": months[month]}
         for part in order:
-            parts += [_g722(voice / "digits" / f"{names[part]}.g722"), PAUSE]
+            parts += [_g722(voice / "digits" / f"{files[part]}.g722"), PAUSE]
         parts.append(LONG_PAUSE)
-        said.append(" ".join(spoken[part] for part in order))
+        said.append(" ".join(names[part] for part in order))
     return np.concatenate(parts), ". ".join(said)
+
+
+def _shuffled(language: str) -> Iterator[list[int]]:
+    """Days, numbers and months, every number once and the others as often as each other, so far as that goes."""
+    random = Random(language)
+    for values in (range(7), NUMBERS, range(12)):
+        column = list(islice(cycle(values), len(NUMBERS)))
+        random.shuffle(column)
+        yield column
 
 
 def _prompts(voice: Path) -> NDArray[np.int16]:

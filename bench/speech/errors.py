@@ -55,11 +55,8 @@ def _heard(scene: Scene, clip: dict[str, str]) -> Heard:
 
 
 def _row(figure: str, heard: Sequence[Heard], how: str, goal: bool = False) -> Figure:
-    ours, theirs = _rate(heard, "served"), _rate(heard, "library")
-    count = sum(len(one.said) for one in heard)
-    note = f"{count} words; the library's batched pipeline {theirs:.3f}{how}"
+    count = max(1, sum(len(one.said) for one in heard))
+    wrong, theirs_wrong = (sum(edits(one.said, getattr(one, side)) for one in heard) for side in ("served", "library"))
+    ours, theirs = wrong / count, theirs_wrong / count
+    note = f"{wrong} edits of {count} words; the library's batched pipeline {theirs_wrong}: {theirs:.3f}{how}"
     return Figure(f"{figure} (share)", ours, note, Goal("at most", round(theirs, 3)) if goal else None)
-
-
-def _rate(heard: Sequence[Heard], side: str) -> float:
-    return sum(edits(one.said, getattr(one, side)) for one in heard) / max(1, sum(len(one.said) for one in heard))

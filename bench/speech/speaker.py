@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
@@ -31,7 +32,23 @@ LOUD = 0.03
 """Of the loudest sample: what is below it after the last word is breath and room."""
 REST_SECONDS = 2.5
 """Of silence after each sentence."""
+PATIENCE = 60.0
+"""Seconds that a text may take after that: a busy machine is measured too."""
+COMMITTED = "input_audio_buffer.committed"
 COMPLETED = "conversation.item.input_audio_transcription.completed"
+
+
+@dataclass
+class Ear:
+    """What came since the last sentence began: its parts, how many are answered, and when the last text came."""
+
+    parts: int = 0
+    answered: int = 0
+    last: float | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.last is not None and self.answered >= self.parts
 
 
 def main() -> int:
@@ -56,25 +73,32 @@ async def waits(url: str) -> list[float]:
         turns = {"type": "server_vad", "silence_duration_ms": SILENCE_MS}
         audio = {"input": {"transcription": {"model": "whisper-1"}, "turn_detection": turns}}
         await session.session.update(session={"type": "transcription", "audio": audio})
-        came: list[float] = []
-        listening = asyncio.create_task(_listen(session, came))
+        ear = Ear()
+        listening = asyncio.create_task(_listen(session, ear))
         for number, samples in enumerate(sentences()):
-            came.clear()
-            last = await _say(session, _wire(samples))
+            ear.parts, ear.answered, ear.last = 0, 0, None
+            spoken = await _say(session, _wire(samples))
             await _say(session, bytes(round(2 * REST_SECONDS * RATE)))
+            end = time.monotonic() + PATIENCE
+            while not ear.settled and not listening.done() and time.monotonic() < end:
+                await asyncio.sleep(0.01)
             if listening.done():
                 listening.result()
-            if not came:
+            if ear.last is None:
                 raise RuntimeError(f"sentence {number}: no text came")
-            taken.append(came[-1] - last)
+            taken.append(ear.last - spoken)
         listening.cancel()
     return taken
 
 
-async def _listen(session: AsyncRealtimeConnection, came: list[float]) -> None:
+async def _listen(session: AsyncRealtimeConnection, ear: Ear) -> None:
     async for event in session:
-        if event.type == COMPLETED and event.transcript:
-            came.append(time.monotonic())
+        if event.type == COMMITTED:
+            ear.parts += 1
+        elif event.type == COMPLETED:
+            ear.answered += 1
+            if event.transcript:
+                ear.last = time.monotonic()
         elif event.type == "error":
             raise RuntimeError(event.error.message)
 
