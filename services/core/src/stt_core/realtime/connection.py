@@ -51,28 +51,19 @@ class Connection:
 
     async def run(self) -> None:
         """Until the client leaves, is idle for too long, or the service stops."""
-        why = "failed"
         try:
             await self._do(self._session.created())
-            why = await self._listen()
+            await self._listen()
         except (WebSocketDisconnect, TimeoutError):
-            why = "gone"
+            pass  # the client is gone
         except Exception:
-            log.exception("%s failed", self._session.id)
+            log.exception("a session failed", extra={"fields": {"request_id": self._session.id}})
             await self._close(ERROR, f"The service failed; its log has the reason under {self._session.id}.")
         finally:
             for task in self._decoding.values():
                 task.cancel()
-            log.info(
-                "realtime %s: %d items, %.1f s of audio, %s",
-                self._session.id,
-                self._session.items,
-                self._session.seconds,
-                why,
-            )
 
-    async def _listen(self) -> str:
-        """Why it ended."""
+    async def _listen(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
@@ -81,14 +72,13 @@ class Connection:
                 error = BadRequest(f"Nothing came for {IDLE_SECONDS} s.", code="session_expired")
                 await self._tell(error, None)
                 await self._close(NORMAL, error.message)
-                return "idle"
+                return
             if message["type"] == "websocket.disconnect":
-                if message.get("reason") != STOPPING:
-                    return "closed"
-                await self._do(self._session.end())
-                await asyncio.gather(*self._decoding.values())
-                await self._close(RESTART, STOPPING)
-                return "stopped"
+                if message.get("reason") == STOPPING:
+                    await self._do(self._session.end())
+                    await asyncio.gather(*self._decoding.values())
+                    await self._close(RESTART, STOPPING)
+                return
             await self._receive(message.get("text"))
 
     async def _receive(self, text: str | None) -> None:

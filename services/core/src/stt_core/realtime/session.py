@@ -88,7 +88,6 @@ class Session:
     def __init__(self, identity: str, settings: SessionSettings, options: Options | None) -> None:
         self.id = identity
         self.settings = settings
-        self.items = 0
         self._options = options
         self._tape = Tape()
         self._listened = 0  # the end of the last frame that the voice detector judged
@@ -97,11 +96,6 @@ class Session:
         self._parts: dict[int, Turn] = {}  # where the answers that are awaited belong
         self._numbers = count(1)
         self._previous: str | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Audio that was heard so far."""
-        return self._tape.end / SAMPLE_RATE
 
     @property
     def waiting(self) -> int:
@@ -227,7 +221,6 @@ class Session:
         for event in events.committed(turn.item, self._previous):
             yield Send(event)
         self._previous, self._turn = turn.item, None
-        self.items += 1
         if self._options is not None:
             yield from self._told(turn)
 
