@@ -57,7 +57,7 @@ def test_a_client_that_leaves_takes_its_work_with_it() -> None:
             for _ in range(3):
                 session.say(SPEECH)
                 session.send({"type": "input_audio_buffer.commit"})
-            until(lambda: toy.batches, "the first forward runs")
+            until(lambda: service.metric("stt_waiting_windows") == 2, "two wait for the first forward")
         until(lambda: service.metric("stt_waiting_windows") == 0, "the others are given up")
         toy.gate.set()
         assert service.post(sounds.speech()).status_code == 200

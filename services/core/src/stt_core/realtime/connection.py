@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from stt_core.audio import RawPcm
 from stt_core.engine import Options, WindowResult
@@ -54,7 +54,7 @@ class Connection:
         try:
             await self._do(self._session.created())
             await self._listen()
-        except (WebSocketDisconnect, TimeoutError):
+        except (WebSocketDisconnect, WebSocketDisconnected, TimeoutError):
             pass  # the client is gone
         except Exception:
             log.exception("a session failed", extra={"fields": {"request_id": self._session.id}})
@@ -150,7 +150,7 @@ class Connection:
             failure = answer.exception()
             error = failure if isinstance(failure, ApiError) or failure is None else ApiError(str(failure))
             await self._do(self._session.answered(part, error))
-        except (WebSocketDisconnect, TimeoutError):
+        except (WebSocketDisconnect, WebSocketDisconnected, TimeoutError):
             pass  # whoever reads the socket notices too
         finally:
             self._scheduler.cancel(job)
@@ -162,5 +162,5 @@ class Connection:
         await self._do([Send(events.failure(error, event_id))])
 
     async def _close(self, code: int, reason: str) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed already
+        with suppress(WebSocketDisconnect, WebSocketDisconnected):  # it is closed already
             await self._websocket.close(code, reason)
