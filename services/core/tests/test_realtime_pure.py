@@ -196,6 +196,14 @@ def test_parts_are_told_in_order_while_somebody_speaks() -> None:
     assert client.session.waiting == 0
 
 
+def test_turns_are_told_in_the_order_in_which_they_were_spoken() -> None:
+    client = Client().hear((1, 1), (0, 1), (1, 1), (0, 1))
+    client.answer(2, "two")
+    assert client.texts("delta") == []
+    client.answer(1, "one")
+    assert client.texts("completed") == ["one", "two"]
+
+
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.floats(0.05, 15)), max_size=6), st.integers(1, 200))
 def test_every_item_is_completed_once_and_no_decoding_is_forgotten(
     runs: list[tuple[float, float]], piece: int

@@ -6,6 +6,7 @@ The last part is decoded as soon as there is a pause; the result is told once th
 """
 
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -94,6 +95,7 @@ class Session:
         self._turns = _turns(settings, 0)
         self._turn: Turn | None = None
         self._parts: dict[int, Turn] = {}  # where the answers that are awaited belong
+        self._line: deque[Turn] = deque()  # turns whose text is not told whole, as they were spoken
         self._numbers = count(1)
         self._previous: str | None = None
 
@@ -156,7 +158,7 @@ class Session:
         if turn is None:
             return []
         next(part for part in turn.parts if part.number == number).untold.append(result)
-        return list(self._told(turn))
+        return list(self._told())
 
     def answered(self, number: int, error: ApiError | None) -> list[Effect]:
         """A part is decoded, or cannot be."""
@@ -165,7 +167,7 @@ class Session:
             return []
         next(part for part in turn.parts if part.number == number).done = True
         turn.error = turn.error or error
-        return list(self._told(turn))
+        return list(self._told())
 
     # Turns
 
@@ -182,7 +184,7 @@ class Session:
             case Resumed():
                 yield from self._dropped(settled=False)
             case Settled(at):
-                yield from self._told(turn) if self._confirm(turn) else self._decode(turn, at, settled=True)
+                yield from self._told() if self._confirm(turn) else self._decode(turn, at, settled=True)
                 turn.rest = at
             case Ended(at):
                 yield Send(events.speech_stopped(turn.item, at // MILLISECOND))
@@ -191,7 +193,9 @@ class Session:
 
     def _open(self, start: int) -> Turn:
         logprobs: list[Logprob] | None = [] if self.settings.logprobs else None
-        return Turn(f"item_{uuid.uuid4().hex[:24]}", start, start, logprobs=logprobs)
+        turn = Turn(f"item_{uuid.uuid4().hex[:24]}", start, start, logprobs=logprobs)
+        self._line.append(turn)
+        return turn
 
     def _decode(self, turn: Turn, end: int, *, settled: bool) -> Iterator[Effect]:
         """What was said since the last settled part."""
@@ -221,13 +225,16 @@ class Session:
         for event in events.committed(turn.item, self._previous):
             yield Send(event)
         self._previous, self._turn = turn.item, None
-        if self._options is not None:
-            yield from self._told(turn)
+        if self._options is None and not turn.parts:
+            self._line.remove(turn)
+        yield from self._told()
 
     def _dropped(self, *, settled: bool) -> list[Effect]:
         """Give up what was decoded on trial; with `settled`, all of the open turn."""
         if self._turn is None:
             return []
+        if settled:
+            self._line.remove(self._turn)
         gone = [part for part in self._turn.parts if settled or not part.settled]
         self._turn.parts = [part for part in self._turn.parts if part not in gone]
         return [Drop(part.number) for part in gone if self._parts.pop(part.number, None)]
@@ -240,19 +247,26 @@ class Session:
 
     # Text
 
-    def _told(self, turn: Turn) -> Iterator[Effect]:
-        """What can be told of a turn by now: its text in order, and at last that it is complete."""
+    def _told(self) -> Iterator[Effect]:
+        """What can be told by now, in the order in which it was spoken."""
+        while self._line:
+            turn = self._line[0]
+            yield from self._of(turn)
+            if turn.parts or turn.seconds is None:
+                return
+            self._line.popleft()
+            if turn.error is not None:
+                yield Send(events.failed(turn.item, turn.error))
+            else:
+                yield Send(events.completed(turn.item, turn.text, turn.seconds, turn.logprobs))
+
+    def _of(self, turn: Turn) -> Iterator[Effect]:
+        """The text of the parts of a turn that are settled and decoded."""
         while turn.parts and turn.parts[0].settled:
             yield from self._deltas(turn, turn.parts[0])
             if not turn.parts[0].done:
-                break
+                return
             del turn.parts[0]
-        if turn.parts or turn.seconds is None:
-            return
-        if turn.error is not None:
-            yield Send(events.failed(turn.item, turn.error))
-        else:
-            yield Send(events.completed(turn.item, turn.text, turn.seconds, turn.logprobs))
 
     def _deltas(self, turn: Turn, part: Part) -> Iterator[Effect]:
         results, part.untold = part.untold, []
