@@ -13,10 +13,15 @@ none over and over with 8, as with 30 s; two with 4, eight with 2, seventeen wit
 them all, and they are encoded in full; the word error rate is then the same (bench.speech.trimming)."""
 
 
+WORTH = 2500
+"""Frames from which on all are taken: little would be saved, and speech may really say a thing twice."""
+
+
 def frames(samples: int, padding: float = PADDING) -> int:
     """Frames that the encoder is given for a window of so many samples, silence after it included."""
     seconds = samples / SAMPLE_RATE + padding
-    return min(FULL, 2 * math.ceil(seconds * FRAMES_PER_SECOND / 2))  # the encoder halves them
+    needed = 2 * math.ceil(seconds * FRAMES_PER_SECOND / 2)  # the encoder halves them
+    return needed if needed < WORTH else FULL
 
 
 def long(samples: int) -> bool:
