@@ -1,4 +1,4 @@
-"""`make bench NAME=speech`: one run, some twenty minutes on two idle cores.
+"""`make bench NAME=speech`: one run, less than half an hour on two idle cores.
 
 For development, `python -m bench.speech --only NAME…` runs some scenarios and prints their rows, without keeping them.
 """
