@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stt_core import languages
@@ -92,6 +92,7 @@ vads = st.builds(VadOptions, st.sampled_from([0.0, 0.1, 0.5, 0.9]), st.floats(0,
 
 
 @given(probabilities, st.integers(1, 50), st.just(VadOptions()) | vads)
+@example([0.2] * 700 + [0.01] * 400, 1, VadOptions(0.1, 8.0, 0.0))
 def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int, vad: VadOptions) -> None:
     segmenter, total = Segmenter(vad), len(heard) * FRAME
     spans: list[Span] = []

@@ -101,6 +101,9 @@ class Segmenter:
         return span
 
     def _close(self, end: int) -> None:
+        if end <= self._left:  # cut inside a pause, behind which nobody spoke
+            self._start = None
+            return
         voiced = sum(probability >= self._speech for probability in self._heard)
         self._doubtful = voiced < LEAST and not self._near
         self._closed, self._start = Span(self._left, end), None
