@@ -11,6 +11,8 @@ PADDING = 4.0
 """Seconds of silence after the audio. Of eighty phrases of a second or more, in five languages, base says
 none over and over with 8, as with 30 s; two with 4, eight with 2, seventeen with 1. `Decoding.echoes` tells
 them all, and they are encoded in full; the word error rate is then the same (bench.speech.trimming)."""
+WORTH = 2500
+"""Frames from which on all are taken: little would be saved, and speech may really say a thing twice."""
 
 
 WORTH = 2500
