@@ -72,49 +72,53 @@ class Server:
 def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     traced = tracing.wanted()
-    listener = _listener("STT", settings.host, settings.port)
-    wyoming = None
-    if settings.wyoming_port is not None:
-        wyoming = _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
-    loading = Loading(make(settings), settings.model)
-    loading.start()  # while the web framework is still being imported
-
-    import uvicorn
-
-    from stt_core.api import create
-    from stt_core.metrics import Metrics
-    from stt_core.models import Models
-    from stt_core.realtime.routes import WEBSOCKETS
-    from stt_core.scheduler import Scheduler
-    from stt_core.shelf import shelf
-    from stt_core.web import Web
-
-    metrics = Metrics()
-    traces = tracing.Tracing(title) if traced else None
-    scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
-    scheduler.start()
-    config = uvicorn.Config(
-        create(settings, scheduler, metrics, title, traces),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
-        **WEBSOCKETS,
-    )
-    server = Server(listener, wyoming, Web(config, scheduler, settings.stop_seconds))
-    loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
     with ExitStack() as ending:
+        listener = ending.enter_context(_listener("STT", settings.host, settings.port))
+        wyoming = None
+        if settings.wyoming_port is not None:
+            wyoming = ending.enter_context(
+                _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
+            )
+        loading = Loading(make(settings), settings.model)
+        loading.start()  # while the web framework is still being imported
+        # A process that ends while native code loads a model in it is aborted.
+        ending.callback(loading.done.exception)
+
+        import uvicorn
+
+        from stt_core.api import create
+        from stt_core.metrics import Metrics
+        from stt_core.models import Models
+        from stt_core.realtime.routes import WEBSOCKETS
+        from stt_core.scheduler import Scheduler
+        from stt_core.shelf import shelf
+        from stt_core.web import Web
+
+        metrics = Metrics()
+        traces = tracing.Tracing(title) if traced else None
         if traces is not None:
             ending.callback(traces.close)
-        ending.callback(listener.close)
+        scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
+        app = create(settings, scheduler, metrics, title, traces)
+        scheduler.start()
         ending.callback(scheduler.close)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
+            **WEBSOCKETS,
+        )
+        server = Server(listener, wyoming, Web(config, scheduler, settings.stop_seconds))
+        loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
         if wyoming:
             from stt_core.wyoming.conversation import House
             from stt_core.wyoming.server import serving
 
-            models = Models(settings.model, settings.models, settings.model_aliases)
+            models = Models.of(settings)
             house = House(title, scheduler, models, metrics, traces, settings.max_upload_bytes)
             ending.enter_context(serving(wyoming, house))
         yield server
