@@ -93,8 +93,13 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
     traces = tracing.Tracing(title) if traced else None
     scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
     scheduler.start()
+    try:
+        app = create(settings, scheduler, metrics, title, traces)
+    except StartError:
+        loading.done.exception()  # a process that ends amid native code that loads a model is aborted
+        raise
     config = uvicorn.Config(
-        create(settings, scheduler, metrics, title, traces),
+        app,
         log_config=None,
         access_log=False,
         lifespan="off",
