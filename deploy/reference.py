@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from deploy import ROOT, errors, inventory, quantities
 from deploy.operations import inventories, secrets
-from deploy.stack import RESERVED_NAMES
+from deploy.resolve import RESERVED_NAMES
 
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", inventory.Inventory),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy import catalog, inventory, stack
+from deploy import catalog, inventory, resolve, stack
 from deploy.errors import INVENTORY, InventoryError, KitError, Problem
 from deploy.inventory import Inventory
 from deploy.layouts import local_layout, system_layout
@@ -107,7 +107,7 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
             taken |= set(ports.saved(root).values())
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
     return Workspace(
-        path, source, stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
+        path, source, resolve.stack(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
     )
 
 
@@ -116,7 +116,7 @@ def resolved(space: Workspace, document: Mapping[str, Any]) -> Stack:
     source = Source(space.source.path, document, space.source.places)
     wrote, problems = inventory.validate(source)
     layouts = {host.name: host.layout for host in space.stack.hosts}
-    return stack.resolve(wrote, source, catalog.load(), layouts, catalog.autostart(), problems)
+    return resolve.stack(wrote, source, catalog.load(), layouts, catalog.autostart(), problems)
 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy import ROOT, catalog, inventory, reference, render, stack
+from deploy import ROOT, catalog, inventory, reference, render, resolve
 from deploy.layouts import local_layout, system_layout
 from deploy.operations import certificates, users
 from deploy.render import autostart
@@ -75,7 +75,7 @@ def resolved(path: Path) -> Stack:
         for name, kind in catalog.load().items()
     }
     layouts = {name: fixed_layout(host) for name, host in wrote.hosts.items()}
-    return stack.resolve(wrote, source, kinds, layouts, AUTOSTART, problems)
+    return resolve.stack(wrote, source, kinds, layouts, AUTOSTART, problems)
 
 
 def rights(tree: Tree) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from deploy import catalog, inventory, stack
+from deploy import catalog, inventory, resolve
 from deploy.errors import InventoryError
 from deploy.layouts import local_layout, system_layout
 from deploy.source import parse
@@ -32,7 +32,7 @@ def resolved() -> Callable[[str], Stack]:
         wrote, problems = inventory.validate(source)
         local = local_layout(Path("/srv/demo"), Path("/srv/models"), {})
         layouts = {n: local if h.runtime == "process" else system_layout() for n, h in wrote.hosts.items()}
-        return stack.resolve(wrote, source, kinds, layouts, catalog.autostart(), problems)
+        return resolve.stack(wrote, source, kinds, layouts, catalog.autostart(), problems)
 
     return of
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from deploy import ROOT, inventory
 from deploy.errors import InventoryError, KitError
+from deploy.resolve import RESERVED_NAMES
 from deploy.source import MAX_BYTES, parse, read
-from deploy.stack import RESERVED_NAMES
 
 Told = Callable[[str], list[str]]
 HOST = "hosts:\n  vps: {domain: example.org}\n"

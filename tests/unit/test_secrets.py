@@ -10,7 +10,8 @@ import pytest
 from deploy.errors import InventoryError, KitError
 from deploy.operations import secrets
 from deploy.render import env
-from deploy.stack import Stack, reference
+from deploy.resolve import reference
+from deploy.stack import Stack
 from deploy.types import File, Reference, Secret
 
 

@@ -1,0 +1,253 @@
+"""Inventory x Catalog -> Stack: every default is filled in here, once."""
+
+import zoneinfo
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from deploy import misfits
+from deploy.catalog import Autostart, Catalog, Manifest, Own
+from deploy.errors import InventoryError, Problem
+from deploy.inventory import Host, Inventory, Service
+from deploy.source import Key, Source
+from deploy.stack import SECOND, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack
+from deploy.types import Layout, Reference
+
+RESERVED_NAMES = frozenset(
+    {"v1", "api", "asr", "assets", "detect-language", "docs", "favicon", "greffier", "health", "jobs", "login"}
+    | {"logout", "metrics", "openapi", "portal", "ready", "realtime", "redoc", "static", "status", "transcribe", "ws"}
+)
+"""A service's name is a path of the portal: these are the portal's own or the first segment of an API path."""
+
+
+def stack(
+    inventory: Inventory,
+    source: Source,
+    catalog: Catalog,
+    layouts: Mapping[str, Layout],
+    autostart: Autostart,
+    problems: Sequence[Problem] = (),
+) -> Stack:
+    """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
+    `problems` that were found before included."""
+    resolver = _Resolver(inventory, source, catalog, layouts, autostart)
+    found = resolver.stack()
+    if problems or resolver.problems:
+        raise InventoryError([*problems, *resolver.problems])
+    return found
+
+
+def _memory(manifest: Manifest, models: Sequence[str]) -> int:
+    """What a service needs with the largest of its models: of several, it keeps what it has room for."""
+    known = manifest.models.known if isinstance(manifest, Own) else {}
+    return max(known[model].memory if model in known else manifest.memory for model in models)
+
+
+def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
+    """None for a process, whose ports are chosen on this machine, nor on a GPU, whose free memory nobody knows, nor
+    where both would write the same data."""
+    ports = [port + SECOND for port in (service.port, service.wyoming_port) if port]
+    alone = host.runtime == "compose" and service.device == "cpu" and not service.volumes
+    return ports[0] if alone and max(ports) <= 65535 and not set(ports) & set(taken) else 0
+
+
+def _is_zone(name: str) -> bool:
+    """Whether the zone is known; where this machine has no list of them, any name passes."""
+    known = zoneinfo.available_timezones()
+    return not known or name in known
+
+
+def reference(text: str, place: str) -> Reference:
+    """`env:NAME` as a value; the inventory has checked its form."""
+    scheme, _, argument = text.partition(":")
+    assert scheme in ("env", "file", "command")
+    return Reference(scheme, argument, place)  # type: ignore[arg-type]
+
+
+class _Resolver:
+    def __init__(
+        self,
+        inventory: Inventory,
+        source: Source,
+        catalog: Catalog,
+        layouts: Mapping[str, Layout],
+        autostart: Autostart,
+    ) -> None:
+        self.inventory = inventory
+        self.source = source
+        self.catalog = catalog
+        self.layouts = layouts
+        self.autostart = autostart
+        self.problems: list[Problem] = []
+
+    def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
+        self.problems.append(Problem(self.source.place(keys), message, hint))
+
+    def stack(self) -> Stack:
+        placed: dict[str, list[tuple[str, Service]]] = {name: [] for name in self.inventory.hosts}
+        for name, service in self.inventory.services.items():
+            host = self._host_of(name, service)
+            if self._kind_of(name, service) and host and service.enabled:
+                placed[host].append((name, service))
+        hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
+        self._hostnames(hosts)
+        return Stack(hosts)
+
+    def _host_of(self, name: str, service: Service) -> str:
+        hosts = list(self.inventory.hosts)
+        if service.host is None and len(hosts) > 1:
+            self._wrong(("services", name), f"services.{name}: say on which host", f"host: {' or '.join(hosts)}")
+            return ""
+        host = service.host or hosts[0]
+        if host not in self.inventory.hosts:
+            self._wrong(
+                ("services", name, "host"), f"services.{name}: there is no host {host!r}", f"known: {', '.join(hosts)}"
+            )
+            return ""
+        return host
+
+    def _kind_of(self, name: str, service: Service) -> bool:
+        if name in RESERVED_NAMES:
+            self._wrong(
+                ("services", name),
+                f"a service cannot be called {name!r}: that is a path of the portal or of the API",
+                "choose another name, and set `hostname` if it shall keep its address",
+            )
+        if service.kind not in self.catalog:
+            known = ", ".join(self.catalog)
+            self._wrong(
+                ("services", name, "kind"), f"services.{name}: there is no kind {service.kind!r}", f"known: {known}"
+            )
+            return False
+        return True
+
+    def _host(self, name: str, host: Host, services: list[tuple[str, Service]]) -> HostStack:
+        domain = host.domain or ("localhost" if host.runtime == "process" else "")
+        if not domain:
+            self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
+            domain = "missing.invalid"
+        if not _is_zone(host.timezone):
+            self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
+        if host.runtime == "process" and "build" in host.model_fields_set:
+            self._wrong(("hosts", name, "build"), f"hosts.{name}: with `runtime: process` no image is built")
+        first = next(iter(self.inventory.hosts)) == name
+        portal = ""
+        if self.inventory.portal.enabled and first:
+            default = "localhost" if domain == "localhost" else f"portal.{domain}"
+            portal = self.inventory.portal.hostname or default
+        stack = HostStack(
+            name=name,
+            address=host.address or domain,
+            user=host.user or "",
+            ssh_port=host.port or 0,
+            domain=domain,
+            runtime=host.runtime,
+            tls=self._tls(name, host),
+            cors_origins=tuple(dict.fromkeys(host.cors_origins)),
+            request_rate=host.request_rate,
+            portal=portal,
+            services=tuple(self._service(n, s, name, host, domain, portal) for n, s in services),
+            layout=self.layouts[name],
+            autostart=self.autostart,
+        )
+        return replace(stack, services=self._ports(stack))
+
+    def _tls(self, name: str, host: Host) -> TlsStack:
+        tls = host.tls
+        at = ("hosts", name, "tls")
+        mode = tls.mode
+        if host.runtime == "process" and mode == "letsencrypt":
+            if "mode" in tls.model_fields_set:
+                self._wrong(
+                    (*at, "mode"),
+                    f"hosts.{name}: Let's Encrypt cannot reach a host with `runtime: process`",
+                    "mode: internal",
+                )
+            mode = "internal"
+        if mode == "files" and not (tls.certificate and tls.key):
+            self._wrong(at, f"hosts.{name}: tls mode files needs `certificate` and `key`")
+        if mode != "files" and (tls.certificate or tls.key):
+            self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
+        key = reference(tls.key, self.source.place((*at, "key"))) if tls.key else None
+        certificate = self._beside(tls.certificate) if tls.certificate else ""
+        return TlsStack(mode, tls.email or "", tls.server or "", tls.staging, tls.profile or "", certificate, key)
+
+    def _beside(self, path: str) -> str:
+        """A path of the inventory: relative to its folder, as those of secrets are."""
+        return path if path.startswith("~") else str(PurePath(self.source.path).parent / path)
+
+    def _service(
+        self, name: str, service: Service, host_name: str, host: Host, domain: str, portal: str
+    ) -> ServiceStack:
+        kind = self.catalog[service.kind]
+        manifest = kind.manifest
+        own = manifest if isinstance(manifest, Own) else None
+        at: tuple[Key, ...] = ("services", name)
+        model = (service.model or own.models.default) if own else ""
+        others = tuple(dict.fromkeys(other for other in service.models if other != model)) if own else ()
+        if own and service.device not in own.compute_types:
+            self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
+        for keys, message, hint in misfits.of(service, own, host.runtime, lambda key: (*at, key) in self.source.places):
+            self._wrong((*at, *keys), f"services.{name}: {message}", hint)
+        health = service.health or manifest.health
+        moved = dict(self.layouts[host_name].service_ports)
+        port = service.port or moved.get(name, manifest.port)
+        address, _, listen = (service.wyoming or "").rpartition(":")
+        return ServiceStack(
+            name=name,
+            kind=kind,
+            hostname=service.hostname or f"{name}.{domain}",
+            port=port,
+            container_port=service.container_port or manifest.port,
+            image=service.image or f"greffier/{kind.name}:{kind.digest[:16]}",
+            image_from="registry" if service.image else host.build,
+            paths=Paths(own.health, own.ready, tuple(own.quiet), own.probe)
+            if own
+            else Paths(health, health, (health,), health),
+            volumes=tuple(sorted(service.volumes.items())),
+            model=model,
+            models=others,
+            device=service.device,
+            compute_type=(service.compute_type or own.compute_types.get(service.device, "")) if own else "",
+            upload_limit=service.upload_limit,
+            read_timeout=service.read_timeout,
+            idle=service.idle,
+            start_timeout=service.start_timeout,
+            stop_timeout=manifest.stop_timeout,
+            memory=service.memory or _memory(manifest, (model, *others)),
+            timezone=host.timezone,
+            environment=tuple(sorted(service.environment.items())),
+            secrets=tuple(
+                (v, reference(text, self.source.place((*at, "secrets", v))))
+                for v, text in sorted(service.secrets.items())
+            ),
+            portal_path=f"/{name}" if own and portal else "",
+            wyoming=(address.strip("[]"), int(listen)) if listen else None,
+            wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,
+        )
+
+    def _ports(self, host: HostStack) -> tuple[ServiceStack, ...]:
+        """The services with their second ports; a port that two want is a problem."""
+        wanted = []
+        for service in host.services:
+            wanted.append((service.name, "port", service.port))
+            if service.wyoming:
+                wanted += [(service.name, "wyoming", port) for port in (service.wyoming_port, service.wyoming[1])]
+        for name, key, message, hint in misfits.ports(host.layout, wanted):
+            self._wrong(("services", name, key), f"services.{name}: {message}", hint)
+        taken = {*misfits.held(host.layout), *(port for _, _, port in wanted)}
+        return tuple(replace(service, second_port=_second_port(host, service, taken)) for service in host.services)
+
+    def _hostnames(self, hosts: tuple[HostStack, ...]) -> None:
+        taken: dict[str, str] = {}
+        for host in hosts:
+            if host.portal:
+                taken[host.portal] = "the portal"
+            for service in host.services:
+                if service.hostname in taken:
+                    self._wrong(
+                        ("services", service.name, "hostname"),
+                        f"services.{service.name}: {service.hostname} is already that of {taken[service.hostname]}",
+                        "give one of them another `hostname`",
+                    )
+                taken[service.hostname] = service.name
