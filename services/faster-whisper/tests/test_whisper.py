@@ -108,6 +108,26 @@ def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
     assert taken[-1] < taken[2] + 75_000_000
 
 
+def test_a_stream_that_is_left_is_not_transcribed_to_its_end(service: Service) -> None:
+    begun = threading.Event()
+
+    def listen() -> None:
+        files, fields = {"file": ("a.wav", sounds.repeated(9))}, {"stream": "true"}
+        address = f"{service.url}/v1/audio/transcriptions"
+        with httpx.stream("POST", address, files=files, data=fields, timeout=DEADLINE) as answer:
+            next(line for line in answer.iter_lines() if line.startswith("data:"))
+            begun.set()
+
+    before = service.metric("stt_audio_seconds_total")
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert begun.wait(DEADLINE)
+    thread.join()
+    until(lambda: service.queued() == 0, "the request is given up")
+    assert service.post(sounds.speech()).status_code == 200
+    assert service.metric("stt_audio_seconds_total") == pytest.approx(before + 11, abs=0.1)
+
+
 def other_digest(folder: Path) -> None:
     record = json.loads((folder / ".greffier.json").read_text())
     record["files"]["config.json"] |= {"sha256": "0" * 64, "mtime_ns": 1}

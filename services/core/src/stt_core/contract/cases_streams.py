@@ -1,11 +1,9 @@
 """The contract: answers as events."""
 
 import json
-import threading
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from openai.types.audio import (
@@ -16,7 +14,7 @@ from openai.types.audio import (
 
 from stt_core.contract import sounds
 from stt_core.contract.asserts import refused
-from stt_core.contract.service import DEADLINE, Service, until
+from stt_core.contract.service import Service
 from stt_core.engine import Capabilities
 
 TYPES: dict[str, Any] = {
@@ -95,23 +93,3 @@ def test_what_is_no_audio_has_its_own_status(service: Service) -> None:
 def test_what_cannot_be_streamed_is_said(service: Service, response_format: str) -> None:
     answer = service.post(sounds.speech(), stream="true", response_format=response_format)
     assert refused(answer, 400)["param"] == "stream"
-
-
-def test_a_stream_that_is_left_is_not_transcribed_to_its_end(service: Service) -> None:
-    begun = threading.Event()
-
-    def listen() -> None:
-        files, fields = {"file": ("a.wav", sounds.repeated(9))}, {"stream": "true"}
-        address = f"{service.url}/v1/audio/transcriptions"
-        with httpx.stream("POST", address, files=files, data=fields, timeout=DEADLINE) as answer:
-            next(line for line in answer.iter_lines() if line.startswith("data:"))
-            begun.set()
-
-    before = service.metric("stt_audio_seconds_total")
-    thread = threading.Thread(target=listen)
-    thread.start()
-    assert begun.wait(DEADLINE)
-    thread.join()
-    until(lambda: service.queued() == 0, "the request is given up")
-    assert service.post(sounds.speech()).status_code == 200
-    assert service.metric("stt_audio_seconds_total") == pytest.approx(before + 11, abs=0.1)
