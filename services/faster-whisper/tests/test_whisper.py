@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
