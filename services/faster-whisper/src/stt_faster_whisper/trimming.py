@@ -15,10 +15,6 @@ WORTH = 2500
 """Frames from which on all are taken: little would be saved, and speech may really say a thing twice."""
 
 
-WORTH = 2500
-"""Frames from which on all are taken: little would be saved, and speech may really say a thing twice."""
-
-
 def frames(samples: int, padding: float = PADDING) -> int:
     """Frames that the encoder is given for a window of so many samples, silence after it included."""
     seconds = samples / SAMPLE_RATE + padding
