@@ -8,7 +8,7 @@ import pytest
 from tests.vps.engine import CACHE
 from tests.vps.host import Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import ROOT, Client, Laptop, host, inventory, service, until
+from tests.vps.laptop import CONTAINER, ROOT, Client, Laptop, host, inventory, service, until
 
 HELLO = "registry.test/example/hello:1"
 ALPHA = {"alpha": host("alpha")}
@@ -80,7 +80,8 @@ def test_a_registry_that_refuses_is_quoted_and_nothing_is_changed(
 def test_one_service_is_deployed_alone(laptop: Laptop, client: Client, alpha: Host) -> None:
     config = "/etc/greffier/autostart/config.json"
     vhost = "/etc/nginx/conf.d/greffier-service-whisper.conf"
-    made = alpha.ssh("docker inspect --format '{{.Created}}' greffier-whisper")
+    created = f"docker inspect --format '{{{{.Created}}}}' {CONTAINER}"
+    made = alpha.ssh(created)
     alpha.ssh(f"echo '# mine' >>{vhost}")
     laptop.write(inventory(ALPHA, {"board": board(), "whisper": service(idle="11m", environment={"STT_QUEUE": "7"})}))
     planned = {step["what"] for step in laptop.data("plan", "--service", "board", status=4)["alpha"]}
@@ -89,7 +90,7 @@ def test_one_service_is_deployed_alone(laptop: Laptop, client: Client, alpha: Ho
     assert "https://board.alpha.test" in told and "whisper" not in told
     with client.http("board.alpha.test") as http:
         assert http.get("/").text == "hello\n"
-    assert alpha.ssh("docker inspect --format '{{.Created}}' greffier-whisper") == made
+    assert alpha.ssh(created) == made
     assert '"idleSeconds": 600' in alpha.ssh(f"cat {config}") and "# mine" in alpha.ssh(f"cat {vhost}")
     assert laptop.cli("plan", "--service", "board").strip() == "alpha: nothing to do."
     left = {step["what"] for step in laptop.data("plan", status=4)["alpha"]}
