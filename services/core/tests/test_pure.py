@@ -22,6 +22,7 @@ queues = st.lists(
         ending=st.booleans(),
         long=st.booleans(),
         alone=st.integers(0, 6),
+        live=st.booleans(),
     ),
     max_size=12,
 )
@@ -60,6 +61,7 @@ CLIP = Queue("a")
 
 def test_a_lone_request_ramps_unless_it_is_short() -> None:
     assert [windows_of(replace(LONG, alone=alone)) for alone in range(5)] == [[1], [2], [4], [8], [8]]
+    assert windows_of(replace(LONG, live=False)) == [FULL]
     assert windows_of(Queue("a" * SMALL)) == [SMALL]
 
 

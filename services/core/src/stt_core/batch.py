@@ -23,12 +23,14 @@ class Queue(Generic[Item]):
     ending: no more will come.
     long: it has, or had, more than SMALL.
     alone: forwards that it has had for itself, one after the other.
+    live: somebody reads its text as it comes.
     """
 
     items: Sequence[Item]
     ending: bool = True
     long: bool = False
     alone: int = 0
+    live: bool = True
 
 
 def choose(
@@ -39,9 +41,9 @@ def choose(
     """The windows of the next forward, as (queue, window). The first queue is the one whose turn it is.
 
     seconds: what a window is expected to take. Requests take turns, window by window, short ones before long
-    ones after the one whose turn it is. A lone one's batches grow 1, 2, 4, 8, so that its first words come
-    early. Requests of one kind fill batches; while short and long ones share the engine, no more windows go
-    together than take WAIT.
+    ones after the one whose turn it is. A lone one's batches grow 1, 2, 4, 8 where its text is read as it
+    comes, so that the first words come early. Requests of one kind fill batches; while short and long ones
+    share the engine, no more windows go together than take WAIT.
     """
     busy = [index for index, queue in enumerate(queues) if queue.items]
     if not busy:
@@ -50,7 +52,7 @@ def choose(
     order = [busy[0], *sorted(busy[1:], key=lambda index: queues[index].long)]
     wanted = group(first.items[0])
     size = FULL
-    if len(busy) == 1 and (first.long or not first.ending):
+    if len(busy) == 1 and first.live and (first.long or not first.ending):
         size = min(FULL, 2**first.alone)
     bounded = len({queues[index].long for index in busy}) > 1
     chosen: list[tuple[int, Item]] = []

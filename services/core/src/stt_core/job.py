@@ -14,6 +14,8 @@ from stt_core.engine import Options, Samples, Span, Transcript, Window, WindowRe
 
 PATIENCE = 0.3
 """Seconds that decoding may take to show how long a file is; 100 s of audio take about as long."""
+GATHERING = 1.0
+"""Seconds that it may take to fill a batch where nobody reads the text as it comes."""
 AHEAD = 8
 """Windows decoded ahead of inference: a full batch, 15 MB, however long the file is."""
 
@@ -66,7 +68,7 @@ class Job:
             (index, replace(window, language=self.language, only=self.brief))
             for index, window in self.waiting
         ]
-        return Queue(items, self.decoded, self.long, self.alone)
+        return Queue(items, self.decoded, self.long, self.alone, self.live)
 
     def tell(self) -> None:
         """Give `heard` the results that are next in the file."""
@@ -77,8 +79,14 @@ class Job:
     @property
     def settled(self) -> bool:
         """Enough is decoded to say how large its batches should be, or decoding is slow."""
-        enough = self.decoded or len(self.waiting) > SMALL or self.results
-        return bool(enough) or time.monotonic() >= self.submitted + PATIENCE
+        wanted, patience = (SMALL + 1, PATIENCE) if self.live else (AHEAD, GATHERING)
+        enough = self.decoded or len(self.waiting) >= wanted or self.results
+        return bool(enough) or time.monotonic() >= self.submitted + patience
+
+    @property
+    def live(self) -> bool:
+        """Somebody reads the text as it comes."""
+        return self.heard is not None
 
     @property
     def brief(self) -> bool:
