@@ -75,7 +75,7 @@ def test_a_short_clip_does_not_wait_for_a_long_file(
     cut = list(windows(AudioFile(io.BytesIO(file)).blocks(), stream.probabilities, VadOptions()))
     assert len(cut) > 3
     toy.gate.clear()
-    long = pool.submit(service.post, file, prompt="long")
+    long = pool.submit(service.post, file, prompt="long", stream="true")
     until(lambda: toy.batches, "the long one runs")
     short = pool.submit(service.post, sounds.speech(), prompt="short")
     until(lambda: waiting(service) == len(cut), "the short one is decoded, and the rest of the long one")
@@ -144,7 +144,7 @@ def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: Thre
     toy = TwoLanes()
     with in_thread(toy, "toy/model") as service:
         toy.gate.clear()
-        long = pool.submit(service.post, sounds.repeated(9), prompt="long")
+        long = pool.submit(service.post, sounds.repeated(9), prompt="long", stream="true")
         until(lambda: toy.batches, "the long one runs")
         clips = [pool.submit(service.post, sounds.speech(), prompt=name) for name in ("a", "b")]
         assert [clip.result().status_code for clip in clips] == [200, 200]
