@@ -170,7 +170,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         app.openapi_schema = get_openapi(
             title=app.title, version=app.version, routes=app.routes, servers=[{"url": "./"}]
         )
-        # FastAPI adds its own 422 to every operation with a parameter; here that is a 400, under "default".
+        # FastAPI adds its own 422 to every operation with a parameter; here that is a 400.
         for path in app.openapi_schema["paths"].values():
             for operation in path.values():
                 operation["responses"].pop("422", None)
