@@ -17,9 +17,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from stt_core import form, formats, languages
 from stt_core.answers import TAKING_AUDIO, Responses
-from stt_core.audio import AudioFile, RawPcm
+from stt_core.audio import AudioFile, AudioSource, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
 from stt_core.errors import BadRequest, about
+from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
 from stt_core.parameters import Language
@@ -106,8 +107,9 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             except BaseException:
                 upload.file.close()
                 raise
-            with _submitted(scheduler, upload, asked.encode, options) as live:
-                transcript = await unless_gone(request, asyncio.wrap_future(live.job.answer))
+            job = scheduler.submit(_source(upload, asked.encode), options)
+            with _ending(scheduler, job):
+                transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
             return GONE
         name = quote((upload.filename or "")[:NAME], safe="")
@@ -130,7 +132,8 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 return GONE
             # Its words are not wanted, so the first that come will do.
             options = Options(model=models.resolve(""), temperature=0, segments=False)
-            with _submitted(scheduler, upload, encode, options) as live:
+            live = Live(scheduler, _source(upload, encode), options)
+            with _ending(scheduler, live.job):
                 found = await unless_gone(request, _telling(live))
         return GONE if found is None else detected(found)
 
@@ -148,15 +151,18 @@ async def _upload(request: Request, limit: int) -> UploadFile | None:
     return upload
 
 
+def _source(upload: UploadFile, encode: bool) -> AudioSource:
+    return AudioFile(upload.file) if encode else RawPcm(upload.file)
+
+
 @contextmanager
-def _submitted(scheduler: Scheduler, upload: UploadFile, encode: bool, options: Options) -> Iterator[Live]:
-    """A job, which ends with the block."""
-    live = Live(scheduler, AudioFile(upload.file) if encode else RawPcm(upload.file), options)
+def _ending(scheduler: Scheduler, job: Job) -> Iterator[None]:
+    """The job ends with the block."""
     try:
         with about(FIELD):
-            yield live
+            yield
     finally:
-        scheduler.cancel(live.job)
+        scheduler.cancel(job)
 
 
 async def _telling(live: Live) -> WindowResult | Transcript:
