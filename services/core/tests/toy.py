@@ -9,6 +9,7 @@ from stt_core.engine import (
     Capabilities,
     Logprob,
     Options,
+    Progress,
     Segment,
     Transcript,
     Window,
@@ -59,7 +60,9 @@ class Toy:
             raise RuntimeError("poisoned")
         return [heard(window) for window in windows]
 
-    def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
+    def finish(
+        self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
+    ) -> Transcript:
         """Known voices take turns, or A and B."""
         transcript = join(audio, results, options)
         if not options.speakers:

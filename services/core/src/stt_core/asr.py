@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from stt_core import form, formats, languages
 from stt_core.answers import TAKING_AUDIO, Responses
 from stt_core.audio import AudioFile, AudioSource, RawPcm
-from stt_core.engine import Capabilities, Options, Segment, Task, Transcript, WindowResult
+from stt_core.engine import Capabilities, Options, Segment, SpeakerOptions, Task, Transcript, WindowResult
 from stt_core.errors import BadRequest, about
 from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
@@ -70,7 +70,7 @@ class Asked(BaseModel):
             language=self.language,
             prompt=self.initial_prompt,
             word_times=self.word_timestamps or (subtitles and capabilities.word_times),
-            speakers=self.diarize,
+            speakers=SpeakerOptions() if self.diarize else None,
         )
 
 

@@ -3,7 +3,7 @@
 Times are seconds, audio is float32 mono at 16 kHz of shape (samples,).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -26,6 +26,7 @@ class Capabilities:
     logprobs: of the tokens of the text.
     speakers: who said what.
     lanes: forwards that may run at the same time, each in its own thread.
+    apart: `finish` may take long and runs in a thread of its own, beside the forwards of other requests.
     """
 
     languages: tuple[str, ...]
@@ -36,6 +37,7 @@ class Capabilities:
     logprobs: bool = False
     speakers: bool = False
     lanes: int = 1
+    apart: bool = False
 
 
 Task = Literal["transcribe", "translate"]
@@ -64,6 +66,20 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerOptions:
+    """How speakers are told apart.
+
+    least, most: how many there are, where that is known; equal for an exact number.
+    required: fail where it cannot be told who spoke; else the transcript comes without speakers and says so
+        in its warnings.
+    """
+
+    least: int | None = None
+    most: int | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What one request asks of the engine.
 
@@ -74,7 +90,7 @@ class Options:
     temperature: None for 0 with fallback to higher ones where the decoding failed.
     segments: the times of segments matter. Where they do not, a window may come back as one segment.
     logprobs: the segments shall have them.
-    speakers: the segments shall say who spoke; `voices` are known.
+    speakers: the segments shall say who spoke, told apart in this way; `voices` are known.
     """
 
     model: str = ""
@@ -87,7 +103,7 @@ class Options:
     segments: bool = True
     word_times: bool = False
     logprobs: bool = False
-    speakers: bool = False
+    speakers: SpeakerOptions | None = None
     voices: tuple[Voice, ...] = ()
     vad: VadOptions = VadOptions()
 
@@ -126,12 +142,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word, as it is written in the segment (with its leading space where the language has one)."""
+    """One word, as it is written in the segment (with its leading space where the language has one).
+
+    speaker: as in Segment.
+    """
 
     text: str
     start: float
     end: float
     probability: float
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +201,23 @@ class WindowResult:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The whole answer to one request. language is None where nobody spoke and none was asked for."""
+    """The whole answer to one request. language is None where nobody spoke and none was asked for.
+
+    warnings: sentences about what was asked for and could not be done.
+    """
 
     language: str | None
     duration: float
     segments: tuple[Segment, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         return "".join(segment.text for segment in self.segments).strip()
+
+
+Progress = Callable[[str, float], None]
+"""Told of a stage of the work (aligning, diarizing) and the share of it that is done, from 0 to 1."""
 
 
 class Engine(Protocol):
@@ -212,7 +240,9 @@ class Engine(Protocol):
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         """One forward over windows of one group; a result for each, in order."""
 
-    def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
+    def finish(
+        self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
+    ) -> Transcript:
         """What needs the whole file; `results` are in order, their times count from the file's start.
 
         The text stays as it is in the results: a client who streams has read it.

@@ -43,6 +43,7 @@ class Job:
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
     finishing: bool = False  # a thread of the engine is making its answer
+    stage: tuple[str, float] = ("transcribing", 0.0)  # what `finish` is at, and its share that is done
     over: bool = False  # answered, failed or given up
 
     def __post_init__(self) -> None:
@@ -75,6 +76,11 @@ class Job:
         while self.heard is not None and self.told in self.results:
             self.heard(self.results[self.told])
             self.told += 1
+
+    def progressed(self, stage: str, share: float) -> None:
+        """From the thread that makes the answer."""
+        with self.changed:
+            self.stage = stage, share
 
     @property
     def settled(self) -> bool:

@@ -297,7 +297,7 @@ class Lanes:
         results = [job.results[index] for index in range(job.cut)]
         job.course.finished = time.time_ns()
         try:
-            transcript = engine.finish(job.source, results, job.options)
+            transcript = engine.finish(job.source, results, job.options, job.progressed)
         except Exception as error:
             with self._changed:
                 self._jobs.end(job, told(error, job))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from stt_core import languages
-from stt_core.engine import Capabilities, Options, Task, VadOptions, Voice
+from stt_core.engine import Capabilities, Options, SpeakerOptions, Task, VadOptions, Voice
 from stt_core.errors import BadRequest
 
 Format = Literal["json", "text", "srt", "verbose_json", "vtt"]
@@ -183,7 +183,7 @@ class TranscriptionForm(SpeechForm):
             or (self.response_format == "verbose_json" and "segment" in self.granularities),
             word_times=words or (subtitles and capabilities.word_times),
             logprobs=bool(self.include),
-            speakers=diarized,
+            speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
             vad=self.chunking_strategy.options()
             if isinstance(self.chunking_strategy, ServerVad)

@@ -60,7 +60,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
                 held.callback(scheduler.cancel, live.job)
                 # What fails before any text is there has its own status yet.
                 news = await unless_gone(request, live.next())
-                telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers)
+                telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers is not None)
                 return EventStream(told(live, news, telling), held.pop_all())
             job = scheduler.submit(AudioFile(file), options)
             held.callback(scheduler.cancel, job)

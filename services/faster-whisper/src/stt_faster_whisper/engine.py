@@ -11,6 +11,7 @@ from stt_core.engine import (
     Capabilities,
     Logprob,
     Options,
+    Progress,
     Segment,
     Transcript,
     Window,
@@ -132,7 +133,9 @@ class FasterWhisper:
                 results[turn.row] = result
         return results
 
-    def finish(self, audio: AudioSource, results: Sequence[WindowResult], options: Options) -> Transcript:
+    def finish(
+        self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
+    ) -> Transcript:
         return join(audio, results, options)
 
     @property

@@ -1,0 +1,1 @@
+"""Where in the sound each word is: forced alignment."""

@@ -1,0 +1,1 @@
+"""Who spoke when: diarizers, known voices, and which word is whose."""
