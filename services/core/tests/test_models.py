@@ -11,9 +11,10 @@ from toy import Toy
 
 from stt_core import memory, settings
 from stt_core.contract import sounds
-from stt_core.contract.service import Service, running
+from stt_core.contract.service import Service, serving
 from stt_core.engine import Capabilities, Window, WindowResult
 from stt_core.errors import ApiError, NotFound, StartError
+from stt_core.kind import Kind
 from stt_core.models import ALIASES, Models
 from stt_core.settings import Settings
 from stt_core.shelf import STAY, Shelf
@@ -157,7 +158,7 @@ def service() -> Iterator[Service]:
             return super().run(windows)
 
     given = Settings(port=0, model="toy/model", models=("toy/french", "toy/broken"), queue=16)
-    with running(lambda _: Picky(), given) as found:
+    with serving(Kind("Picky", Picky), given) as found:
         yield found
 
 

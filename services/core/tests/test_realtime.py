@@ -12,6 +12,7 @@ from toy import Toy
 from stt_core.contract import sounds
 from stt_core.contract.service import Service, in_thread, until
 from stt_core.contract.talk import raw, talk
+from stt_core.kind import Kind
 from stt_core.server import Server, process
 from stt_core.settings import Settings
 
@@ -20,7 +21,7 @@ SPEECH = raw(sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE]))
 
 @contextmanager
 def running(toy: Toy) -> Iterator[tuple[Service, Server]]:
-    with process(lambda _: toy, "Realtime", Settings(port=0, model="toy/model")) as server:
+    with process(Kind("Realtime", lambda: toy), Settings(port=0, model="toy/model")) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

@@ -13,6 +13,7 @@ from stt_core.audio import AudioFile
 from stt_core.contract import sounds
 from stt_core.contract.service import QUEUE, Service, in_thread, until
 from stt_core.engine import Capabilities, VadOptions, Window, WindowResult
+from stt_core.kind import Kind
 from stt_core.server import process
 from stt_core.settings import Settings
 from stt_core.vad import VoiceDetector
@@ -112,7 +113,7 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
             assert go.wait(60)
 
     settings = Settings(port=0, model="toy/slow")
-    with process(lambda _: Slow(), "Slow", settings) as server:
+    with process(Kind("Slow", Slow), settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
@@ -160,7 +161,7 @@ def test_a_stop_answers_what_was_accepted(
     toy: Toy, pool: ThreadPoolExecutor, patience: int, status: int
 ) -> None:
     settings = Settings(port=0, model="toy/model", stop_seconds=patience)
-    with process(lambda _: toy, "Stop", settings) as server:
+    with process(Kind("Stop", lambda: toy), settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/model")

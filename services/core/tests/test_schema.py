@@ -21,6 +21,7 @@ from toy import Toy
 
 from stt_core.contract import sounds
 from stt_core.contract.service import Service, in_thread
+from stt_core.kind import Kind
 from stt_core.server import openapi
 
 CHECKS = [
@@ -34,7 +35,7 @@ FILES = (sounds.wav(np.zeros(1600)), sounds.wav(np.arange(-800, 800) * 30), b"",
 EXAMPLES = 40
 
 schemathesis.openapi.format("binary", st.sampled_from(FILES))
-DOCUMENT = schemathesis.openapi.from_dict(json.loads(openapi(lambda _: Toy(), "Toy")))
+DOCUMENT = schemathesis.openapi.from_dict(json.loads(openapi(Kind("Toy", Toy))))
 RESULTS = list(DOCUMENT.get_all_operations())
 OPERATIONS = {result.ok().label: result.ok() for result in RESULTS if isinstance(result, Ok)}
 assert len(OPERATIONS) == len(RESULTS)

@@ -18,6 +18,7 @@ from stt_core.contract.cases_wyoming import *  # noqa: F403
 from stt_core.contract.cases_wyoming import spoken, talk, text, utterance
 from stt_core.contract.service import DEADLINE, QUEUE, Service, in_thread, until
 from stt_core.errors import BadRequest, StartError
+from stt_core.kind import Kind
 from stt_core.server import process
 from stt_core.settings import Settings, from_environment
 from stt_core.wyoming import events
@@ -116,7 +117,7 @@ def test_whoever_calls_early_waits_and_whoever_waits_in_the_end_is_answered(pool
     toy = Slow()
     toy.gate.clear()
     try:
-        with process(lambda _: toy, "Slow", Settings(port=0, model="toy/slow", wyoming_port=0)) as server:
+        with process(Kind("Slow", lambda: toy), Settings(port=0, model="toy/slow", wyoming_port=0)) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
             assert server.wyoming
@@ -139,7 +140,7 @@ def test_a_port_that_is_taken_is_a_sentence(service: Service) -> None:
     settings = from_environment({"STT_PORT": "0", "STT_WYOMING_PORT": str(service.wyoming)})
     with (
         pytest.raises(StartError, match="set STT_WYOMING_HOST and STT_WYOMING_PORT"),
-        process(Toy(), "Second", settings),
+        process(Kind("Second", Toy), settings),
     ):
         pass
 

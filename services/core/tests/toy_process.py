@@ -9,6 +9,7 @@ from toy import Toy
 
 from stt_core.contract.service import until
 from stt_core.engine import Window, WindowResult
+from stt_core.kind import Kind
 from stt_core.server import main
 
 
@@ -20,4 +21,4 @@ class Gated(Toy):
 
 
 if __name__ == "__main__":
-    main(lambda settings: Gated(), "Toy", sys.argv[1:])
+    main(lambda _: Kind("Toy", Gated), sys.argv[1:])

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -16,6 +16,7 @@ from stt_core import __version__, asr, errors, memory, pages, transcriptions
 from stt_core.answers import failures
 from stt_core.edge import Edge, Tracer
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
+from stt_core.kind import Kind
 from stt_core.metrics import Metrics
 from stt_core.models import ModelBody, ModelList, Models
 from stt_core.realtime import routes as realtime
@@ -59,7 +60,9 @@ class Queue(BaseModel):
 
 
 class Status(BaseModel):
-    """What the service is and does."""
+    """What the service is and does; each kind of service has more keys of its own."""
+
+    model_config = ConfigDict(extra="allow")
 
     state: Literal["loading", "ready", "stopping"]
     model: str
@@ -78,13 +81,17 @@ LIBRARIES = ("av", "ctranslate2", "faster-whisper", "onnxruntime")
 
 
 def create(
-    settings: Settings, scheduler: Scheduler, metrics: Metrics, title: str, tracer: Tracer | None = None
+    kind: Kind,
+    settings: Settings,
+    scheduler: Scheduler,
+    metrics: Metrics,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
     models = Models.of(settings)
     app = FastAPI(
-        title=title,
+        title=kind.title,
         version=__version__,
         openapi_url=None,
         docs_url=None,
@@ -99,6 +106,8 @@ def create(
     app.include_router(transcriptions.router(scheduler, models, settings, _fetching(settings)))
     app.include_router(asr.router(scheduler, models, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
+    for router in kind.routers(scheduler, models, settings):
+        app.include_router(router)
     app.include_router(pages.router)
 
     @app.get("/v1/models", tags=["Models"], summary="List the models")
@@ -143,7 +152,8 @@ def create(
             ),
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
-            libraries=_versions(),
+            libraries=_versions((*LIBRARIES, *kind.libraries)),
+            **kind.status(),
         )
 
     @app.get(
@@ -191,9 +201,9 @@ def _fetching(settings: Settings) -> transcriptions.Fetch:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     found = {}
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

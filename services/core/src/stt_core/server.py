@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 from stt_core import logs, tracing
 from stt_core.errors import StartError
+from stt_core.kind import Build, Kind
 from stt_core.loading import Loading
 from stt_core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    from stt_core.shelf import EngineFactory
     from stt_core.web import Web
 
 log = logging.getLogger("stt")
 
 
-def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
+def main(build: Build, arguments: list[str]) -> None:
     """Serve until SIGTERM; with the argument `openapi`, print the OpenAPI document and end.
 
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
@@ -30,7 +30,7 @@ def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, _leave)
     try:
         if arguments == ["openapi"]:
-            print(openapi(make, title))
+            print(openapi(build(Settings())))
         elif arguments:
             raise StartError(
                 f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
@@ -38,14 +38,14 @@ def main(make: "EngineFactory", title: str, arguments: list[str]) -> None:
         else:
             settings = from_environment()
             logs.configure(settings.log_format)
-            serve(make, title, settings)
+            serve(build(settings), settings)
     except StartError as error:
         sys.exit(str(error))
 
 
-def serve(make: "EngineFactory", title: str, settings: Settings) -> None:
+def serve(kind: Kind, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
-    with process(make, title, settings) as server:
+    with process(kind, settings) as server:
         if server.wyoming:
             log.info("Wyoming is spoken on %s port %s", *server.wyoming.getsockname()[:2])
         log.info("listening on %s port %s", *server.listener.getsockname()[:2])
@@ -69,7 +69,7 @@ class Server:
 
 
 @contextmanager
-def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[Server]:
+def process(kind: Kind, settings: Settings) -> Iterator[Server]:
     """A server to run. Raises StartError on the way in or out, when the model could not be loaded."""
     traced = tracing.wanted()
     with ExitStack() as ending:
@@ -79,7 +79,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
             wyoming = ending.enter_context(
                 _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
             )
-        loading = Loading(make(settings), settings.model)
+        loading = Loading(kind.engine(), settings.model)
         loading.start()  # while the web framework is still being imported
         # A process that ends while native code loads a model in it is aborted.
         ending.callback(loading.done.exception)
@@ -95,11 +95,11 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
         from stt_core.web import Web
 
         metrics = Metrics()
-        traces = tracing.Tracing(title) if traced else None
+        traces = tracing.Tracing(kind.title) if traced else None
         if traces is not None:
             ending.callback(traces.close)
-        scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
-        app = create(settings, scheduler, metrics, title, traces)
+        scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+        app = create(kind, settings, scheduler, metrics, traces)
         scheduler.start()
         ending.callback(scheduler.close)
         config = uvicorn.Config(
@@ -119,7 +119,7 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
             from stt_core.wyoming.server import serving
 
             models = Models.of(settings)
-            house = House(title, scheduler, models, metrics, traces, settings.max_upload_bytes)
+            house = House(kind.title, scheduler, models, metrics, traces, settings.max_upload_bytes)
             ending.enter_context(serving(wyoming, house))
         yield server
     if isinstance(loading.failure, StartError):
@@ -130,8 +130,8 @@ def process(make: "EngineFactory", title: str, settings: Settings) -> Iterator[S
         ) from loading.failure
 
 
-def openapi(make: "EngineFactory", title: str) -> str:
-    """The OpenAPI document as committed: without a model, whatever the environment says."""
+def openapi(kind: Kind) -> str:
+    """The OpenAPI document as committed: without a model, of a kind made with the default settings."""
     import json
 
     from stt_core.api import create, document
@@ -140,9 +140,9 @@ def openapi(make: "EngineFactory", title: str) -> str:
     from stt_core.shelf import shelf
 
     settings, metrics = Settings(), Metrics()
-    loading = Loading(make(settings), settings.model)
-    scheduler = Scheduler(shelf(make, settings), loading, settings.queue, metrics)
-    return json.dumps(document(create(settings, scheduler, metrics, title)), indent=2, ensure_ascii=False)
+    loading = Loading(kind.engine(), settings.model)
+    scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+    return json.dumps(document(create(kind, settings, scheduler, metrics)), indent=2, ensure_ascii=False)
 
 
 def _listener(prefix: str, host: str, port: int) -> socket.socket:

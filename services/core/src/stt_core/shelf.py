@@ -13,8 +13,6 @@ from stt_core.settings import Settings
 
 log = logging.getLogger("stt")
 
-EngineFactory = Callable[[Settings], Engine]
-
 SHARE = 0.5
 """Of the memory that the container may use, what models may take where no budget is set: the rest is for
 the work itself."""
@@ -134,12 +132,12 @@ class Shelf:
             memory.trim()  # and what the allocator keeps would make the next one look small
 
 
-def shelf(make: EngineFactory, settings: Settings) -> Shelf:
+def shelf(make: Callable[[], Engine], settings: Settings) -> Shelf:
     """The shelf of a service."""
     allowed = memory.limit()
     budget = settings.memory_budget or (allowed and int(allowed * SHARE))
     return Shelf(
-        lambda: make(settings),
+        make,
         budget,
         lambda model: modeldir.size(settings.models_dir, model),
         measured=settings.device == "cpu",

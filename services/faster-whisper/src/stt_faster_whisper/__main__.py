@@ -3,6 +3,7 @@
 import sys
 
 from stt_core import cores
+from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
 from stt_faster_whisper.engine import FasterWhisper
@@ -10,9 +11,13 @@ from stt_faster_whisper.engine import FasterWhisper
 TITLE = "Greffier: Whisper"
 
 
-def engine(settings: Settings) -> FasterWhisper:
-    return FasterWhisper(settings.models_dir, settings.device, settings.compute_type, cores.available())
+def kind(settings: Settings) -> Kind:
+    threads = cores.available()
+    return Kind(
+        TITLE,
+        lambda: FasterWhisper(settings.models_dir, settings.device, settings.compute_type, threads),
+    )
 
 
 if __name__ == "__main__":
-    main(engine, TITLE, sys.argv[1:])
+    main(kind, sys.argv[1:])

@@ -15,10 +15,10 @@ import httpx
 from openai import OpenAI
 
 from stt_core.engine import Engine
+from stt_core.kind import Kind
 from stt_core.reach import hosts
 from stt_core.server import process
 from stt_core.settings import Settings
-from stt_core.shelf import EngineFactory
 
 UPLOAD_LIMIT = 4_000_000
 QUEUE = 4
@@ -94,14 +94,14 @@ def in_thread(engine: Engine, model: str, queue: int = QUEUE) -> Iterator[Servic
         url_allow=hosts(URL_ALLOW),
         wyoming_port=0,
     )
-    with running(lambda _: engine, settings) as service:
+    with serving(Kind("Contract", lambda: engine), settings) as service:
         yield service
 
 
 @contextmanager
-def running(make: EngineFactory, settings: Settings) -> Iterator[Service]:
-    """The service with these settings, in this process."""
-    with process(make, "Contract", settings) as server:
+def serving(kind: Kind, settings: Settings) -> Iterator[Service]:
+    """A kind of service with these settings, in this process."""
+    with process(kind, settings) as server:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

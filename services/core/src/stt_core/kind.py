@@ -1,0 +1,47 @@
+"""What one kind of service adds to what all have in common. Plain Python: it is imported before the web."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stt_core.engine import Engine
+from stt_core.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from stt_core.models import Models
+    from stt_core.scheduler import Scheduler
+
+Routers = Callable[["Scheduler", "Models", Settings], Iterable["APIRouter"]]
+"""Makes what answers the service's own paths; it is called once, when the web framework is there."""
+
+
+def _none(scheduler: "Scheduler", models: "Models", settings: Settings) -> Iterable["APIRouter"]:
+    return ()
+
+
+def _nothing() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of service, made once for a process, so that what its parts share needs no global state.
+
+    title: of its pages.
+    engine: a new engine without a model, one for each model that is in memory.
+    routers: its own paths.
+    status: more keys of /status, with values for JSON; quick, and called by the web's thread.
+    libraries: whose versions matter when a transcript is not what it was.
+    """
+
+    title: str
+    engine: Callable[[], Engine]
+    routers: Routers = _none
+    status: Callable[[], Mapping[str, Any]] = _nothing
+    libraries: tuple[str, ...] = ()
+
+
+Build = Callable[[Settings], Kind]
+"""Makes what some settings ask for. Raises StartError; loads nothing."""

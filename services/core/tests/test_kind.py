@@ -1,0 +1,33 @@
+"""What a kind of service adds: its own paths, and its own part of /status."""
+
+from collections.abc import Iterable
+
+import pytest
+from fastapi import APIRouter
+from toy import Toy
+
+from stt_core.contract.service import serving
+from stt_core.kind import Kind
+from stt_core.models import Models
+from stt_core.scheduler import Scheduler
+from stt_core.settings import Settings
+
+
+def greeting(scheduler: Scheduler, models: Models, settings: Settings) -> Iterable[APIRouter]:
+    router = APIRouter()
+
+    @router.get("/greeting", tags=["Own"])
+    async def greet() -> dict[str, object]:
+        return {"ready": scheduler.ready, "model": models.resolve("whisper-1"), "port": settings.port}
+
+    return (router,)
+
+
+def test_it_has_its_own_paths_and_status() -> None:
+    kind = Kind("Own", Toy, greeting, lambda: {"mood": {"today": "fair"}}, ("pytest",))
+    with serving(kind, Settings(port=0, model="toy/model")) as service:
+        assert service.get("/greeting").json() == {"ready": True, "model": "toy/model", "port": 0}
+        assert "/greeting" in service.get("/openapi.json").json()["paths"]
+        status = service.get("/status").json()
+        assert status["mood"] == {"today": "fair"} and status["state"] == "ready"
+        assert status["libraries"]["pytest"] == pytest.__version__
