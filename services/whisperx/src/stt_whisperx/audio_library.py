@@ -32,7 +32,7 @@ def _stay_offline() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     # Whoever imported the hub's library already has had it read the environment.
-    import_module("huggingface_hub.constants").HF_HUB_OFFLINE = True
+    setattr(import_module("huggingface_hub.constants"), "HF_HUB_OFFLINE", True)  # noqa: B010
 
 
 def _import_torchaudio() -> None:
