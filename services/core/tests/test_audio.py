@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stt_core import audio
-from stt_core.audio import AudioFile
+from stt_core.audio import AudioFile, channels
 from stt_core.contract import hostile, sounds
 from stt_core.errors import AudioError
 
@@ -17,7 +19,7 @@ GROWTH = 250_000_000
 
 CHILD = """
 import io, resource, sys
-from stt_core.audio import AudioFile
+from stt_core.audio import AudioFile, channels
 from stt_core.contract import hostile, sounds
 from stt_core.errors import AudioError
 
@@ -90,3 +92,57 @@ def test_the_sound_of_a_film_is_heard() -> None:
             part.close()
     heard = sum(map(len, AudioFile(io.BytesIO(out.getvalue())).blocks()))
     assert heard / sounds.RATE == pytest.approx(11, abs=0.2)
+
+
+def telephone(codec: str, pitches: list[int]) -> bytes:
+    """Two seconds at 8 kHz, with a tone of its own on each channel."""
+    time = np.arange(16_000) / 8_000
+    tones = np.stack([8_000 * np.sin(2 * np.pi * pitch * time) for pitch in pitches]).astype(np.int16)
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(pitches)]
+    out = io.BytesIO()
+    with av.open(out, "w", format="wav") as target:
+        stream = target.add_stream(codec, rate=8_000, layout=layout)
+        frame = av.AudioFrame.from_ndarray(tones.T.reshape(1, -1), "s16", layout)
+        frame.sample_rate = 8_000
+        target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def loudest(file: bytes, channel: int | None) -> float:
+    """The pitch that is loudest, in Hz."""
+    heard: NDArray[np.float32] = np.concatenate(list(AudioFile(io.BytesIO(file), channel).blocks()))
+    assert len(heard) == pytest.approx(2 * sounds.RATE, abs=100)
+    return float(np.argmax(np.abs(np.fft.rfft(heard)))) * sounds.RATE / len(heard)
+
+
+@pytest.mark.parametrize("codec", ["pcm_mulaw", "pcm_alaw", "pcm_s16le"])
+def test_each_channel_of_a_telephone_call_is_heard_alone(codec: str) -> None:
+    file = telephone(codec, [440, 1000])
+    assert channels(io.BytesIO(file)) == 2
+    assert [loudest(file, channel) for channel in (0, 1)] == pytest.approx([440, 1000], abs=2)
+
+
+def test_a_sound_in_the_round_keeps_its_channels() -> None:
+    pitches = [300, 600, 900, 1200, 1500, 1800]
+    file = telephone("pcm_s16le", pitches)
+    assert channels(io.BytesIO(file)) == 6
+    assert [loudest(file, channel) for channel in range(6)] == pytest.approx(pitches, abs=2)
+
+
+def test_a_channel_that_is_not_there_is_told() -> None:
+    file = telephone("pcm_mulaw", [440])
+    assert channels(io.BytesIO(file)) == 1
+    assert loudest(file, 0) == pytest.approx(440, abs=2)
+    with pytest.raises(AudioError, match="no channel 2: it has 1"):
+        list(AudioFile(io.BytesIO(file), 1).blocks())
+    with pytest.raises(AudioError, match="cannot be read as audio"):
+        channels(io.BytesIO(b"no sound"))
+
+
+def test_a_channel_of_a_hostile_file_takes_its_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "PATIENCE", 0.0)
+    monkeypatch.setattr(audio, "PACE", 0.0)
+    for hear in (channels, lambda file: list(AudioFile(file, 0).blocks())):
+        with pytest.raises(AudioError, match="takes too long"):
+            hear(io.BytesIO(sounds.encoded("mp3")))

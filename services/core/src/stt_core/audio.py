@@ -57,8 +57,10 @@ class AudioSource(Protocol):
 class AudioFile:
     """One uploaded file."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], channel: int | None = None) -> None:
+        """channel: the only one to be heard, counted from 0; None for all of them, mixed."""
         self._file = file
+        self._channel = channel
         self._duration = 0.0
 
     @property
@@ -92,7 +94,18 @@ class AudioFile:
         self._file.close()
 
     def _samples(self, effort: "_Effort") -> Iterator[NDArray[np.int16]]:
-        return _decoded(_Reader(self._file, effort), effort)
+        with _opened(_Reader(self._file, effort)) as container:
+            yield from _resampled(_frames(container, effort), self._channel)
+
+
+def channels(file: IO[bytes]) -> int:
+    """How many channels its sound has: 1 for mono, 2 for stereo. Raises AudioError as its `blocks` would."""
+    file.seek(0)
+    effort = _Effort()
+    with _opened(_Reader(file, effort)) as container:
+        for frame in _frames(container, effort):
+            return frame.layout.nb_channels
+    raise AudioError("The file's audio track holds no sound that can be decoded.")
 
 
 class RawPcm(AudioFile):
@@ -165,7 +178,8 @@ def _hears(name: str) -> bool:
         return False  # it only encodes
 
 
-def _decoded(file: _Reader, effort: _Effort) -> Iterator[NDArray[np.int16]]:
+@contextmanager
+def _opened(file: _Reader) -> Iterator[av.container.InputContainer]:
     options = {
         "format_whitelist": FORMATS,
         "codec_whitelist": _decoders(),
@@ -182,7 +196,7 @@ def _decoded(file: _Reader, effort: _Effort) -> Iterator[NDArray[np.int16]]:
     with container:
         if not container.streams.audio:
             raise AudioError("The file has no audio track.")
-        yield from _resampled(_frames(container, effort))
+        yield container
 
 
 def _frames(container: av.container.InputContainer, effort: _Effort) -> Iterator[AudioFrame]:
@@ -203,7 +217,7 @@ def _frames(container: av.container.InputContainer, effort: _Effort) -> Iterator
             continue  # one damaged packet; the next may be whole
 
 
-def _resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.int16]]:
+def _resampled(frames: Iterable[AudioFrame], channel: int | None) -> Iterator[NDArray[np.int16]]:
     # 16 bit integers, because libswresample keeps a downmix within range only for them.
     resampler: AudioResampler | None = None
     shape: tuple[object, ...] = ()
@@ -212,20 +226,27 @@ def _resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.int16]]:
             continue
         if frame.sample_rate not in RATES:
             break
+        if channel is not None and channel >= frame.layout.nb_channels:
+            raise AudioError(
+                f"The file's sound has no channel {channel + 1}: it has {frame.layout.nb_channels}."
+            )
         frame.pts = None  # broken timestamps must not cut holes
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if resampler is None or now != shape:
             if resampler is not None:
-                yield from _flushed(resampler, None)
-            resampler, shape = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), now
-        yield from _flushed(resampler, frame)
+                yield from _flushed(resampler, None, channel)
+            layout = "mono" if channel is None else frame.layout
+            resampler, shape = AudioResampler(format="s16p", layout=layout, rate=SAMPLE_RATE), now
+        yield from _flushed(resampler, frame, channel)
     if resampler is not None:
-        yield from _flushed(resampler, None)
+        yield from _flushed(resampler, None, channel)
 
 
-def _flushed(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[NDArray[np.int16]]:
+def _flushed(
+    resampler: AudioResampler, frame: AudioFrame | None, channel: int | None
+) -> Iterator[NDArray[np.int16]]:
     try:
         for out in resampler.resample(frame):
-            yield out.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+            yield out.to_ndarray()[channel or 0].astype(np.int16, copy=False)
     except (av.error.FFmpegError, ValueError):
         return  # a frame that cannot be resampled is left out like one that cannot be decoded
