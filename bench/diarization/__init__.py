@@ -1,0 +1,1 @@
+"""Who said what, and when: the whisperx service's stages beside their peers."""
