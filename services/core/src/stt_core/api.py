@@ -51,6 +51,13 @@ class Memory(BaseModel):
     limit_bytes: int | None
 
 
+class StageStatus(BaseModel):
+    """What is being done for one request after the last of its text; `share` of it is done, up to 1."""
+
+    stage: str
+    share: float
+
+
 class Queue(BaseModel):
     """Requests that are transcribed or wait, and decoded windows that wait for the engine."""
 
@@ -71,6 +78,7 @@ class Status(BaseModel):
     compute_type: str
     memory: Memory
     queue: Queue
+    stages: list[StageStatus]
     uptime_seconds: float
     version: str
     libraries: dict[str, str]
@@ -150,6 +158,7 @@ def create(
             queue=Queue(
                 requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting
             ),
+            stages=[StageStatus(stage=stage.name, share=round(stage.share, 3)) for stage in scheduler.stages],
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from stt_core import form, formats, languages
-from stt_core.answers import TAKING_AUDIO, Responses
+from stt_core.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
 from stt_core.audio import AudioFile, AudioSource, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, SpeakerOptions, Task, Transcript, WindowResult
 from stt_core.errors import BadRequest, about
@@ -93,7 +93,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         "/asr",
         summary="Transcribe a file",
         response_class=Response,  # of text alone, it would have the errors be text too
-        responses=TAKING_AUDIO | TEXT,
+        responses=TAKING_AUDIO | TELLING_SPEAKERS | TEXT,
         openapi_extra=BODY,
     )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
@@ -169,7 +169,7 @@ async def _telling(live: Live) -> WindowResult | Transcript:
     """The first that tells the language, however much of the file follows; the whole where nothing does."""
     while True:
         news = await live.next()
-        if isinstance(news, Transcript) or (news is not None and news.language):
+        if isinstance(news, Transcript) or (isinstance(news, WindowResult) and news.language):
             return news
 
 

@@ -48,6 +48,15 @@ class MethodNotAllowed(BadRequest):
     status = 405
 
 
+class SpeakersUnavailable(BadRequest):
+    """It cannot be told who spoke: what that needs is not there."""
+
+    status = 424
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="diarization_unavailable")
+
+
 class TooLarge(BadRequest):
     """The file has more bytes than the limit."""
 

@@ -10,10 +10,25 @@ from stt_core import errors, formats
 from stt_core.engine import Transcript, WindowResult
 from stt_core.errors import ApiError
 from stt_core.formats import DiarizedSegmentBody, LanguageBody, LogprobBody
+from stt_core.job import Stage
 
 DONE = b"data: [DONE]\n\n"
 STILL_HERE = b": still here\n\n"
 """A comment, which every client passes over: proxies give up on connections that are silent for long."""
+
+
+def reached(stage: Stage) -> bytes:
+    """How far the work is that follows the text. OpenAI's API has no event for it, so it is a comment."""
+    return _comment(stage.told)
+
+
+def warned(warning: str) -> bytes:
+    """What was asked for and could not be done."""
+    return _comment(f"warning: {warning}")
+
+
+def _comment(text: str) -> bytes:
+    return f": {' '.join(text.split())}\n\n".encode()
 
 
 class TextDelta(BaseModel):
@@ -67,6 +82,7 @@ class Telling:
 
     def finished(self, transcript: Transcript) -> Iterator[bytes]:
         """All is heard; only now an engine knows who spoke."""
+        yield from map(warned, transcript.warnings)
         if self._diarized:
             yield from map(encoded, formats.diarized_segments(transcript))
         found = formats.logprobs(transcript.segments) if self._logprobs else None

@@ -20,9 +20,27 @@ AHEAD = 8
 """Windows decoded ahead of inference: a full batch, 15 MB, however long the file is."""
 
 
+class GivenUp(Exception):
+    """The answer that is being made is nobody's any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the work after the last forward, such as `diarizing`, and the share of it that is done."""
+
+    name: str
+    share: float
+
+    @property
+    def told(self) -> str:
+        """In tens of percent: who listens need not hear of every step."""
+        return f"{self.name} {int(self.share * 10) * 10}%"
+
+
 @dataclass(eq=False)
 class Job:
-    """What is known of one request; `heard` is given each result once, in the order of the file.
+    """What is known of one request; `heard` is given each result once, in the order of the file, and
+    `reached` then the stages of the work.
 
     Every field but `changed` and `answer` is guarded by `changed`.
     """
@@ -31,6 +49,7 @@ class Job:
     options: Options
     changed: threading.Condition
     heard: "Callable[[WindowResult], None] | None" = None
+    reached: "Callable[[Stage], None] | None" = None
     answer: "Future[Transcript]" = field(default_factory=Future)
     waiting: deque[tuple[int, Window]] = field(default_factory=deque)
     results: dict[int, WindowResult] = field(default_factory=dict)
@@ -43,7 +62,7 @@ class Job:
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
     finishing: bool = False  # a thread of the engine is making its answer
-    stage: tuple[str, float] = ("transcribing", 0.0)  # what `finish` is at, and its share that is done
+    stage: Stage | None = None  # what `finish` is at
     over: bool = False  # answered, failed or given up
 
     def __post_init__(self) -> None:
@@ -77,10 +96,14 @@ class Job:
             self.heard(self.results[self.told])
             self.told += 1
 
-    def progressed(self, stage: str, share: float) -> None:
-        """From the thread that makes the answer."""
+    def progressed(self, name: str, share: float) -> None:
+        """From the thread that makes the answer. Raises GivenUp when nobody waits for it."""
         with self.changed:
-            self.stage = stage, share
+            if self.over:
+                raise GivenUp
+            before, self.stage = self.stage, Stage(name, min(1.0, max(0.0, share)))
+            if self.reached is not None and (before is None or before.told != self.stage.told):
+                self.reached(self.stage)
 
     @property
     def settled(self) -> bool:

@@ -11,6 +11,7 @@ from stt_core.audio import SAMPLE_RATE
 from stt_core.batch import choose, passes
 from stt_core.engine import Capabilities, Engine, Window, WindowResult
 from stt_core.errors import ApiError
+from stt_core.finishing import Finishing
 from stt_core.job import Job
 from stt_core.jobs import Jobs, stopping, told
 from stt_core.loading import Loading
@@ -38,7 +39,8 @@ class Run:
 
 class Lanes:
     """The main thread loads models and takes every request. Where an engine has a second lane, a second
-    thread takes requests of one window past a forward that is not for their like."""
+    thread takes requests of one window past a forward that is not for their like. What takes long after the
+    last forward has a third thread: see Finishing."""
 
     def __init__(self, jobs: Jobs, shelf: Shelf, loading: Loading, metrics: Metrics) -> None:
         self._jobs = jobs
@@ -46,6 +48,7 @@ class Lanes:
         self._shelf = shelf
         self._loading = loading
         self._metrics = metrics
+        self._finishing = Finishing(jobs, metrics)
         self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
         self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
         self._running: Run | None = None
@@ -58,11 +61,13 @@ class Lanes:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        self._finishing.start()
 
     def join(self) -> None:
         """Wait for the running forwards, after the jobs were closed."""
         for thread in self._threads:
             thread.join()
+        self._finishing.join()
 
     def ask(self, model: str) -> "Future[Capabilities]":
         """What a model can do, once it is loaded; it holds an ApiError where that fails."""
@@ -93,15 +98,15 @@ class Lanes:
         while True:
             asked = job = None
             with self._changed:
-                while not (self._jobs.closed or self._asked or self._whole() or self._offers()):
+                while not (self._jobs.closed or self._question() or self._whole() or self._offers()):
                     # Whether a job is settled also depends on the time.
                     self._changed.wait(LOOK if any(job.waiting for job in self._jobs) else None)
                 if self._jobs.closed:
                     for _, answer in self._asked:
                         answer.set_exception(stopping())
                     return
-                if self._asked:
-                    asked = self._asked.popleft()
+                if asked := self._question():
+                    self._asked.remove(asked)
                 elif job := self._whole():
                     job.finishing = True
                 else:
@@ -113,16 +118,26 @@ class Lanes:
             else:
                 self._advance(model)
 
+    def _question(self) -> "tuple[str, Future[Capabilities]] | None":
+        return next((asked for asked in self._asked if self._free(asked[0])), None)
+
     def _whole(self) -> Job | None:
-        return next((job for job in self._jobs if job.complete), None)
+        return next((job for job in self._jobs if job.complete and self._free(job.options.model)), None)
 
     def _offers(self) -> bool:
-        return any(job.waiting and job.settled for job in self._jobs)
+        return any(job.waiting and job.settled and self._free(job.options.model) for job in self._jobs)
 
     def _next(self) -> str:
         """The model of the request whose turn it is; one that must not be loaded yet is passed over."""
-        models = [job.options.model for job in self._jobs if job.waiting]
+        found = [job.options.model for job in self._jobs if job.waiting]
+        models = [model for model in found if self._free(model)]
         return next((model for model in models if self._shelf.welcome(model)), models[0])
+
+    def _free(self, model: str) -> bool:
+        """Whether it is loaded, or may be without taking the place of one that works apart: that would
+        stay in memory until its work is done."""
+        held = self._finishing.held
+        return not held or model in self._shelf or held.isdisjoint(self._shelf.leaving(model))
 
     def _tell(self, model: str, answer: "Future[Capabilities]") -> None:
         try:
@@ -142,9 +157,10 @@ class Lanes:
             engine = self._engine(job.options.model)
         except ApiError as error:
             with self._changed:
+                job.finishing = False
                 self._jobs.end(job, error)
         else:
-            self._finish(engine, job)
+            self._finishing.take(engine, job)
 
     def _advance(self, model: str) -> None:
         """One forward for the requests of a model."""
@@ -164,7 +180,8 @@ class Lanes:
             batch = self._batch(model, engine, jobs)
             working = list(dict.fromkeys(job for job, _, _ in batch))
             # What the second thread has in its hands does not share this one.
-            alone = sum(bool(job.waiting) or not job.brief for job in {*jobs, *working}) == 1
+            busy = [job for job in {*jobs, *working} if job.waiting or not (job.brief or job.finishing)]
+            alone = len(busy) == 1
             for job in working:
                 job.alone = job.alone + 1 if alone else 0
             seconds = sum(self._cost(window) for _, _, window in batch)
@@ -226,7 +243,7 @@ class Lanes:
             for job in whole:
                 job.finishing = True
         for job in whole:
-            self._finish(run.engine, job)
+            self._finishing.take(run.engine, job)
         with self._changed:
             self._passing = False
             self._changed.notify_all()
@@ -292,20 +309,3 @@ class Lanes:
         else:
             self._metrics.repeated_windows.inc()
             job.waiting.appendleft((index, replace(window, again=result.again)))
-
-    def _finish(self, engine: Engine, job: Job) -> None:
-        results = [job.results[index] for index in range(job.cut)]
-        job.course.finished = time.time_ns()
-        try:
-            transcript = engine.finish(job.source, results, job.options, job.progressed)
-        except Exception as error:
-            with self._changed:
-                self._jobs.end(job, told(error, job))
-            return
-        job.course.ended = time.time_ns()
-        job.account.audio_seconds += transcript.duration
-        self._metrics.transcribed(transcript.duration, time.monotonic() - job.submitted)
-        with self._changed:
-            if not job.over:
-                job.answer.set_result(transcript)
-                self._jobs.end(job)

@@ -15,6 +15,7 @@ from stt_core.audio import AudioSource
 from stt_core.engine import Options, Transcript, WindowResult
 from stt_core.errors import ApiError
 from stt_core.events import Telling
+from stt_core.job import Stage
 from stt_core.scheduler import Scheduler
 
 SILENCE = 15.0
@@ -22,6 +23,9 @@ SILENCE = 15.0
 
 GONE = Response(status_code=499)
 """Nobody is there to read it; nginx's status for a client that closed the connection."""
+
+News = WindowResult | Stage | Transcript | None
+"""Of a job; None where nothing came for a while."""
 
 Value = TypeVar("Value")
 
@@ -48,17 +52,17 @@ class Live:
 
     def __init__(self, scheduler: Scheduler, source: AudioSource, options: Options) -> None:
         loop = asyncio.get_running_loop()
-        self._news: asyncio.Queue[WindowResult | Future[Transcript]] = asyncio.Queue()
+        self._news: asyncio.Queue[WindowResult | Stage | Future[Transcript]] = asyncio.Queue()
 
-        def tell(news: "WindowResult | Future[Transcript]") -> None:
+        def tell(news: "WindowResult | Stage | Future[Transcript]") -> None:
             with suppress(RuntimeError):  # the loop has ended, so nobody listens
                 loop.call_soon_threadsafe(self._news.put_nowait, news)
 
-        self.job = scheduler.submit(source, options, heard=tell)
+        self.job = scheduler.submit(source, options, heard=tell, reached=tell)
         self.job.answer.add_done_callback(tell)
 
-    async def next(self) -> WindowResult | Transcript | None:
-        """The next result, at last the transcript; None where nothing came for a while. Raises ApiError."""
+    async def next(self) -> News:
+        """The next result, then the stages of what follows, at last the transcript. Raises ApiError."""
         try:
             news = await asyncio.wait_for(self._news.get(), SILENCE)
         except TimeoutError:
@@ -66,14 +70,14 @@ class Live:
         return news.result() if isinstance(news, Future) else news
 
 
-async def told(
-    live: Live, news: WindowResult | Transcript | None, telling: Telling
-) -> AsyncGenerator[bytes, None]:
+async def told(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
     """The events of a job, of which `news` is known already."""
     try:
         while not isinstance(news, Transcript):
             if news is None:
                 yield events.STILL_HERE
+            elif isinstance(news, Stage):
+                yield events.reached(news)
             else:
                 for event in telling.heard(news):
                     yield event

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import takewhile
@@ -12,7 +12,7 @@ from stt_core.admission import Admission
 from stt_core.audio import AudioSource
 from stt_core.engine import Capabilities, Options, WindowResult
 from stt_core.errors import Unavailable
-from stt_core.job import Job
+from stt_core.job import Job, Stage
 from stt_core.jobs import Jobs, stopping, told
 from stt_core.lanes import Lanes
 from stt_core.loading import Loading
@@ -67,6 +67,12 @@ class Scheduler:
             return sum(len(job.waiting) for job in self._jobs)
 
     @property
+    def stages(self) -> Sequence[Stage]:
+        """What is being done for the requests whose windows are all heard."""
+        with self._jobs.changed:
+            return [job.stage for job in self._jobs if job.stage]
+
+    @property
     def loaded(self) -> Mapping[str, int]:
         """The models in memory, with the bytes that each takes."""
         return self._shelf.costs
@@ -117,15 +123,20 @@ class Scheduler:
             raise Unavailable("The model is not loaded yet.", retry_after=1)
 
     def submit(
-        self, source: AudioSource, options: Options, heard: Callable[[WindowResult], None] | None = None
+        self,
+        source: AudioSource,
+        options: Options,
+        heard: Callable[[WindowResult], None] | None = None,
+        reached: Callable[[Stage], None] | None = None,
     ) -> Job:
         """Start decoding, in its own thread. The job owns the source from here on.
 
         heard: called by an engine's thread, which it must not hold up, with each result in the order of
             the file, all before the job's answer is there.
+        reached: the same with the stages of the work that follow.
         """
         options = options if options.model else replace(options, model=self._loading.model)
-        job = Job(source, options, self._jobs.changed, heard)
+        job = Job(source, options, self._jobs.changed, heard, reached)
         with self._jobs.changed:
             self._jobs.add(job)
         threading.Thread(target=self._feed, args=(job,), name="decode", daemon=True).start()
@@ -153,4 +164,6 @@ class Scheduler:
             with self._jobs.changed:
                 self._jobs.end(job, told(error, job))
         finally:
+            with self._jobs.changed:  # whoever makes the answer may still read it
+                self._jobs.changed.wait_for(lambda: not job.finishing)
             job.source.close()

@@ -84,7 +84,7 @@ class Shelf:
 
     def welcome(self, model: str) -> bool:
         """Whether it is loaded or may be: nobody must give way, or who must has stayed long enough."""
-        return model in self._loaded or not self._leaving(model) or self._clock() >= self._stays
+        return model in self._loaded or not self.leaving(model) or self._clock() >= self._stays
 
     def get(self, model: str) -> Engine:
         """The model's engine, loaded after what is over the budget with it is put away. Raises ApiError."""
@@ -93,7 +93,7 @@ class Shelf:
         self._loaded[model] = self._loaded.pop(model)  # now the most recently used
         return self._loaded[model].engine
 
-    def _leaving(self, model: str) -> list[str]:
+    def leaving(self, model: str) -> list[str]:
         """The models that must give way to this one."""
         if self._budget is None:
             return []
@@ -108,7 +108,7 @@ class Shelf:
         return leaving
 
     def _load(self, model: str) -> None:
-        self._put_away(self._leaving(model))
+        self._put_away(self.leaving(model))
         before, started = memory.resident(), self._clock()
         try:
             engine = self._make()

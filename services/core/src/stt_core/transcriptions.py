@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from stt_core import form, formats
-from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO
+from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
 from stt_core.errors import about
@@ -76,7 +76,8 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
             "The transcript, in the format that was asked for.",
             formats.TranscriptionBody | formats.VerboseBody | formats.DiarizedBody,
             "text/event-stream",
-        ),
+        )
+        | TELLING_SPEAKERS,
         openapi_extra=_body(TranscriptionForm),
     )
     async def transcribe(request: Request) -> Response:

@@ -15,7 +15,7 @@ from wyoming.ping import Ping, Pong
 from stt_core import __version__, languages
 from stt_core.account import Account
 from stt_core.edge import Tracer, note
-from stt_core.engine import Options, Transcript
+from stt_core.engine import Options, Transcript, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.live import Live
 from stt_core.metrics import Metrics
@@ -156,8 +156,10 @@ class Conversation:
         """The text in pieces as it is heard, then the whole of it, which is all that older clients know."""
         begun = False
         while not isinstance(news := await live.next(), Transcript):
-            text = "".join(segment.text for segment in news.segments) if news else ""
-            if news and not begun and text.strip():
+            if not isinstance(news, WindowResult):
+                continue
+            text = "".join(segment.text for segment in news.segments)
+            if not begun and text.strip():
                 await self._write(TranscriptStart(language=news.language))
                 begun, text = True, text.lstrip()
             if text:
