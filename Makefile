@@ -5,6 +5,13 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit
 # torch's wheels for the processor alone are one for each Python, and nobody needs triton there.
 LOCK_SPEECH := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) --no-emit-package triton \
 	-c services/faster-whisper/requirements.lock
+# torch is installed by its exact version beside these, from an index that fits the machine; what only a GPU needs
+# comes with it.
+LOCK_TORCH := $(LOCK) --override whisperx/overrides.txt $(addprefix --no-emit-package ,torch torchvision triton \
+	cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime \
+	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
+	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
+WHISPERX := core/pyproject.toml faster-whisper/pyproject.toml whisperx/pyproject.toml
 
 .PHONY: help setup demo setup-tests test test-vps check bench lock docs clean
 
@@ -30,8 +37,8 @@ test: setup-tests ## set up all that is needed and run check and every test
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps
 
-bench: setup-tests ## measure: make bench NAME=path, NAME=speech, or NAME=deploy (root on Debian 12)
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech or NAME=deploy"; exit 2; }
+bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or deploy (root on Debian 12)
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
@@ -45,8 +52,12 @@ lock: setup ## resolve every lock file anew
 	cd services && ../$(LOCK) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
 	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
 		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
+	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
+	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements.lock $(WHISPERX) \
+		-o whisperx/requirements-dev.lock
 	$(LOCK) bench/peers/requirements.in -o bench/peers/requirements.lock
 	$(LOCK_SPEECH) bench/peers/speech/requirements.in -o bench/peers/speech/requirements.lock
+	$(LOCK_SPEECH) bench/peers/diarization/requirements.in -o bench/peers/diarization/requirements.lock
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

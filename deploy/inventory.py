@@ -28,6 +28,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ORIGIN = re.compile(rf"https?://{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
 _URL = re.compile(r"https://[A-Za-z0-9._~:/?=&%-]{1,500}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+_PLACE = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]{1,100}){1,16}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _IMAGE = re.compile(
     r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?/)?"  # a registry
     r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*){0,8}"
@@ -90,6 +92,12 @@ def _image(text: str) -> str:
     return _match(_IMAGE, "an image with its tag or digest, such as ghcr.io/owner/name:1.2", text)
 
 
+def _diarization(text: str) -> str:
+    if text.startswith("/"):
+        return _match(_PLACE, "a folder of the host such as /srv/models/diarization", text)
+    return _match(_MODEL, "a model's name, such as pyannote/speaker-diarization-community-1, or a folder", text)
+
+
 def _reference(text: str) -> str:
     if not _REFERENCE.fullmatch(text):
         # What stands there may be the secret itself: it is not repeated.
@@ -123,6 +131,8 @@ Listen = Annotated[
 Variable = Annotated[str, _pattern(_VARIABLE, "the name of an environment variable")]
 Plain = Annotated[str, AfterValidator(_plain)]
 Model = Annotated[str, _pattern(_MODEL, "a model's name, such as Systran/faster-whisper-small")]
+Diarization = Annotated[str, AfterValidator(_diarization)]
+Language = Annotated[str, _pattern(_LANGUAGE, "a language, such as fr")]
 ComputeType = Annotated[str, _pattern(_COMPUTE_TYPE, "a number format, such as int8 or int8_float16")]
 Image = Annotated[str, AfterValidator(_image)]
 UrlPath = Annotated[str, _pattern(_URL_PATH, "a path such as /health")]
@@ -224,6 +234,24 @@ class Service(_Part):
     compute_type: ComputeType | None = Field(
         None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
     )
+    diarizer: Literal["auto", "open", "pyannote"] | None = Field(
+        None,
+        description="How it tells speakers apart. `open`: by models that anybody may have. `pyannote`: by "
+        "`diarization_model`, whose terms you accept at the hub; needs the secret HF_TOKEN. `auto`: by the latter "
+        "where that secret opens it, else by the former. Default: `auto`.",
+    )
+    diarization_model: Diarization | None = Field(
+        None,
+        description="For `pyannote`: pyannote/speaker-diarization-community-1, pyannote/speaker-diarization-3.1, or an "
+        "absolute folder on the host that has the model, for hosts that reach no hub. Default: "
+        "pyannote/speaker-diarization-community-1.",
+    )
+    alignment: dict[Language, Model] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Models of the hub (wav2vec2 with CTC) that find the exact times of words, by language, such as "
+        "`fr: jonatasgrosman/wav2vec2-large-xlsr-53-french`. Other languages go without.",
+    )
     port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
     wyoming: Listen | None = Field(
         None,
@@ -262,8 +290,10 @@ class Service(_Part):
         default_factory=dict,
         description="Environment variables with secrets, as references: env:NAME, file:path or command:program.",
     )
-    enabled: bool = Field(
-        True, description="`false`: nothing of it runs, and nothing is kept on the host but its data."
+    enabled: bool | None = Field(
+        None,
+        description="`false`: nothing of it runs, and nothing is kept on the host but its data. Default: `true`, and "
+        "`false` for `pytorch`.",
     )
 
 

@@ -10,7 +10,9 @@ KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
 """Variables that a runtime sets for the kit's kinds: the code's place, the spool."""
 ZONE = "TZ"
 """Variable that carries the host's `timezone`, whatever the kind."""
-OF_THE_KIT = ("model", "models", "compute_type")
+OF_THE_KIT = ("model", "models", "compute_type", "diarizer", "diarization_model", "alignment")
+TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
+"""Secrets that open gated models."""
 OF_A_CONTAINER = ("container_port", "health", "volumes")
 REQUIRED = (("image", "ghcr.io/owner/name:1.2"), ("container_port", "8080"))
 """What a container has no default for, with an example."""
@@ -26,6 +28,8 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
         if key in service.model_fields_set:
             whose = "belongs to kind container" if own else "says nothing of somebody else's container"
             yield (key,), f"`{key}` {whose}", ""
+    if own:
+        yield from _speakers(service, own)
     if service.wyoming and not (own and own.settings.wyoming_port):
         yield ("wyoming",), f"{service.kind} does not speak Wyoming", ""
     if runtime == "process":
@@ -43,6 +47,23 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
             yield ("volumes", volume), f"{folder} is the folder of two volumes", ""
         folders.add(folder)
     yield from _variables(service, own)
+
+
+def _speakers(service: Service, own: Own) -> Iterator[Misfit]:
+    gated = own.models.diarization
+    for key in ("diarizer", "diarization_model"):
+        if key in service.model_fields_set and not gated:
+            yield (key,), f"{service.kind} tells no speakers apart", "kind whisperx does"
+    if service.alignment and not own.models.alignment:
+        yield ("alignment",), f"{service.kind} takes no models that align words", "kind whisperx does"
+    if service.diarization_model and service.diarizer == "open":
+        yield ("diarization_model",), "`diarization_model` belongs to diarizer pyannote or auto, not open", ""
+    if gated and service.diarizer == "pyannote" and not any(token in service.secrets for token in TOKENS):
+        model = service.diarization_model or gated.default
+        if not model.startswith("/"):
+            hint = f"accept the terms of {model} at https://huggingface.co/{model}, and give the service the secret "
+            hint += "HF_TOKEN: secrets: {HF_TOKEN: 'env:HF_TOKEN'}; or take diarizer: open"
+            yield ("diarizer",), "diarizer pyannote needs a token of the hub", hint
 
 
 def held(layout: Layout) -> dict[int, str]:

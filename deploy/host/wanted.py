@@ -15,6 +15,8 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}){0,7}")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+PYTHON = re.compile(r"3\.[0-9]{1,2}")
+PLATFORM = re.compile(r"[a-z][a-z0-9_]{0,63}")
 PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}")
 TOKEN = re.compile(r"[!-~]{1,512}")
@@ -39,11 +41,19 @@ class File:
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside the wheel of one version of a package."""
+    """A file inside the wheel of one version of a package: of the wheel for this Python on this platform, where it
+    says so, whatever asks for it."""
 
     package: str
     version: str
     member: str
+    python: str | None = None
+    platform: str | None = None
+
+    @property
+    def wheel(self) -> tuple[str, str, str | None, str | None]:
+        """What tells its wheel from others."""
+        return self.package, self.version, self.python, self.platform
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,14 @@ def read_file(value: object, key: str) -> File:
 def read_member(value: object, key: str) -> Member:
     entry = mapping(value, key)
     package, version = text(entry.get("package"), f"{key}.package", PACKAGE), entry.get("version")
-    return Member(package, text(version, f"{key}.version", VERSION), text(entry.get("member"), f"{key}.member"))
+    python, platform = entry.get("python"), entry.get("platform")
+    return Member(
+        package,
+        text(version, f"{key}.version", VERSION),
+        text(entry.get("member"), f"{key}.member"),
+        None if python is None else text(python, f"{key}.python", PYTHON),
+        None if platform is None else text(platform, f"{key}.platform", PLATFORM),
+    )
 
 
 def read_model(value: object, key: str) -> Model:

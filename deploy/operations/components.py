@@ -11,7 +11,7 @@ from deploy.catalog import source_files
 from deploy.errors import KitError
 from deploy.operations.report import Bar
 from deploy.render import autostart as rendered
-from deploy.stack import HostStack
+from deploy.stack import HostStack, Torch
 from deploy.targets import Target, Writing
 from deploy.types import Layout
 
@@ -21,12 +21,15 @@ COMPLETE = ".complete"
 
 @dataclass(frozen=True)
 class Component:
-    """One folder to build: code copied from `sources`, or the virtual environment of `lock`."""
+    """One folder to build: code copied from `sources`, or the virtual environment of `lock`, with what that leaves to
+    `torch`."""
 
     path: str
     label: str
-    sources: tuple[Path, ...] = ()
+    sources: tuple[tuple[str, Path], ...] = ()
+    """(path below this one, folder)"""
     lock: Path | None = None
+    torch: Torch | None = None
 
 
 def of(host: HostStack) -> list[Component]:
@@ -38,12 +41,12 @@ def of(host: HostStack) -> list[Component]:
 
     autostart, opt = host.autostart, host.layout.opt
     add(Component(autostart.environment(opt), "autostart's environment", lock=autostart.folder / "requirements.lock"))
-    add(Component(autostart.code(opt), "autostart's code", (autostart.folder,)))
+    add(Component(autostart.code(opt), "autostart's code", (("", autostart.folder),)))
     for service in host.services if host.runtime == "process" else ():
         kind = service.kind
         path = rendered.environment_folder(host, service)
-        add(Component(path, f"{kind.name}'s environment", lock=kind.lock))
-        add(Component(rendered.image_folder(host, service), f"{kind.name}'s code", (kind.folder, kind.core)))
+        add(Component(path, f"{kind.name}'s environment", lock=kind.lock, torch=service.torch))
+        add(Component(rendered.image_folder(host, service), f"{kind.name}'s code", kind.parts))
     return list(found.values())
 
 
@@ -59,12 +62,10 @@ def build(target: Target, layout: Layout, component: Component, bar: Bar) -> Non
     if component.lock:
         for line in _environment(target, component, component.lock):
             bar.update(0, 0, line)
-    # autostart's code lies at the top, a service's beside the core it is made with.
-    alone = len(component.sources) == 1
     target.write_all(
         [
-            _writing(layout, f"{component.path}/{'' if alone else source.name + '/'}{name}", content)
-            for source in component.sources
+            _writing(layout, f"{component.path}/{below}{'/' if below else ''}{name}", content)
+            for below, source in component.sources
             for name, content in code(source)
         ]
     )
@@ -83,18 +84,47 @@ def _writing(layout: Layout, path: str, content: bytes) -> Writing:
 def _environment(target: Target, component: Component, lock: Path) -> Iterator[str]:
     lock_text = lock.read_bytes()
     if target.layout.runtime == "process":
-        from uv import find_uv_bin
-
-        uv = ("env", *_variables(), find_uv_bin())
-        python = f"{component.path}/bin/python"
-        yield from _lines(target, (*uv, "venv", "--quiet", "--python", sys.executable, component.path))
-        yield from _lines(target, (*uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(lock)))
+        into = ("pip", "install", "--python", f"{component.path}/bin/python")
+        yield from _lines(target, _uv("venv", "--quiet", "--python", sys.executable, component.path))
+        yield from _lines(target, _uv(*into, "--no-deps", "--require-hashes", "-r", str(lock)))
+        if component.torch:
+            yield from _torch(target, into, component.torch)
         return
     yield from _lines(target, ("python3", "-m", "venv", component.path))
     listed = f"{component.path}/requirements.lock"
     target.write_all([_writing(target.layout, listed, lock_text)])
     pip = (f"{component.path}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
     yield from _lines(target, (*pip, "--only-binary", ":all:", "--require-hashes", "-r", listed))
+
+
+def _torch(target: Target, into: tuple[str, ...], torch: Torch) -> Iterator[str]:
+    """PyTorch by its exact version. Everything else that it needs is in the lock, but the libraries of a GPU."""
+    if not torch.cpu:
+        index = ("--index", torch.index, "--index-strategy", "unsafe-best-match")
+        yield from _lines(target, _uv(*into, *index, f"torch=={torch.version}"))
+        return
+    # PyPI's build for Linux is that for GPUs, with gigabytes of their libraries: the other one has a name of its own.
+    build = f"torch=={torch.version}" + ("+cpu" if sys.platform == "linux" else "")
+    try:
+        yield from _lines(target, _uv(*into, "--no-deps", build))
+    except KitError:
+        yield "PyTorch's build for processors, from its own index"
+        yield from _lines(target, _uv(*into, "--no-deps", "--default-index", torch.index, build, alone=True))
+
+
+def _uv(*words: str, alone: bool = False) -> tuple[str, ...]:
+    """uv with this user's package indexes, or without them."""
+    from uv import find_uv_bin
+
+    unset = [word for name in _INDEXES.values() for word in ("-u", name)]
+    return (
+        "env",
+        *(unset if alone else _indexes()),
+        "UV_NO_PROGRESS=1",
+        "UV_PYTHON_DOWNLOADS=never",
+        find_uv_bin(),
+        *words,
+    )
 
 
 def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
@@ -108,15 +138,12 @@ def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
         raise KitError("The packages could not be installed.", output=said) from None
 
 
-def _variables() -> list[str]:
-    """uv reads its own names for what pip's variables say."""
-    names = {
-        "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-        "PIP_EXTRA_INDEX_URL": "UV_INDEX",
-        "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    }
-    taken = [f"{uv}={os.environ[pip]}" for pip, uv in names.items() if pip in os.environ and uv not in os.environ]
-    return [*taken, "UV_NO_PROGRESS=1", "UV_PYTHON_DOWNLOADS=never"]
+_INDEXES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_FIND_LINKS": "UV_FIND_LINKS"}
+"""uv reads its own names for what pip's variables say."""
+
+
+def _indexes() -> list[str]:
+    return [f"{uv}={os.environ[pip]}" for pip, uv in _INDEXES.items() if pip in os.environ and uv not in os.environ]
 
 
 def unused(target: Target, host: HostStack) -> list[str]:

@@ -4,6 +4,7 @@ import io
 import re
 import tarfile
 from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
 
 from deploy.catalog import source_files
 from deploy.errors import HOST, KitError
@@ -139,17 +140,20 @@ def _unbuilt(said: str) -> str:
 
 def _building(service: ServiceStack, tag: str, *more: str) -> tuple[str, ...]:
     kind = service.kind.name
-    label = ("--label", f"greffier.kind={kind}")
-    return ("build", "--progress", "plain", "--tag", tag, *label, "--file", f"services/{kind}/Dockerfile", *more, "-")
+    words = ["--label", f"greffier.kind={kind}"]
+    for name, value in service.build_arguments:
+        words += ["--build-arg", f"{name}={value}"]
+    return ("build", "--progress", "plain", "--tag", tag, *words, "--file", f"services/{kind}/Dockerfile", *more, "-")
 
 
 def context(service: ServiceStack) -> bytes:
-    """A tar of services/core and services/<kind>; the same bytes for the same files."""
+    """A tar of services/core, services/<kind> and the source of other kinds that it runs; the same bytes for the same
+    files."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for folder in (service.kind.core, service.kind.folder):
+        for name, folder in service.kind.parts:
             for file in source_files(folder):
-                entry = tarfile.TarInfo(f"services/{folder.name}/{file.relative_to(folder).as_posix()}")
+                entry = tarfile.TarInfo(f"services/{name}/{file.relative_to(folder).as_posix()}")
                 content = file.read_bytes()
                 entry.size, entry.mode = len(content), 0o644
                 tar.addfile(entry, io.BytesIO(content))
@@ -171,11 +175,13 @@ def containers(target: Target) -> dict[str, str]:
 
 
 def create(target: Target, folder: str, *, anew: bool = True) -> None:
-    """Make the container of a compose file, without starting it: that is autostart's to do. Where it is `anew`, even
-    if nothing of it changed; else one that is right is left as it is, running or not."""
+    """Make the container of a service's compose file, without starting it: that is autostart's to do. Where it is
+    `anew`, even if nothing of it changed; else one that is right is left as it is, running or not."""
+    # Named, it is made whatever profile it has.
+    name = PurePosixPath(folder).name
     project = ("docker", "compose", "--project-directory", folder)
     recreate = ("--force-recreate",) if anew else ()
-    target.run((*project, "up", "--no-start", *recreate, "--remove-orphans"), whole=True)
+    target.run((*project, "up", "--no-start", *recreate, "--remove-orphans", name), whole=True)
 
 
 def remove(target: Target, names: Iterable[str], *, volumes: bool = False) -> None:

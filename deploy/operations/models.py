@@ -9,8 +9,9 @@ from typing import Any
 
 from deploy.catalog import Models
 from deploy.errors import HOST, KitError
+from deploy.misfits import TOKENS
 from deploy.operations.report import Reporter
-from deploy.stack import HostStack
+from deploy.stack import HostStack, SideModel
 from deploy.targets import Target
 from deploy.types import Reference, Secret
 
@@ -18,8 +19,6 @@ HUB_SECONDS = 5.0
 """What a hub that does not answer may cost in all."""
 LOCK_NAME = "greffier.lock"
 """Beside the inventory: what models the kit does not know were pinned to at first fetch."""
-
-TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
 
 Request = dict[str, Any]
 
@@ -51,14 +50,21 @@ def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
     found: dict[str, Request] = {}
     for service in host.services:
         if service.own:
-            for name in service.all_models:
-                found.setdefault(name, _request(name, service.own.models, pinned))
+            models = service.own.models
+            speech = [SideModel(n, tuple(models.patterns)) for n in (service.model, *service.models)]
+            for side in (*speech, *service.side_models):
+                request = _request(side, models, pinned)
+                # Of two services that want it, one may do without.
+                spare = side.spare and found.get(side.name, request)["spare"]
+                found[side.name] = found.get(side.name, request) | {"spare": spare}
     return found
 
 
-def _request(name: str, models: Models, pinned: Mapping[str, Any]) -> Request:
-    known = models.known.get(name)
-    request: Request = {"name": name, "patterns": models.patterns, "revision": None, "files": None, "packages": None}
+def _request(side: SideModel, models: Models, pinned: Mapping[str, Any]) -> Request:
+    """`gated` and `spare` are for us alone: the fetcher asks for what it is told."""
+    name, known = side.name, models.known.get(side.name)
+    request: Request = {"name": name, "patterns": list(side.patterns), "gated": side.gated, "spare": side.spare}
+    request |= dict.fromkeys(("revision", "files", "packages"))
     if known:
         return request | known.model_dump(exclude={"memory"})
     return request | dict(pinned.get(name, {}))

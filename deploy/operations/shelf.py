@@ -8,6 +8,7 @@ from deploy.errors import INVENTORY, KitError
 from deploy.host.store import RECORD
 from deploy.host.wanted import Failure
 from deploy.host.web import Refused, Server
+from deploy.misfits import TOKENS
 from deploy.operations import models, secrets
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
@@ -87,7 +88,7 @@ def obstacle(space: Workspace, host: HostStack, name: str) -> str:
 
 def tokens(host: HostStack) -> list[Reference]:
     """References of the secrets that may open a gated model."""
-    return [ref for service in host.services for variable, ref in service.secrets if variable in models.TOKENS]
+    return [ref for service in host.services for variable, ref in service.secrets if variable in TOKENS]
 
 
 def _record(host: HostStack, name: str) -> str:

@@ -123,7 +123,7 @@ def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str,
     wanted = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891}
     for name, service in wrote.services.items():
         here = (service.host or next(iter(wrote.hosts))) == host
-        if not here or not service.enabled or service.kind not in kinds:
+        if not here or service.kind not in kinds or not resolve.enabled(service, kinds[service.kind]):
             continue
         port = service.port or kinds[service.kind].manifest.port
         if service.port is None:

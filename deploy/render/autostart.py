@@ -24,8 +24,10 @@ def image_folder(host: HostStack, service: ServiceStack) -> str:
 
 
 def environment_folder(host: HostStack, service: ServiceStack) -> str:
-    """Where the process runtime keeps the service's virtual environment, by digest of its lock."""
-    return f"{host.layout.opt}/environments/{service.kind.name}-{service.kind.lock_digest[:16]}"
+    """Where the process runtime keeps the service's virtual environment, by digest of what is in it."""
+    lock, torch = service.kind.lock_digest, service.torch
+    made_of = digest(f"{lock} {torch.version} {torch.index}") if torch else lock
+    return f"{host.layout.opt}/environments/{service.kind.name}-{made_of[:16]}"
 
 
 def log_path(host: HostStack, service: ServiceStack) -> str:
@@ -100,7 +102,7 @@ def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     return {
         "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.own.module],
         "directory": code,
-        "environment": values | {"PYTHONPATH": f"{code}/core/src:{code}/{service.kind.name}/src"},
+        "environment": values | {"PYTHONPATH": ":".join(f"{code}/{path}" for path in service.kind.sources)},
         "environmentFile": env.path(host, service),
         "log": log_path(host, service),
     }

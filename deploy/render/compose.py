@@ -15,6 +15,7 @@ HANDED_OVER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "S
 """Of Docker's own set, what an image needs that begins as root, makes its folders ready and goes on as a user of its
 own, perhaps on a port below 1024. Raw sockets, devices and changing its own rights are not among them."""
 MODELS = "/models"
+DIARIZER = "/diarizer"
 SPOOL = "/spool"
 
 
@@ -36,12 +37,14 @@ def folder(host: HostStack, service: ServiceStack) -> str:
 def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     """The compose file of one service, as data."""
     wyoming = service.container_port + WYOMING if service.wyoming else 0
-    values = env.settings(service, env.Ports("0.0.0.0", service.container_port, wyoming), models=MODELS)
+    listens = env.Ports("0.0.0.0", service.container_port, wyoming)
+    values = env.settings(service, listens, models=MODELS, diarization=_diarizer(service) and DIARIZER)
     published = [(service.port, service.container_port), *([(service.wyoming_port, wyoming)] if wyoming else [])]
     definition: dict[str, Any] = {
         "image": service.image,
         "container_name": container(service),
         "labels": {LABEL: service.name},
+        **({"profiles": [service.profile]} if service.profile else {}),
         # Only autostart starts and stops it: Docker must not wake at boot what was asleep.
         "restart": "no",
         "cap_drop": ["ALL"],
@@ -82,6 +85,10 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
         {"type": "bind", "source": host.layout.models, "target": MODELS, "read_only": True},
         {"type": "volume", "source": "spool", "target": SPOOL},
     ]
+    if _diarizer(service):
+        definition["volumes"].append(
+            {"type": "bind", "source": _diarizer(service), "target": DIARIZER, "read_only": True}
+        )
     definition["healthcheck"] = {
         "test": ["CMD", "python", "-c", f"import urllib.request as u; u.urlopen('{url}', timeout=4)"],
         "interval": "30s",
@@ -89,6 +96,11 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
         "retries": 3,
         "start_period": f"{service.start_timeout}s",
     }
+
+
+def _diarizer(service: ServiceStack) -> str:
+    """The host's folder that its diarizer lies in, where that is not among the models."""
+    return service.diarizer.folder if service.diarizer else ""
 
 
 def images(tree: Tree) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ class Ports:
     wyoming: int
 
 
-def settings(service: ServiceStack, ports: Ports, *, models: str) -> dict[str, str]:
-    """What the kit tells the service, and what the inventory adds; no secrets."""
+def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: str = "") -> dict[str, str]:
+    """What the kit tells the service, and what the inventory adds; no secrets. `diarization`: where the folder of a
+    diarizer is, if not where the inventory says."""
     told = {"TZ": service.timezone}
     if service.own:
         names = service.own.settings
@@ -32,6 +33,11 @@ def settings(service: ServiceStack, ports: Ports, *, models: str) -> dict[str, s
             names.compute_type: service.compute_type,
             names.upload_limit: str(service.upload_limit),
         } | told
+        if service.diarizer:
+            told[names.diarizer] = service.diarizer.name
+            told[names.diarization_model] = diarization or service.diarizer.model
+        if service.alignment:
+            told[names.align_models] = ",".join(f"{language}={model}" for language, model in service.alignment)
         if service.models:
             told[names.models] = ",".join(service.models)
         if ports.wyoming:
