@@ -185,3 +185,38 @@ def test_a_broken_model_fails_its_own_requests_only(service: Service) -> None:
     assert answer.status_code == 500 and answer.headers["x-should-retry"] == "false"
     assert answer.json()["error"]["code"] == "model_not_loadable"
     assert good.result().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    2000000 kB\n"}, 2_048_000_000),
+        (
+            {
+                "proc/meminfo": "MemAvailable: 2000000 kB\n",
+                "proc/self/cgroup": "0::/a\n",
+                "sys/fs/cgroup/a/memory.max": "900000000\n",
+                "sys/fs/cgroup/a/memory.current": "800000000\n",
+                "sys/fs/cgroup/a/memory.stat": "anon 1\ninactive_file 200000000\nactive_file 100000000\n",
+            },
+            400_000_000,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "900000000\n",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": "800000000\n",
+                "sys/fs/cgroup/memory/memory.stat": "inactive_file 1\ntotal_inactive_file 300000000\n",
+            },
+            400_000_000,
+        ),
+    ],
+)
+def test_memory_that_is_left(tmp_path: Path, files: dict[str, str], left: int) -> None:
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert memory.available(tmp_path) == left
+    memory.require(left, "the model a", tmp_path)
+    with pytest.raises(StartError, match=rf"the model a takes about .* and {left / 1e9:.1f} GB are left"):
+        memory.require(left + 1, "the model a", tmp_path)

@@ -181,7 +181,7 @@ class TranscriptionForm(SpeechForm):
             segments=subtitles
             or diarized
             or (self.response_format == "verbose_json" and "segment" in self.granularities),
-            word_times=words or (subtitles and capabilities.word_times),
+            word_times=words or ((subtitles or diarized) and capabilities.word_times),
             logprobs=bool(self.include),
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),

@@ -63,10 +63,21 @@ KNOWN = {
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises StartError naming every variable that is wrong."""
+    return Settings(**parsed(environment, _PARSERS, KNOWN))
+
+
+Parser = Callable[[str], Any]
+"""Makes a value of a variable's text. Raises ValueError with what the text must be."""
+
+
+def parsed(
+    environment: Mapping[str, str], parsers: Mapping[str, Parser], known: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """The values of those that are set of STT_NAME, or of its other known name. Raises StartError."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
-    for name, parse in _PARSERS.items():
-        for variable in (f"STT_{name.upper()}", KNOWN.get(name, "")):
+    for name, parse in parsers.items():
+        for variable in (f"STT_{name.upper()}", known.get(name, "")):
             if text := environment.get(variable, "").strip():
                 try:
                     values[name] = parse(text)
@@ -75,7 +86,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
                 break
     if wrong:
         raise StartError("Wrong settings: " + "; ".join(wrong) + ".")
-    return Settings(**values)
+    return values
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:
@@ -87,7 +98,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
+def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in words:
             raise ValueError(f"must be one of {', '.join(words)}")
@@ -100,21 +111,22 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
-def _aliases(text: str) -> dict[str, str]:
-    pairs = [[side.strip() for side in name.partition("=")[::2]] for name in _names(text)]
-    if not all(alias and model for alias, model in pairs):
+def pairs(text: str) -> dict[str, str]:
+    """name=model,name=model"""
+    found = [[side.strip() for side in name.partition("=")[::2]] for name in _names(text)]
+    if not all(name and model for name, model in found):
         raise ValueError("must be name=model, more of them after commas")
-    return {alias: model for alias, model in pairs}
+    return {name: model for name, model in found}
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Parser] = {
     "host": str,
     "port": _number(0, 65535),
     "model": str,
     "models": _names,
-    "model_aliases": _aliases,
+    "model_aliases": pairs,
     "models_dir": Path,
-    "device": _one_of("cpu", "cuda", "auto"),
+    "device": one_of("cpu", "cuda", "auto"),
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
     "memory_budget": _number(0, 2**50),
@@ -122,7 +134,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "subtitle_line": _number(10, 200),
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
-    "log_format": _one_of("json", "text"),
+    "log_format": one_of("json", "text"),
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,

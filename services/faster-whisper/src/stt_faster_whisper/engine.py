@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stt_core import modeldir
+from stt_core import memory, modeldir
 from stt_core.audio import SAMPLE_RATE, AudioSource
 from stt_core.engine import (
     Capabilities,
@@ -102,6 +102,8 @@ class FasterWhisper:
 
     def load(self, model: str) -> None:
         folder = modeldir.verified(self._models, model)
+        if self._device == "cpu":
+            memory.require(modeldir.size(self._models, model), f"the model {model}")
         self._loaded = Whisper(folder, self._device, self._compute_type, self._threads)
 
     def group(self, window: Window) -> Hashable:
