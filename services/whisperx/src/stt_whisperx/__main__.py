@@ -1,0 +1,44 @@
+"""The service: `python -m stt_whisperx`; with the argument `openapi` it prints its OpenAPI document."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stt_core import cores
+from stt_core.kind import Kind
+from stt_core.server import main
+from stt_core.settings import Settings
+from stt_faster_whisper.engine import FasterWhisper
+from stt_whisperx.engine import WhisperX
+from stt_whisperx.settings import from_environment
+from stt_whisperx.stages import stages
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from stt_core.models import Models
+    from stt_core.scheduler import Scheduler
+
+TITLE = "Greffier: WhisperX"
+LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers", "whisperx")
+
+
+def kind(settings: Settings) -> Kind:
+    threads = cores.available()
+    shared = stages(settings, from_environment(), threads)
+
+    def engine() -> WhisperX:
+        whisper = FasterWhisper(settings.models_dir, settings.device, settings.compute_type, threads)
+        return WhisperX(whisper, shared)
+
+    return Kind(TITLE, engine, _routers, shared.status, LIBRARIES)
+
+
+def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+    from stt_whisperx import routes  # the web framework is slow to import
+
+    return (routes.router(scheduler, models, settings),)
+
+
+if __name__ == "__main__":
+    main(kind, sys.argv[1:])

@@ -1,0 +1,148 @@
+"""Whisper, and what needs its whole text: exact word times, and who spoke."""
+
+import logging
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_core.audio import AudioSource
+from stt_core.engine import (
+    Capabilities,
+    Engine,
+    Options,
+    Progress,
+    Segment,
+    SpeakerOptions,
+    Transcript,
+    Voice,
+    Window,
+    WindowResult,
+    join,
+)
+from stt_core.errors import SpeakersUnavailable
+from stt_whisperx.sound import Sound, decoded
+from stt_whisperx.speakers.protocol import DiarizationUnavailable
+from stt_whisperx.stages import Stages
+
+log = logging.getLogger("stt")
+
+
+class WhisperX:
+    """One model in memory, with the stages that all models share."""
+
+    def __init__(self, whisper: Engine, stages: Stages) -> None:
+        self._whisper = whisper
+        self._stages = stages
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self._whisper.capabilities, speakers=True, apart=True)
+
+    def load(self, model: str) -> None:
+        self._whisper.load(model)
+
+    def group(self, window: Window) -> Hashable:
+        """As Whisper's. Raises SpeakersUnavailable before anything is done that would be for nothing."""
+        speakers = window.options.speakers
+        if speakers is not None and speakers.required:
+            try:
+                self._stages.check()
+            except DiarizationUnavailable as error:
+                raise SpeakersUnavailable(str(error)) from error
+        return self._whisper.group(_timed(window))
+
+    def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+        return self._whisper.run([_timed(window) for window in windows])
+
+    def finish(
+        self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
+    ) -> Transcript:
+        transcript = join(audio, results, options)
+        if not transcript.segments or not (options.word_times or options.speakers):
+            return transcript
+        try:
+            with decoded(_Watched(audio, transcript.duration, progress)) as sound:
+                return self._refined(sound, transcript, options, progress)
+        finally:
+            self._stages.tidy()
+
+    def _refined(
+        self, sound: Sound, transcript: Transcript, options: Options, progress: Progress
+    ) -> Transcript:
+        segments, warnings = transcript.segments, list[str]()
+        # The words of a translation were never said.
+        if options.word_times and transcript.language and options.task == "transcribe":
+            try:
+                segments = self._aligned(sound, segments, transcript.language, progress)
+            except MemoryError:
+                warnings.append(
+                    "The memory does not suffice to find the words in the sound; their times are rough."
+                )
+        if options.speakers is not None:
+            try:
+                segments = self._told_apart(sound, segments, options.speakers, options.voices, progress)
+            except DiarizationUnavailable as error:
+                if options.speakers.required:
+                    raise SpeakersUnavailable(str(error)) from error
+                warnings.append(str(error))
+        if not options.word_times:
+            segments = tuple(replace(segment, words=()) for segment in segments)
+        return replace(transcript, segments=segments, warnings=tuple(warnings))
+
+    def _aligned(
+        self, sound: Sound, segments: Sequence[Segment], language: str, progress: Progress
+    ) -> tuple[Segment, ...]:
+        progress("aligning", 0)
+        aligner = self._stages.aligner(language)
+        return aligner.align(sound, segments, lambda share: progress("aligning", share))
+
+    def _told_apart(
+        self,
+        sound: Sound,
+        segments: Sequence[Segment],
+        asked: SpeakerOptions,
+        voices: Sequence[Voice],
+        progress: Progress,
+    ) -> tuple[Segment, ...]:
+        """The segments by speaker. Raises DiarizationUnavailable, and BadRequest for a voice's clip."""
+        # Slow to import, and wanted only here.
+        from stt_whisperx.speakers.assign import assigned
+        from stt_whisperx.speakers.voices import embedded, matched
+
+        progress("diarizing", 0)
+        diarizer = self._stages.diarizer()
+        known = [(voice.name, embedded(voice, diarizer)) for voice in voices]
+        diarization = diarizer.diarize(
+            sound, asked.least, asked.most, lambda share: progress("diarizing", share)
+        )
+        return assigned(segments, diarization, matched(diarization, known))
+
+
+class _Watched:
+    """A source that is read once more; `progress` is told, and may end it."""
+
+    def __init__(self, audio: AudioSource, duration: float, progress: Progress) -> None:
+        self._audio = audio
+        self._whole = duration
+        self._progress = progress
+
+    @property
+    def duration(self) -> float:
+        return self._audio.duration
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        for block in self._audio.blocks():
+            self._progress("decoding", self.duration / max(self._whole, 1e-3))
+            yield block
+
+    def close(self) -> None:
+        self._audio.close()
+
+
+def _timed(window: Window) -> Window:
+    """With word times where speakers are asked for: they are told apart between words."""
+    if window.options.speakers is None or window.options.word_times:
+        return window
+    return replace(window, options=replace(window.options, word_times=True))

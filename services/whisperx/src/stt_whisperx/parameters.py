@@ -1,0 +1,79 @@
+"""What a client of /transcribe may ask for, and what the engine is asked for it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from stt_core import languages
+from stt_core.engine import Capabilities, Options, SpeakerOptions
+from stt_core.errors import BadRequest
+
+SPEAKERS = 60
+"""The most that may be asked for."""
+
+Diarize = Literal["false", "true", "auto", "channels"]
+TRUE, FALSE = ("1", "yes", "on"), ("0", "no", "off")
+
+
+def _diarize(value: object) -> object:
+    text = str(value).strip().lower()
+    return "true" if text in TRUE else "false" if text in FALSE else text
+
+
+Count = Annotated[int | None, Field(ge=1, le=SPEAKERS)]
+
+
+class TranscribeForm(BaseModel):
+    """Everything in the form of /transcribe but the file. Empty fields count as left out."""
+
+    model: str = Field("", description="A name from /v1/models, such as `base`; left out, the service's own.")
+    language: str = Field("", description="ISO 639-1 code such as `fr`; left out, it is detected.")
+    diarize: Annotated[Diarize, BeforeValidator(_diarize)] = Field(
+        "false",
+        description="Who speaks. `true`: or an error; `auto`: or a warning; `channels`: each channel of the "
+        "file is one speaker.",
+    )
+    min_speakers: Count = Field(None, description="With diarize=true or auto.")
+    max_speakers: Count = Field(None, description="With diarize=true or auto.")
+    num_speakers: Count = Field(None, description="Exactly so many, where that is known.")
+    align: bool = Field(True, description="Words with exact times.")
+    response_format: Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] = "json"
+
+    def options(self, capabilities: Capabilities) -> Options:
+        """What the engine is asked. Raises BadRequest for what contradicts itself, and unknown languages."""
+        language = None
+        if self.language:
+            language = languages.code(self.language)
+            if language not in capabilities.languages:
+                known = ", ".join(capabilities.languages)
+                raise BadRequest(
+                    f"The model does not know the language {self.language[:40]!r}; it knows {known}.",
+                    param="language",
+                )
+        speakers = self._speakers()
+        if self.response_format == "diarized_json" and self.diarize == "false":
+            raise BadRequest("response_format=diarized_json needs diarize.", param="diarize")
+        return Options(language=language, word_times=self.align, speakers=speakers)
+
+    def _speakers(self) -> SpeakerOptions | None:
+        counts = {
+            "min_speakers": self.min_speakers,
+            "max_speakers": self.max_speakers,
+            "num_speakers": self.num_speakers,
+        }
+        given = [name for name, count in counts.items() if count is not None]
+        if self.diarize in ("false", "channels"):
+            if given:
+                raise BadRequest(f"{given[0]} needs diarize=true or auto.", param=given[0])
+            return None
+        least, most, exact = counts.values()
+        if least is not None and most is not None and least > most:
+            raise BadRequest(
+                f"min_speakers={least} is more than max_speakers={most}.", param="min_speakers"
+            )
+        if exact is not None and not (least or exact) <= exact <= (most or exact):
+            raise BadRequest(
+                f"num_speakers={exact} is not between min_speakers and max_speakers; it is enough alone.",
+                param="num_speakers",
+            )
+        return SpeakerOptions(exact or least, exact or most, required=self.diarize == "true")
