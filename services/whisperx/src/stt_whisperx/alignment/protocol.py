@@ -23,3 +23,7 @@ class Aligner(Protocol):
         that cannot be found in the sound keeps its place between its neighbours. Words are in order and
         do not overlap. progress: told of the share that is done; what it raises ends the work.
         """
+
+
+class AlignmentUnavailable(Exception):
+    """A language's aligner cannot be had; the message is a sentence that says why and what to do."""

@@ -1,0 +1,91 @@
+"""From times that an aligner found to words in order. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+
+from stt_core.engine import Segment, Word
+
+Interval = tuple[float, float]
+"""Start and end of a word, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Words [first, last) of a file, said within [start, end) seconds of it."""
+
+    first: int
+    last: int
+    start: float
+    end: float
+
+
+def words_of(segments: Iterable[Segment]) -> list[Word]:
+    return [word for segment in segments for word in segment.words]
+
+
+def shifted(times: Interval, starts: float, ends: float) -> Interval:
+    """An interval with a bias taken from its start and its end, in seconds; it keeps its middle in it."""
+    start, end = times
+    middle = (start + end) / 2
+    return min(start - starts, middle), max(end - ends, middle)
+
+
+def placed(segments: Sequence[Segment], times: Sequence[Interval | None], end: float) -> tuple[Segment, ...]:
+    """The segments with their words at those times, one for each word of all segments.
+
+    A word without a time stays where it was, so far as that is between its neighbours. Words come out in
+    order, without overlap and in [0, end]; where two overlap, they meet in the middle of it.
+    """
+    words = words_of(segments)
+    ordered = iter(
+        _ordered([time or (word.start, word.end) for word, time in zip(words, times, strict=True)], end)
+    )
+    return tuple(_timed(segment, list(islice(ordered, len(segment.words)))) for segment in segments)
+
+
+def stretches(
+    times: Sequence[Interval], limit: float, pause: float, margin: float, end: float
+) -> list[Stretch]:
+    """Words that are aligned together: cut at each pause of so many seconds, and else at the longest there is
+    until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
+    gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(times)]
+    left, runs = [(0, len(times))] if times else [], []
+    while left:
+        first, last = left.pop()
+        cut = max(range(first, last - 1), key=gaps.__getitem__, default=None)
+        if cut is None or (gaps[cut] < pause and times[last - 1][1] - times[first][0] <= limit):
+            runs.append((first, last))
+        else:
+            left += [(cut + 1, last), (first, cut + 1)]
+    return [
+        Stretch(
+            first,
+            last,
+            max(0.0, times[first][0] - min(margin, gaps[first - 1] / 2 if first else margin)),
+            min(end, times[last - 1][1] + min(margin, gaps[last - 1] / 2 if last < len(times) else margin)),
+        )
+        for first, last in runs
+    ]
+
+
+def _ordered(times: Sequence[Interval], end: float) -> list[Interval]:
+    ordered: list[Interval] = []
+    floor = 0.0
+    for place, (start, stop) in enumerate(times):
+        ahead = times[place + 1][0] if place + 1 < len(times) else end
+        if ahead < stop:
+            stop = max(start, (ahead + stop) / 2)
+        start = min(max(start, floor), end)
+        floor = min(max(start, stop), end)
+        ordered.append((start, floor))
+    return ordered
+
+
+def _timed(segment: Segment, times: Sequence[Interval]) -> Segment:
+    if not times:
+        return segment
+    words = tuple(
+        replace(word, start=start, end=stop) for word, (start, stop) in zip(segment.words, times, strict=True)
+    )
+    return replace(segment, start=words[0].start, end=words[-1].end, words=words)

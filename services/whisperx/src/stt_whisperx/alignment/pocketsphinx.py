@@ -1,0 +1,137 @@
+"""English words in the sound, by pocketsphinx's forced alignment; its package brings the model."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import accumulate, groupby, pairwise
+from typing import Any
+
+import numpy as np
+
+from stt_core.audio import SAMPLE_RATE
+from stt_core.engine import Segment, Word
+from stt_whisperx.alignment.attention import unbiased
+from stt_whisperx.alignment.placing import Interval, Stretch, placed, shifted, stretches, words_of
+from stt_whisperx.alignment.pronouncing import sounds
+from stt_whisperx.alignment.spoken import spoken
+from stt_whisperx.sound import Sound
+
+LIMIT = 20.0
+"""Seconds that are aligned at once, so far as the text lets itself be cut."""
+LONGEST = 40.0
+"""Seconds beyond which a stretch is left as it was: no such word was ever said."""
+PAUSE = 1.0
+"""Seconds without a word in which nothing is looked for."""
+MARGIN = 0.4
+"""Seconds searched around a stretch: cross-attention may be so far off."""
+FRAMES = 100
+"""A second, in the decoder's frames."""
+NEW_WORDS = 10_000
+"""Words that a decoder learns before it is made anew, so that it does not grow for ever."""
+
+STARTS, ENDS = 0.0, 0.0
+
+_VARIANT = re.compile(r"\(\d+\)$")
+
+
+class PocketSphinx:
+    """The acoustic model in memory, about 40 MB."""
+
+    name = "pocketsphinx"
+
+    def __init__(self) -> None:
+        self._decoder = _decoder()
+        self._learnt = 0
+
+    def align(
+        self, sound: Sound, segments: Sequence[Segment], progress: Callable[[float], None]
+    ) -> tuple[Segment, ...]:
+        words = words_of(segments)
+        rough = [unbiased((word.start, word.end)) for word in words]
+        times: list[Interval] = list(rough)
+        for stretch in stretches(rough, LIMIT, PAUSE, MARGIN, sound.duration):
+            self._find(sound, words, stretch, times)
+            progress(stretch.last / len(words))
+        return placed(segments, times, sound.duration)
+
+    def _find(self, sound: Sound, words: Sequence[Word], stretch: Stretch, times: list[Interval]) -> None:
+        """Put the times of what is found in a stretch into `times`; where nothing is, in its two halves."""
+        own = words[stretch.first : stretch.last]
+        if stretch.end - stretch.start > LONGEST or not (spans := _said(own)):
+            return
+        found = self._aligned(sound, stretch, [word for _, _, said in spans for word in said])
+        if found is None:
+            within = times[stretch.first : stretch.last]
+            for half in stretches(within, (stretch.end - stretch.start) / 2, PAUSE, MARGIN, sound.duration):
+                if 1 < half.last - half.first < len(own):
+                    self._find(sound, words, _moved(half, stretch.first), times)
+            return
+        ends = list(accumulate(len(said) for _, _, said in spans))
+        for (first, last, said), end in zip(spans, ends, strict=True):
+            part = found[end - len(said) : end]
+            whole = part[0][0], part[-1][1]
+            times[stretch.first + first : stretch.first + last] = _shares(own[first:last], whole)
+
+    def _aligned(self, sound: Sound, stretch: Stretch, said: Sequence[str]) -> list[Interval] | None:
+        """The times of each of these words, or None where they do not fit the sound."""
+        first, last = round(stretch.start * SAMPLE_RATE), round(stretch.end * SAMPLE_RATE)
+        samples = sound.between(first, last)
+        self._learn(said)
+        decoder = self._decoder
+        decoder.set_align_text(" ".join(said))
+        decoder.start_utt()
+        decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), no_search=False, full_utt=True)
+        decoder.end_utt()
+        found = [
+            (_VARIANT.sub("", one.word), one.start_frame / FRAMES, (one.end_frame + 1) / FRAMES)
+            for one in decoder.seg() or ()
+            if one.word[0] not in "<["
+        ]
+        if [word for word, _, _ in found] != list(said):
+            return None
+        at = first / SAMPLE_RATE
+        return [shifted((at + start, at + end), STARTS, ENDS) for _, start, end in found]
+
+    def _learn(self, said: Sequence[str]) -> None:
+        new = {word for word in said if self._decoder.lookup_word(word) is None}
+        if self._learnt + len(new) > NEW_WORDS:
+            self._decoder, self._learnt = _decoder(), 0
+            new = {word for word in said if self._decoder.lookup_word(word) is None}
+        for word in sorted(new):
+            self._decoder.add_word(word, sounds(word), False)
+        self._learnt += len(new)
+
+
+def _decoder() -> Any:
+    from pocketsphinx import Decoder
+
+    return Decoder(samprate=SAMPLE_RATE, lm=None, bestpath=False, loglevel="FATAL")
+
+
+def _moved(stretch: Stretch, by: int) -> Stretch:
+    return Stretch(stretch.first + by, stretch.last + by, stretch.start, stretch.end)
+
+
+def _said(words: Sequence[Word]) -> list[tuple[int, int, list[str]]]:
+    """Words [first, last) and what is said for them. Parts of a number that Whisper cut go together."""
+    number = 0
+    together = []
+    for word in words:
+        number += word.text.startswith(" ")
+        together.append(number)
+    runs = [[place for place, _ in run] for _, run in groupby(enumerate(together), key=lambda one: one[1])]
+    spans = []
+    for run in runs:
+        text = "".join(words[place].text for place in run)
+        parts = [run] if any(letter.isdigit() for letter in text) else [[place] for place in run]
+        for part in parts:
+            if said := spoken("".join(words[place].text for place in part)):
+                spans.append((part[0], part[-1] + 1, said))
+    return spans
+
+
+def _shares(words: Sequence[Word], whole: Interval) -> list[Interval]:
+    """The interval cut by the words' numbers of letters."""
+    start, end = whole
+    ends = list(accumulate(len(word.text) for word in words))
+    edges = [start, *(start + (end - start) * part / max(1, ends[-1]) for part in ends)]
+    return list(pairwise(edges))
