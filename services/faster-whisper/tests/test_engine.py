@@ -9,7 +9,8 @@ from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.engine import Options, Samples, Span, Window, WindowResult
 from stt_faster_whisper import alignment, decoding
-from stt_faster_whisper.engine import UNSURE, FasterWhisper
+from stt_faster_whisper.engine import FasterWhisper
+from stt_faster_whisper.windowed import UNSURE
 
 
 def window(samples: np.ndarray[tuple[int], np.dtype[np.int16]], **asked: object) -> Window:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from stt_core.engine import Logprob, Word
-from stt_faster_whisper.decoding import Slice
+from stt_faster_whisper.model import Windows
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND
 
 PREPENDED = "\"'“¿([{-"
@@ -20,10 +20,6 @@ _PLAIN = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 _OTHER = [byte for byte in range(256) if byte not in _PLAIN]
 BYTES = {chr(byte): byte for byte in _PLAIN} | {chr(256 + place): byte for place, byte in enumerate(_OTHER)}
 """What each letter of a token in the vocabulary stands for (GPT-2's byte-level alphabet)."""
-
-
-Windows = Sequence[Sequence[Slice]]
-"""The slices of some windows; no window is empty."""
 
 
 class Aligner:

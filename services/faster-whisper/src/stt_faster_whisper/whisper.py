@@ -1,7 +1,6 @@
 """What is used of faster-whisper, with types: encode, detect the language, decode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,13 @@ from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import Aligner
 from stt_faster_whisper.decoding import Decoding
+from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
-BEST_OF = 5
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-CONTEXT = 448
-"""Tokens that Whisper's decoder holds, prompt included."""
-PROMPT = CONTEXT // 2 - 1
-"""Tokens that prompt and hotwords may take of it."""
 LANES = 2
 """Forwards at the same time: a clip does not wait for a batch of a long file. They share the weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What stands before a window's text: its language, what is made of it, and the context's tokens."""
-
-    language: str
-    task: Task
-    context: tuple[int, ...]
 
 
 class Whisper:
@@ -55,6 +41,7 @@ class Whisper:
         except (RuntimeError, ValueError, OSError) as error:
             message = f"{folder} cannot be loaded on {device} as {compute_type}: {error}"
             raise StartError(message) from error
+        self.lanes = LANES
         self.languages: tuple[str, ...] = tuple(self._library.supported_languages)
         self.multilingual: bool = self._library.model.is_multilingual
         self._tokenizers: dict[tuple[str, Task], Any] = {}
@@ -89,9 +76,7 @@ class Whisper:
         tokenizer = self._tokenizer("en")
         words: list[int] = tokenizer.encode(" " + hotwords.strip()) if hotwords.strip() else []
         before: list[int] = tokenizer.encode(" " + prompt.strip()) if prompt.strip() else []
-        words = words[: PROMPT // 2 if before else PROMPT]
-        before = before[len(before) - min(len(before), PROMPT - len(words)) :]
-        return (tokenizer.sot_prev, *words, *before) if words or before else ()
+        return context(tokenizer.sot_prev, before, words)
 
     def decode(
         self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool
