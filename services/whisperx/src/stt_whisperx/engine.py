@@ -74,12 +74,8 @@ class WhisperX:
         segments, warnings = transcript.segments, list[str]()
         # The words of a translation were never said.
         if options.word_times and transcript.language and options.task == "transcribe":
-            try:
-                segments = self._aligned(sound, segments, transcript.language, progress)
-            except MemoryError:
-                warnings.append(
-                    "The memory does not suffice to find the words in the sound; their times are rough."
-                )
+            segments, warning = self._aligned(sound, segments, transcript.language, progress)
+            warnings += [warning] if warning else []
         if options.speakers is not None:
             try:
                 segments = self._told_apart(sound, segments, options.speakers, options.voices, progress)
@@ -93,10 +89,11 @@ class WhisperX:
 
     def _aligned(
         self, sound: Sound, segments: Sequence[Segment], language: str, progress: Progress
-    ) -> tuple[Segment, ...]:
+    ) -> tuple[tuple[Segment, ...], str]:
+        """The segments with their words where they are said, and what is to be told of that."""
         progress("aligning", 0)
-        aligner = self._stages.aligner(language)
-        return aligner.align(sound, segments, lambda share: progress("aligning", share))
+        aligner, warning = self._stages.aligner(language)
+        return aligner.align(sound, segments, lambda share: progress("aligning", share)), warning
 
     def _told_apart(
         self,

@@ -68,9 +68,7 @@ class TranscribeForm(BaseModel):
             return None
         least, most, exact = counts.values()
         if least is not None and most is not None and least > most:
-            raise BadRequest(
-                f"min_speakers={least} is more than max_speakers={most}.", param="min_speakers"
-            )
+            raise BadRequest(f"min_speakers={least} is more than max_speakers={most}.", param="min_speakers")
         if exact is not None and not (least or exact) <= exact <= (most or exact):
             raise BadRequest(
                 f"num_speakers={exact} is not between min_speakers and max_speakers; it is enough alone.",

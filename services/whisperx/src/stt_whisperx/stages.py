@@ -2,13 +2,16 @@
 
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import ctranslate2
 
 from stt_core import memory
 from stt_core.settings import Settings as CoreSettings
+from stt_whisperx.alignment.attention import Attention
 from stt_whisperx.alignment.choose import Aligners
-from stt_whisperx.alignment.protocol import Aligner
+from stt_whisperx.alignment.protocol import Aligner, AlignmentUnavailable
 from stt_whisperx.settings import Stages as Settings
 from stt_whisperx.speakers.choose import Diarizers
 from stt_whisperx.speakers.protocol import Diarizer
@@ -23,20 +26,22 @@ are wanted by every request, the stages by some."""
 class Stages:
     """Each is loaded when it is first wanted. One thread makes every call but `check` and `status`.
 
+    languages: those that may have an aligner of their own.
     budget: bytes that the process may hold when a request is done; beyond them the stages are put away. None
         for any.
     """
 
     def __init__(
         self,
-        aligners: Callable[[], Aligners],
+        aligners: Aligners,
         diarizers: Diarizers,
+        languages: Iterable[str],
         budget: int | None,
         resident: Callable[[], int] = memory.resident,
     ) -> None:
-        self._make_aligners = aligners
-        self._aligners = aligners()
+        self._aligners = aligners
         self._diarizers = diarizers
+        self._languages = sorted(languages)
         self._budget = budget
         self._resident = resident
 
@@ -44,8 +49,12 @@ class Stages:
         """Raises DiarizationUnavailable where it is known already that nobody can tell speakers apart."""
         self._diarizers.check()
 
-    def aligner(self, language: str) -> Aligner:
-        return self._aligners.of(language)
+    def aligner(self, language: str) -> tuple[Aligner, str]:
+        """The aligner of a language, and why it is not the one that is set for it; empty where it is."""
+        try:
+            return self._aligners.of(language), ""
+        except AlignmentUnavailable as error:
+            return self._aligners.instead(language), str(error)
 
     def diarizer(self) -> Diarizer:
         """Raises DiarizationUnavailable."""
@@ -56,25 +65,30 @@ class Stages:
         if self._budget is None or self._resident() <= self._budget:
             return
         log.info("aligners and diarizer put away: the process holds more than %d bytes", self._budget)
-        self._aligners = self._make_aligners()
+        self._aligners.clear()
         self._diarizers.put_away()
         gc.collect()
         memory.trim()
 
     def status(self) -> Mapping[str, Any]:
-        """For /status: the diarizer, and the aligner of each language that has one of its own."""
+        """For /status: the diarizer, and the aligner of each language that has not that of all others."""
         state = "loaded" if self._diarizers.loaded else "unloaded"
         return {
             "diarizer": {"name": self._diarizers.name, "state": state},
-            "aligners": dict(self._aligners.names()),
+            "aligners": {language: self._aligners.chosen(language) for language in self._languages}
+            | {"other": Attention.name},
         }
 
 
 def stages(core: CoreSettings, own: Settings, threads: int) -> Stages:
     """Those of a service."""
     allowed = memory.limit()
+    device = core.device
+    if device == "auto":  # as CTranslate2 decides for the model
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     return Stages(
-        lambda: Aligners(core.models_dir, own.align_models),
-        Diarizers(core.models_dir, own, threads, core.device),
+        Aligners(core.models_dir, own.align_models, device),
+        Diarizers(core.models_dir, own, threads, device),
+        {"en", *own.align_models},
         core.memory_budget or (allowed and int(allowed * SHARE)),
     )

@@ -18,7 +18,7 @@ NEEDED = {"open": 500_000_000, "pyannote": 1_200_000_000}
 class Diarizers:
     """Says which diarizer is the service's, and keeps it once it is loaded.
 
-    device: `cpu`, `cuda`, or `auto` for the best there is.
+    device: `cpu`, `cuda` or another of PyTorch's.
     """
 
     def __init__(self, models_dir: Path, settings: Stages, threads: int, device: str) -> None:
@@ -93,15 +93,4 @@ class Diarizers:
             return OpenDiarizer(self._models / OPEN.replace("/", "--"), self._threads)
         from stt_whisperx.speakers.pyannote import PyannoteDiarizer
 
-        return PyannoteDiarizer(
-            self._gated, self._settings.diarization_model, self._threads, _device(self._device)
-        )
-
-
-def _device(asked: str) -> str:
-    """As PyTorch calls it."""
-    if asked != "auto":
-        return asked
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+        return PyannoteDiarizer(self._gated, self._settings.diarization_model, self._threads, self._device)
