@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -11,7 +10,10 @@ Labels = NDArray[np.int64]
 DISTANCE = 0.6
 """Cosine distance, on average between the embeddings of two clusters, from which they are two speakers."""
 SMALLEST = 4.0
-"""Seconds of speech below which a cluster is not a speaker, but strays of others."""
+"""Seconds of embedded speech below which a cluster is no speaker, but strays of others.
+
+Windows overlap, so that a second of the recording counts four times.
+"""
 SMALLEST_SHARE = 0.1
 """The same as a share of all speech, for short recordings: the less of the two counts."""
 MOST_POINTS = 1500
@@ -41,15 +43,20 @@ def centroids(voices: Floats, seconds: NDArray[np.float64], labels: Labels, coun
     return means
 
 
-def assigned(likeness: Floats) -> Labels:
-    """The speaker of each of the voices heard in one window: shape (voices,), of shape (voices, speakers).
+def assigned(likeness: Floats, seconds: NDArray[np.float64], apart: NDArray[np.bool_]) -> Labels:
+    """The speaker of each of a few voices: shape (voices,).
 
-    Two voices of a window are two speakers while there are speakers enough.
+    likeness: of the voices to each speaker, (voices, speakers). seconds: heard of each; who was heard longer
+    is told first. apart: which voices are two people's, (voices, voices), while there are speakers enough.
     """
     labels: Labels = likeness.argmax(1)
-    if len(np.unique(labels)) < len(labels):
-        rows, columns = linear_sum_assignment(likeness, maximize=True)
-        labels[rows] = columns
+    told: list[int] = []
+    for voice in np.argsort(-seconds, kind="stable").tolist():
+        others = {int(labels[other]) for other in told if apart[voice, other]}
+        free = [speaker for speaker in range(likeness.shape[1]) if speaker not in others]
+        if free:
+            labels[voice] = free[int(likeness[voice, free].argmax())]
+        told.append(voice)
     return labels
 
 

@@ -1,7 +1,7 @@
 """A voice as a vector: CAM++, trained by 3D-Speaker on 200,000 speakers of Chinese and English.
 
 The network: Wang et al., "CAM++: a fast and efficient network for speaker verification using context-aware
-masking", Interspeech 2023; weights Apache-2.0. Batch normalisations that follow a convolution are folded into it.
+masking", Interspeech 2023; weights Apache-2.0. Batch normalisations that follow a convolution are folded in.
 """
 
 from collections.abc import Mapping

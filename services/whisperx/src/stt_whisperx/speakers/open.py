@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SEGMENTATION = "segmentation.pt"
 EMBEDDING = "embedding.pt"
 TELLING = 1.0
-"""Seconds that somebody must speak alone in a window, for the voice to count in finding the speakers."""
+"""Seconds that somebody must speak alone at a stretch, for the voice to count in finding the speakers."""
 SHORTEST_VOICE = 1.0
 """Seconds of speech that a reference clip needs."""
 
@@ -49,13 +49,11 @@ class OpenDiarizer:
 
         heard = networks.listen(sound, progress)
         speakers, voices = _speakers(heard, least, most)
-        said = turns(heard.classes, heard.starts, speakers, alone=False)
-        one = turns(heard.classes, heard.starts, speakers, alone=True)
+        said = turns(heard.activity, heard.starts, heard.pieces, speakers, alone=False)
+        one = turns(heard.activity, heard.starts, heard.pieces, speakers, alone=True)
         order = list(dict.fromkeys(turn.speaker for turn in said))
         return Diarization(
-            _renumbered(said, order),
-            _renumbered(one, order),
-            tuple(voices[speaker] for speaker in order),
+            _renumbered(said, order), _renumbered(one, order), tuple(voices[speaker] for speaker in order)
         )
 
     def voice(self, samples: Samples) -> Embedding | None:
@@ -74,8 +72,8 @@ class OpenDiarizer:
                     self._networks = Networks(self._folder / SEGMENTATION, self._folder / EMBEDDING)
                 except Exception as error:
                     raise DiarizationUnavailable(
-                        f"Speakers cannot be told apart: the open diarizer's weights in {self._folder} cannot "
-                        f"be read ({type(error).__name__}); run `cli.py deploy`, which fetches them again."
+                        f"Speakers cannot be told apart: the open diarizer's weights in {self._folder} "
+                        f"cannot be read ({type(error).__name__}); run `cli.py deploy`, which fetches them."
                     ) from error
             return self._networks
 
@@ -83,26 +81,28 @@ class OpenDiarizer:
 def _speakers(
     heard: "Heard", least: int | None, most: int | None
 ) -> tuple[NDArray[np.int64], list[Embedding | None]]:
-    """Who the voices of each window are, of shape (windows, LOCALS), -1 for nobody; each speaker's voice."""
+    """Whose each piece is, of shape (pieces,), and each speaker's voice."""
     from stt_whisperx.speakers.clustering import assigned, centroids, speakers
-    from stt_whisperx.speakers.timeline import LOCALS
 
-    owners = np.full((len(heard.starts), LOCALS), -1, np.int64)
-    if not len(heard.voices):
-        return owners, []
+    if not len(heard.pieces):
+        return np.zeros(0, np.int64), []
     telling = heard.seconds >= TELLING
     if not telling.any():
         telling[:] = True
-    labels = speakers(heard.voices[telling], np.maximum(heard.seconds[telling], 0.1), least, most)
+    voices, seconds = heard.voices[telling], np.maximum(heard.seconds[telling], 0.1)
+    labels = speakers(voices, seconds, least, most)
     count = int(labels.max()) + 1
-    known = centroids(heard.voices[telling], heard.seconds[telling], labels, count)
+    known = centroids(voices, seconds, labels, count)
     likeness = heard.voices @ known.T
-    edges = np.flatnonzero(np.diff(heard.owners[:, 0], prepend=-1, append=-1))
+    whose = np.zeros(len(heard.pieces), np.int64)
+    edges = np.flatnonzero(np.diff(heard.pieces[:, 0], prepend=-1, append=-1))
     for first, last in pairwise(edges):
-        window, numbers = heard.owners[first, 0], heard.owners[first:last, 1]
-        owners[window, numbers] = assigned(likeness[first:last])
-    alone = np.bincount(labels, heard.seconds[telling], count)
-    return owners, [known[k] if alone[k] >= SHORTEST_VOICE else None for k in range(count)]
+        number, start, stop = heard.pieces[first:last, 1:].T
+        together = (start[:, None] < stop) & (start < stop[:, None])
+        apart = together & (number[:, None] != number)
+        whose[first:last] = assigned(likeness[first:last], heard.seconds[first:last], apart)
+    alone = np.bincount(labels, seconds, count)
+    return whose, [known[speaker] if alone[speaker] >= SHORTEST_VOICE else None for speaker in range(count)]
 
 
 def _renumbered(turns: list[Turn], order: list[int]) -> tuple[Turn, ...]:

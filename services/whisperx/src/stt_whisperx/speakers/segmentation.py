@@ -1,8 +1,8 @@
 """Who speaks when within ten seconds: pyannote's segmentation-3.0, for up to three speakers, two at a time.
 
 The network is PyanNet (Bredin, "pyannote.audio 2.1 speaker diarization pipeline", Interspeech 2023; MIT):
-learned band-pass filters, convolutions, four bidirectional LSTMs, two linear layers. Its classes are a powerset
-of the speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023).
+learned band-pass filters, convolutions, four bidirectional LSTMs, two linear layers. Its classes are a
+powerset of the speakers (Plaquet and Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023).
 """
 
 import math
@@ -42,7 +42,7 @@ class Segmentation:
         self._classifier = (weights["classifier.weight"], weights["classifier.bias"])
 
     def __call__(self, windows: Tensor) -> Tensor:
-        """Log-probabilities of the classes: shape (windows, FRAMES, 7), of shape (windows, WINDOW)."""
+        """Probabilities of the classes: shape (windows, FRAMES, 7), of shape (windows, WINDOW)."""
         x = F.instance_norm(windows[:, None], weight=self._input[0], bias=self._input[1])
         x = F.conv1d(x, self._filters, stride=10).abs_()
         x = F.leaky_relu_(
@@ -54,7 +54,7 @@ class Segmentation:
         x, _ = self._lstm(x.transpose(1, 2).contiguous())
         for layer in self._linear:
             x = F.leaky_relu_(F.linear(x, *layer))
-        return F.log_softmax(F.linear(x, *self._classifier), -1)
+        return F.softmax(F.linear(x, *self._classifier), -1)
 
 
 def band_passes(low: Tensor, band: Tensor) -> Tensor:
