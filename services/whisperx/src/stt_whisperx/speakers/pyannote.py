@@ -78,7 +78,7 @@ class PyannoteDiarizer:
         ) -> None:
             if total and completed is not None and step in STAGES:
                 begin, end = STAGES[step]
-                progress(begin + (end - begin) * min(1.0, completed / total))
+                progress(float(begin + (end - begin) * min(1.0, completed / total)))
 
         with _waveform(sound) as waveform:
             file = {"waveform": waveform, "sample_rate": SAMPLE_RATE}
@@ -117,7 +117,7 @@ class PyannoteDiarizer:
                 f"{folder / CONFIG} cannot be read as the configuration of a pyannote pipeline; {_remedy()}"
             ) from error
         for part, wanted in parts.items():
-            params[part] = str(self._part(folder, part, str(wanted)))
+            params[part] = {"checkpoint": str(self._part(folder, part, str(wanted)))}
         return dict(config)
 
     def _part(self, folder: Path, part: str, wanted: str) -> Path:
@@ -139,7 +139,7 @@ class PyannoteDiarizer:
         """A folder that is there, and as it was fetched if the kit did so."""
         if not folder.is_dir():
             raise DiarizationUnavailable(_missing(name, folder))
-        if (folder / modeldir.RECORD).exists() or folder.name == name.replace("/", "--"):
+        if folder.name == name.replace("/", "--"):
             try:
                 return modeldir.verified(folder.parent, name)
             except StartError as error:
