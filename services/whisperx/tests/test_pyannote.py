@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pipelines
 import pytest
-import talks
 import yaml
+from whisperx_process import OPEN, conversation, turns
+from whisperx_process import models as fetched
 
-from stt_core.contract.service import required
+from stt_core.contract import sounds
 from stt_whisperx.sound import Sound
 from stt_whisperx.speakers.protocol import Diarization, DiarizationUnavailable
 from stt_whisperx.speakers.pyannote import PyannoteDiarizer
@@ -21,7 +22,11 @@ BEGIN, END = 6.5, 18.5
 
 
 def weights() -> Path:
-    return required("STT_TEST_MODELS") / "greffier--open-diarization"
+    return fetched() / OPEN.replace("/", "--")
+
+
+def part(start: float, end: float) -> Sound:
+    return Sound(sounds.samples(conversation())[round(start * sounds.RATE) : round(end * sounds.RATE)])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def community(models: Path) -> PyannoteDiarizer:
 
 
 def diarizer(models: Path, name: str) -> PyannoteDiarizer:
-    return PyannoteDiarizer(models / name.replace("/", "--"), name, 2, "cpu")
+    return PyannoteDiarizer(models / name.replace("/", "--"), name, 1, "cpu")
 
 
 def error_rate(found: Diarization) -> float:
@@ -58,9 +63,9 @@ def error_rate(found: Diarization) -> float:
     from pyannote.metrics.diarization import DiarizationErrorRate
 
     truth, told = Annotation(), Annotation()
-    for number, turn in enumerate(talks.turns()):
-        if turn.start < END:
-            truth[Segment(turn.start - BEGIN, min(END, turn.end) - BEGIN), number] = turn.speaker
+    for number, (start, end, speaker) in enumerate(turns()):
+        if start < END:
+            truth[Segment(start - BEGIN, min(END, end) - BEGIN), number] = speaker
     for number, one in enumerate(found.turns):
         told[Segment(one.start, one.end), number] = str(one.speaker)
     return float(DiarizationErrorRate()(truth, told, uem=Segment(0, END - BEGIN)))
@@ -68,7 +73,7 @@ def error_rate(found: Diarization) -> float:
 
 def test_a_pipeline_tells_two_people_apart(community: PyannoteDiarizer) -> None:
     shares: list[float] = []
-    found = community.diarize(talks.sound(BEGIN, END), 2, 2, shares.append)
+    found = community.diarize(part(BEGIN, END), 2, 2, shares.append)
     assert error_rate(found) < 0.15
     assert shares == sorted(shares) and len(shares) > 3 and shares[-1] == 1
     assert list(dict.fromkeys(turn.speaker for turn in found.turns)) == [0, 1]
@@ -76,14 +81,14 @@ def test_a_pipeline_tells_two_people_apart(community: PyannoteDiarizer) -> None:
     voices = [voice for voice in found.voices if voice is not None]
     assert [float(np.linalg.norm(voice)) for voice in voices] == pytest.approx([1, 1])
 
-    sheila = community.voice(talks.sound(14.6, 17.6).between(0, 48_000))
+    sheila = community.voice(part(14.6, 17.6).between(0, 3 * sounds.RATE))
     assert sheila is not None
     likeness = [float(voice @ sheila) for voice in voices]
     assert likeness.index(max(likeness)) == 1  # Diane speaks first
 
 
 def test_more_people_than_voices_are_as_many_as_there_are(community: PyannoteDiarizer) -> None:
-    found = community.diarize(talks.sound(12.5, 17.9), 60, 60, lambda share: None)
+    found = community.diarize(part(12.5, 17.9), 60, 60, lambda share: None)
     assert 1 <= len(found.voices) <= 3
 
 
@@ -102,11 +107,11 @@ def test_what_progress_raises_ends_it(community: PyannoteDiarizer) -> None:
         raise Left
 
     with pytest.raises(Left):
-        community.diarize(talks.sound(BEGIN, 11.5), None, None, leave)
+        community.diarize(part(BEGIN, 11.5), None, None, leave)
 
 
 def test_the_older_pipeline_finds_its_models_beside_it(models: Path) -> None:
-    found = diarizer(models, pipelines.LEGACY).diarize(talks.sound(BEGIN, 11.5), None, 2, lambda share: None)
+    found = diarizer(models, pipelines.LEGACY).diarize(part(BEGIN, 11.5), None, 2, lambda share: None)
     assert found.turns and len(found.voices) <= 2
 
 
@@ -117,9 +122,9 @@ def test_a_folder_of_the_operators_own_has_no_record(models: Path, tmp_path: Pat
         own,
         ignore=shutil.ignore_patterns(".greffier.json"),
     )
-    PyannoteDiarizer(own, str(own), 2, "cpu").load()
+    PyannoteDiarizer(own, str(own), 1, "cpu").load()
     with pytest.raises(DiarizationUnavailable, match="give STT_DIARIZATION_MODEL another"):
-        PyannoteDiarizer(tmp_path / "elsewhere", str(tmp_path / "elsewhere"), 2, "cpu").load()
+        PyannoteDiarizer(tmp_path / "elsewhere", str(tmp_path / "elsewhere"), 1, "cpu").load()
 
 
 def test_what_is_missing_is_named_with_what_to_do(models: Path, tmp_path: Path) -> None:
@@ -154,7 +159,7 @@ def test_a_folder_of_the_operators_own_that_is_no_pipeline(models: Path, tmp_pat
 
     def told() -> str:
         with pytest.raises(DiarizationUnavailable) as failure:
-            PyannoteDiarizer(own, str(own), 2, "cpu").load()
+            PyannoteDiarizer(own, str(own), 1, "cpu").load()
         return str(failure.value)
 
     (own / "embedding" / "pytorch_model.bin").write_bytes(b"half of it")
