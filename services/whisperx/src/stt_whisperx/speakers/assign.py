@@ -14,7 +14,7 @@ from stt_core.engine import Segment
 from stt_core.subtitles import CLAUSE, CLOSING, SENTENCE
 from stt_whisperx.speakers.protocol import Diarization, Turn
 
-CHANGE = 0.25
+CHANGE = 0.35
 """Seconds of another's speech that a change of the speaker within a sentence must save."""
 CHANGE_AT_PAUSE = 0.1
 CHANGE_AT_END = 0.03

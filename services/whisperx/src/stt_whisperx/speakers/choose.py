@@ -54,8 +54,10 @@ class Diarizers:
                 modeldir.verified(self._models, OPEN)
             except StartError as error:
                 raise DiarizationUnavailable(f"Speakers cannot be told apart. {error}") from error
-        elif not self._gated.is_dir():
-            self._made().load()  # says what is missing before anything is imported
+        else:
+            from stt_whisperx.speakers.pyannote import configuration
+
+            configuration(self._gated, self._settings.diarization_model)
 
     def get(self) -> Diarizer:
         """The diarizer, loaded. Raises DiarizationUnavailable."""

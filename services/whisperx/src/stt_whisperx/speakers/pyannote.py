@@ -33,6 +33,7 @@ BATCH = 8
 """Windows at once on a processor; the pipelines' own 32 take gigabytes there and are no faster."""
 STAGES = {"segmentation": (0.0, 0.15), "embeddings": (0.15, 0.95)}
 """The shares of the work at which the long steps begin and end, about as they take time."""
+REMEDY = "run `cli.py models pull`, which fetches what is missing."
 BLOCK = 60 * SAMPLE_RATE
 ENOUGH = 1.0
 """Seconds of speech that tell a voice."""
@@ -60,7 +61,7 @@ class PyannoteDiarizer:
     def load(self) -> None:
         with self._once:
             if self._pipeline is None:
-                self._pipeline = self._loaded(self._config())
+                self._pipeline = self._loaded(configuration(self._folder, self._name))
 
     def diarize(
         self, sound: Sound, least: int | None, most: int | None, progress: Callable[[float], None]
@@ -78,7 +79,7 @@ class PyannoteDiarizer:
         ) -> None:
             if total and completed is not None and step in STAGES:
                 begin, end = STAGES[step]
-                progress(begin + (end - begin) * min(1.0, completed / total))
+                progress(float(begin + (end - begin) * min(1.0, completed / total)))
 
         with _waveform(sound) as waveform:
             file = {"waveform": waveform, "sample_rate": SAMPLE_RATE}
@@ -96,60 +97,6 @@ class PyannoteDiarizer:
         found = self.diarize(Sound(samples), 1, 1, lambda share: None)
         spoken = sum(turn.end - turn.start for turn in found.exclusive)
         return found.voices[0] if found.voices and spoken >= ENOUGH else None
-
-    def _config(self) -> dict[str, Any]:
-        """The pipeline's configuration, with folders for its parts. Raises DiarizationUnavailable."""
-        folder = self._verified(self._folder, self._name)
-        try:
-            config = yaml.safe_load((folder / CONFIG).read_text("utf-8"))
-            # Nothing else of what it may say is done: it can name any function of any library.
-            config = {"pipeline": config["pipeline"], "params": config["params"]}
-            params = config["pipeline"]["params"]
-            if config["pipeline"]["name"] != PIPELINE:
-                raise ValueError
-            parts = {part: params[part] for part in FILES if part in params}
-            if not {"segmentation", "embedding"} <= set(parts):
-                raise KeyError
-        except FileNotFoundError:
-            raise self._incomplete(folder / CONFIG) from None
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            raise DiarizationUnavailable(
-                f"{folder / CONFIG} cannot be read as the configuration of a pyannote pipeline; {_remedy()}"
-            ) from error
-        for part, wanted in parts.items():
-            params[part] = str(self._part(folder, part, str(wanted)))
-        return dict(config)
-
-    def _part(self, folder: Path, part: str, wanted: str) -> Path:
-        """The folder of a part of the pipeline: its own, or that of a model of the hub."""
-        if wanted.startswith(OWN):
-            found = folder / wanted.removeprefix(OWN)
-        elif modeldir.NAME.fullmatch(wanted) and not (folder / wanted).exists():
-            found = self._verified(folder.parent / wanted.replace("/", "--"), wanted)
-        else:
-            found = folder / wanted  # a path, maybe an absolute one
-        for file in FILES[part]:
-            if found.is_dir() and not (found / file).is_file():
-                raise self._incomplete(found / file)
-        if not found.exists():
-            raise self._incomplete(found)
-        return found
-
-    def _verified(self, folder: Path, name: str) -> Path:
-        """A folder that is there, and as it was fetched if the kit did so."""
-        if not folder.is_dir():
-            raise DiarizationUnavailable(_missing(name, folder))
-        if (folder / modeldir.RECORD).exists() or folder.name == name.replace("/", "--"):
-            try:
-                return modeldir.verified(folder.parent, name)
-            except StartError as error:
-                raise DiarizationUnavailable(f"Speakers cannot be told apart. {error}") from error
-        return folder
-
-    def _incomplete(self, path: Path) -> DiarizationUnavailable:
-        return DiarizationUnavailable(
-            f"The model {self._name} is not complete: {path} is missing; {_remedy()}"
-        )
 
     def _loaded(self, config: Mapping[str, Any]) -> Any:
         audio_library.prepare()
@@ -172,8 +119,73 @@ class PyannoteDiarizer:
             reason = next(iter(str(error).splitlines()), "")
             raise DiarizationUnavailable(
                 f"The model {self._name} in {self._folder} cannot be loaded "
-                f"({type(error).__name__}: {reason}); {_remedy()}"
+                f"({type(error).__name__}: {reason}); {REMEDY}"
             ) from error
+
+
+def configuration(folder: Path, name: str) -> dict[str, Any]:
+    """What a pipeline is made of, with folders for its parts, all of whose files are there.
+
+    Quick: nothing is loaded. Raises DiarizationUnavailable.
+    """
+    _verify(folder, name)
+    try:
+        config = yaml.safe_load((folder / CONFIG).read_text("utf-8"))
+        # Nothing else of what it may say is done: it can name any function of any library.
+        config = {"pipeline": config["pipeline"], "params": config["params"]}
+        params = config["pipeline"]["params"]
+        if config["pipeline"]["name"] != PIPELINE or not {"segmentation", "embedding"} <= set(params):
+            raise ValueError
+    except FileNotFoundError:
+        raise _incomplete(name, folder / CONFIG) from None
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise DiarizationUnavailable(
+            f"{folder / CONFIG} cannot be read as the configuration of a pyannote pipeline; {REMEDY}"
+        ) from error
+    for part in FILES:
+        if part in params:
+            params[part] = {"checkpoint": str(_part(folder, name, part, str(params[part])))}
+    return config
+
+
+def _part(folder: Path, name: str, part: str, wanted: str) -> Path:
+    """The folder of a part of the pipeline: its own, or that of a model of the hub."""
+    if wanted.startswith(OWN):
+        found = folder / wanted.removeprefix(OWN)
+    elif modeldir.NAME.fullmatch(wanted) and not (folder / wanted).exists():
+        found = folder.parent / wanted.replace("/", "--")
+        _verify(found, wanted)
+    else:
+        found = folder / wanted  # a path, maybe an absolute one
+    for path in [found / file for file in FILES[part]] if found.is_dir() else [found]:
+        if not path.is_file():
+            raise _incomplete(name, path)
+    return found
+
+
+def _verify(folder: Path, name: str) -> None:
+    """Raises DiarizationUnavailable for a folder that is not there, or not as the kit has fetched it."""
+    if not folder.is_dir():
+        raise DiarizationUnavailable(_missing(name, folder))
+    if folder.name == name.replace("/", "--"):
+        try:
+            modeldir.verified(folder.parent, name)
+        except StartError as error:
+            raise DiarizationUnavailable(f"Speakers cannot be told apart. {error}") from error
+
+
+def _missing(name: str, folder: Path) -> str:
+    if not modeldir.NAME.fullmatch(name):
+        return f"The folder {folder} is not there; give STT_DIARIZATION_MODEL another, or a model's name."
+    return (
+        f"The model {name} is not there ({folder}). Accept its terms at https://huggingface.co/{name}, give "
+        'the service a token of that account in the inventory, secrets: {HF_TOKEN: "env:HF_TOKEN"}, and run '
+        "`cli.py models pull`; or set STT_DIARIZER to open, which needs no token."
+    )
+
+
+def _incomplete(name: str, path: Path) -> DiarizationUnavailable:
+    return DiarizationUnavailable(f"The model {name} is not complete: {path} is missing; {REMEDY}")
 
 
 def diarization(found: Any) -> Diarization:
@@ -221,17 +233,3 @@ def _waveform(sound: Sound) -> Iterator[Any]:
             file.write(sound.between(first, first + BLOCK).astype(np.float32, copy=False).tobytes())
         file.flush()
         yield torch.from_numpy(np.memmap(file, np.float32, "r+"))[None]
-
-
-def _missing(name: str, folder: Path) -> str:
-    if not modeldir.NAME.fullmatch(name) or "/" not in name:
-        return f"The folder {folder} of the model {name} is not there; give STT_DIARIZATION_MODEL another."
-    return (
-        f"The model {name} is not there ({folder}). Accept its terms at https://huggingface.co/{name}, give "
-        'the service a token of that account in the inventory, secrets: {HF_TOKEN: "env:HF_TOKEN"}, and run '
-        "`cli.py models pull`; or set STT_DIARIZER to open, which needs no token."
-    )
-
-
-def _remedy() -> str:
-    return "run `cli.py models pull`, which fetches what is missing."

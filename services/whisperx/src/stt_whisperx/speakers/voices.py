@@ -17,13 +17,16 @@ SHORTEST, LONGEST = 2, 10
 """Seconds of a clip, as OpenAI's API has them."""
 SLACK = 0.1
 """Seconds that an encoder may add or leave out."""
-ALIKE = 0.4
-"""The cosine from which two voices are one."""
+ALIKE = 0.5
+"""The cosine from which two voices are one. With CAM++ on made conversations (bench/diarization's tuning split),
+by clips of 2 to 10 s from another of them, some over a telephone: 2 % of 200 equal pairs lie below, and 0.7 % of
+2,304 unequal ones above; by clips of the same recording, none of 56 equal pairs is below.
+"""
 
 
 def embedded(voice: Voice, diarizer: Diarizer) -> Embedding:
     """The voice of a clip; `diarizer` is loaded. Raises BadRequest for a clip that tells none."""
-    found = diarizer.voice(_samples(voice))
+    found = diarizer.voice(clip(voice))
     if found is None:
         raise _refused(voice, f"holds too little speech; send {SHORTEST} to {LONGEST} seconds of one speaker")
     return found
@@ -49,7 +52,8 @@ def matched(diarization: Diarization, known: Sequence[tuple[str, Embedding]]) ->
     return tuple(names.get(number) or next(letters) for number in range(len(diarization.voices)))
 
 
-def _samples(voice: Voice) -> Samples:
+def clip(voice: Voice) -> Samples:
+    """The samples of its clip. Raises BadRequest for one that cannot be read, or is too short or too long."""
     blocks: list[Samples] = []
     source = AudioFile(io.BytesIO(voice.sample))
     try:
