@@ -8,7 +8,8 @@ from pathlib import Path
 from deploy import ROOT
 from deploy import render as rendering
 from deploy.errors import INVENTORY, InventoryError, KitError
-from deploy.inventory import LABEL, Inventory
+from deploy.fields import LABEL
+from deploy.inventory import Inventory
 from deploy.operations import gates, secrets, workspace
 from deploy.operations.workspace import Workspace
 
