@@ -38,16 +38,18 @@ def init(
 
 @app.command()
 def check(inventory: Inventory = DEFAULT) -> None:
-    """Check the inventory and its secrets; no host is touched."""
+    """Check the inventory and its secrets; no host is touched. Of gated models it asks the hub."""
     from deploy.operations import inventories
 
-    space = inventories.checked(inventory)
+    space, notes = inventories.checked(inventory)
     for host in space.stack.hosts:
         names = ", ".join(service.hostname for service in host.services) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
         for service in host.services:
             if service.exposed:
                 typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
+    for note in notes:
+        typer.echo(note)
     typer.echo(f"{inventory} is right.")
 
 

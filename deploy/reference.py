@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from deploy import ROOT, errors, inventory, quantities
+from deploy import ROOT, errors, fields, inventory, quantities
 from deploy.operations import inventories, secrets
 from deploy.resolve import RESERVED_NAMES
 
@@ -33,16 +33,17 @@ STATUSES: Mapping[int, str] = {
 }
 # What `get_type_hints` gives for these is compared by value: an alias has no name of its own at run time.
 _WORDS: tuple[tuple[Any, str], ...] = (
-    (inventory.Size, "a size"),
-    (inventory.Start, "a duration of at most a day"),
-    (inventory.Duration, "a duration"),
-    (inventory.Idle, "a duration, or `never`"),
-    (inventory.Port, "a port, 1 to 65535"),
-    (inventory.Listen, "a port, or address:port"),
-    (inventory.Hostname, "a host name"),
-    (inventory.Origin, "an origin such as https://app.example.org"),
-    (inventory.Plain, "text on one line"),
-    (inventory.SecretText, "a secret reference"),
+    (fields.Size, "a size"),
+    (fields.Start, "a duration of at most a day"),
+    (fields.Duration, "a duration"),
+    (fields.Idle, "a duration, or `never`"),
+    (fields.Port, "a port, 1 to 65535"),
+    (fields.Listen, "a port, or address:port"),
+    (fields.Hostname, "a host name"),
+    (fields.Origin, "an origin such as https://app.example.org"),
+    (fields.Plain, "text on one line"),
+    (fields.Diarization, "a model's name, or a folder"),
+    (fields.SecretText, "a secret reference"),
     (bool, "true or false"),
     (str, "text"),
 )
@@ -146,9 +147,9 @@ def _default(hint: Any, field: FieldInfo) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if hint == inventory.Size:
+    if hint == fields.Size:
         return f"`{quantities.show_size(value)}`"
-    if hint in (inventory.Duration, inventory.Start, inventory.Idle):
+    if hint in (fields.Duration, fields.Start, fields.Idle):
         return f"`{quantities.show_duration(value)}`"
     return f"`{value}`"
 

@@ -19,6 +19,7 @@ from deploy.operations import (
     certificates,
     components,
     control,
+    gates,
     images,
     models,
     preflight,
@@ -58,6 +59,9 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     """Bring a host to an aim. Returns what was done. Raises KitError; where the new release does not serve, the one
     before does again."""
     prospect = survey.look(space, host, aiming)
+    for name, sentence in prospect.withheld.items():
+        if name not in prospect.models:
+            report.warn(f"{sentence} {gates.WITHOUT}")
     if prospect.plan.empty:
         return prospect.plan
     if host.runtime == "compose" and not prospect.record["release"] and not prospect.record["pending"]:

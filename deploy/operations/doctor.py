@@ -176,6 +176,9 @@ def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
         else:
             advice = shelf.obstacle(space, host, name) or "`models pull` or `deploy` fetches it."
             yield Finding("model", f"{name} is missing or damaged", advice)
+    folders = [service.diarizer.folder for service in host.services if service.diarizer and service.diarizer.folder]
+    for folder in sorted({*folders} - target.existing(folders)):
+        yield Finding("model", f"{folder} is not there", "Copy the model's folder there, as `diarization_model` says.")
 
 
 def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:

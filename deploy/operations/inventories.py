@@ -7,9 +7,10 @@ from pathlib import Path
 
 from deploy import ROOT
 from deploy import render as rendering
-from deploy.errors import INVENTORY, KitError
-from deploy.inventory import LABEL, Inventory
-from deploy.operations import secrets, workspace
+from deploy.errors import INVENTORY, InventoryError, KitError
+from deploy.fields import LABEL
+from deploy.inventory import Inventory
+from deploy.operations import gates, secrets, workspace
 from deploy.operations.workspace import Workspace
 
 EXAMPLE = ROOT / "inventory.yml"
@@ -33,12 +34,16 @@ def init(path: Path, domain: str) -> None:
         raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None
 
 
-def checked(path: Path) -> Workspace:
-    """The inventory, with every secret it refers to found. Raises InventoryError."""
+def checked(path: Path) -> tuple[Workspace, list[str]]:
+    """The inventory, with every secret it refers to found, and what is to be said of it. Asks the hub of gated models
+    alone. Raises InventoryError."""
     space = workspace.opened(path)
     resolved = secrets.resolve(space.stack.references, path.resolve().parent)
     secrets.check_writable(space.stack, resolved)
-    return space
+    problems, notes = gates.look(space, resolved)
+    if problems:
+        raise InventoryError(problems)
+    return space, notes
 
 
 def schema() -> str:

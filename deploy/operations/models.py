@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.catalog import Models
+from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.misfits import TOKENS
 from deploy.operations.report import Reporter
@@ -105,16 +106,27 @@ def token(host: HostStack, known: Mapping[Reference, Secret]) -> str | None:
 
 def fetch(
     host: HostStack, target: Target, requests: Iterable[Request], token: str | None, inventory: Path, report: Reporter
-) -> None:
-    """Fetch models onto the host; pins in the lock file those the kit does not know. Raises KitError."""
+) -> list[str]:
+    """Fetch models onto the host; pins in the lock file those the kit does not know. Returns which it has now: one that
+    services do without may fail. Raises KitError."""
     document: Request = {
         "directory": host.layout.models,
         "hub": hub(),
         "token": token,
         "timeout": HUB_SECONDS,
     }
+    done = []
     for request in requests:
-        _fetch_one(host, target, document | {"models": [request]}, request, inventory, report)
+        try:
+            _fetch_one(host, target, document | {"models": [request]}, request, inventory, report)
+            done.append(request["name"])
+        except Lost:
+            raise
+        except KitError as error:
+            if not request["spare"]:
+                raise
+            report.warn(f"{_sentence(error.message)} {error.hint and _sentence(error.hint)}".rstrip())
+    return done
 
 
 def _fetch_one(

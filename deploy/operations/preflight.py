@@ -53,7 +53,7 @@ def check(prospect: Prospect) -> None:
     compose = prospect.host.runtime == "compose"
     request = {"free": [need.path for need in wanted.room], "docker": compose, "nginx": compose}
     lines = prospect.target.program("look", json.dumps(request))
-    found = list(obstacles(wanted, json.loads("".join(lines))))
+    found = [*obstacles(wanted, json.loads("".join(lines))), *_models(prospect)]
     if found:
         raise KitError(
             "\n".join(obstacle.message for obstacle in found),
@@ -61,6 +61,19 @@ def check(prospect: Prospect) -> None:
             output="\n".join(obstacle.output for obstacle in found if obstacle.output),
             code=HOST,
         )
+
+
+def _models(prospect: Prospect) -> Iterator[Obstacle]:
+    """What the services need of others and do not get."""
+    for name, sentence in prospect.withheld.items():
+        if name in prospect.models:
+            yield Obstacle(sentence, "Or take `diarizer: auto`.")
+    folders = {s.diarizer.folder: s.name for s in prospect.aim.services if s.diarizer and s.diarizer.folder}
+    for folder in folders.keys() - prospect.target.existing(list(folders)) if folders else ():
+        told = (
+            f"{folder} is not on {prospect.host.name}, and {folders[folder]} tells speakers apart by what lies there."
+        )
+        yield Obstacle(told, "Copy the model's folder there, or set another `diarization_model`.")
 
 
 def _wanted(prospect: Prospect) -> Wanted:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from deploy.errors import INVENTORY, KitError
 from deploy.host.store import RECORD
-from deploy.host.wanted import Failure
-from deploy.host.web import Refused, Server
 from deploy.misfits import TOKENS
-from deploy.operations import models, secrets
+from deploy.operations import gates, models, secrets
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
@@ -59,31 +57,18 @@ def pull(space: Workspace, host: HostStack, name: str | None, report: Reporter) 
             # Without its record a file is judged by its digest, whatever its time.
             target.remove(*(_record(host, request["name"]) for request in wanting))
             known_secrets = secrets.resolve(tokens(host), space.path.resolve().parent)
-            models.fetch(host, target, wanting, models.token(host, known_secrets), space.path, report)
-    return [request["name"] for request in wanting]
+            return models.fetch(host, target, wanting, models.token(host, known_secrets), space.path, report)
+    return []
 
 
 def obstacle(space: Workspace, host: HostStack, name: str) -> str:
     """What to do before a model can be fetched; empty where the hub gives it to anybody, or does not say."""
-    page, about = f"{models.hub()}/{name}", f"{models.hub()}/api/models/{name}"
     try:
         token = models.token(host, secrets.resolve(tokens(host), space.path.resolve().parent))
     except KitError:
         return ""  # the secret itself is missing, which is told with its name
-    server = Server(models.hub(), models.HUB_SECONDS, f"Bearer {token}" if token else None)
-    try:
-        gated = json.loads(server.document(about))["gated"]
-        if gated and not token:
-            return f"It is gated: accept its terms at {page}, and give a service the secret HF_TOKEN in the inventory."
-        if gated:
-            server.document(f"{about}/auth-check")
-    except Refused as refused:
-        if refused.status in (401, 403):
-            what = "The token does not open it" if token else "It is private, or there is no such model"
-            return f"{what}: look at {page}, logged in with the token's account."
-    except (Failure, ValueError, KeyError, TypeError):
-        pass  # fetching it says what is wrong with the hub
-    return ""
+    answer = gates.ask([name], token)[name]
+    return answer.sentence if answer.given is False else ""
 
 
 def tokens(host: HostStack) -> list[Reference]:

@@ -10,7 +10,7 @@ from typing import Any
 from deploy import VERSION, plan
 from deploy.connection import Lost
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import acme, certificates, components, control, images, models, secrets
+from deploy.operations import acme, certificates, components, control, gates, images, models, secrets
 from deploy.operations.aims import Aim, Aiming
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
@@ -35,6 +35,9 @@ class Prospect:
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
     aim: Aim
+    withheld: Mapping[str, str]
+    """Models that the hub does not give, each with why and what to do. Those that the services need are among
+    `models`."""
 
     @property
     def concerned(self) -> dict[str, dict[str, Any]]:
@@ -75,6 +78,10 @@ def look(
     secrets.check_writable(about, resolved)
     if aim.back and aim.former:
         _require(target, aim.former)
+    whole = models.present(host, target, aim.models.values())
+    withheld = gates.withheld(aim.models, whole, models.token(host, resolved))
+    kept = {name: r for name, r in aim.models.items() if not (name in withheld and r["spare"])}
+    aim = replace(aim, models=kept)
     wanted = Wanted(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
@@ -92,7 +99,7 @@ def look(
     have = Survey(
         _files(target, tree, {**record, "files": matter}, resolved),
         components.complete(target, aim.components.values()) | there,
-        models.present(host, target, aim.models.values()),
+        whole,
         {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
@@ -103,7 +110,9 @@ def look(
     before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
     left = Record(before, record["kit"], record["release"])
     made = plan.make(wanted, have, left)
-    return Prospect(host, target, aim.tree, resolved, record, made, aim.models, aim.components, aim.images, aim)
+    return Prospect(
+        host, target, aim.tree, resolved, record, made, aim.models, aim.components, aim.images, aim, withheld
+    )
 
 
 def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:

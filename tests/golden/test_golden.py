@@ -54,7 +54,7 @@ def fixed_layout(host: inventory.Host) -> Layout:
     if host.runtime == "compose":
         return system_layout()
     ports = {"http": 8080, "https": 8443, "autostart": 8890, "auth": 8891}
-    ports |= {"service:notes": 8101, "service:notes/wyoming": 8401}
+    ports |= {"service:notes": 8101, "service:notes/wyoming": 8401, "service:interview": 8102}
     layout = local_layout(Path("/srv/demo"), Path("/srv/models"), ports)
     return replace(layout, nginx_user="demo demo", root="demo", root_group="demo", group="demo", www="demo")
 
@@ -199,7 +199,7 @@ def test_a_compose_linter_accepts_every_compose_file(tmp_path: Path) -> None:
                     files.append(tmp_path / case / name.lstrip("/"))
                     files[-1].parent.mkdir(parents=True)
                     files[-1].write_text(file.text)
-    assert len(files) == 3
+    assert len(files) == 4
     said = subprocess.run([linter, "-q", *files], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert said.returncode == 0, said.stdout + said.stderr
 

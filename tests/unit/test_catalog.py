@@ -1,0 +1,72 @@
+"""What a kind's manifest says of other kinds, and what its image is made of."""
+
+import io
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy import ROOT, catalog
+from deploy.operations import components, images
+from deploy.render import autostart
+from deploy.stack import HostStack, Stack
+
+MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Path:
+    """A copy of the manifests and the code."""
+    skipped = shutil.ignore_patterns("tests", "__pycache__", "silero", "swagger")
+    return shutil.copytree(ROOT / "services", tmp_path / "services", ignore=skipped)
+
+
+def test_an_image_is_made_of_the_other_kinds_source_too(resolved: Callable[[str], Stack], services: Path) -> None:
+    (host,) = resolved(MEETING % "").hosts
+    with tarfile.open(fileobj=io.BytesIO(images.context(host.services[0]))) as archive:
+        names = archive.getnames()
+    assert "services/faster-whisper/src/stt_faster_whisper/engine.py" in names
+    assert "services/whisperx/Dockerfile" in names and "services/core/pyproject.toml" in names
+    assert not [name for name in names if name.startswith("services/faster-whisper/") and "/src/" not in name]
+
+    before = catalog.load(services)
+    (services / "faster-whisper/src/stt_faster_whisper/engine.py").write_text("changed = True\n")
+    after = catalog.load(services)
+    assert {n for n in before if before[n].digest != after[n].digest} >= {"faster-whisper", "whisperx"}
+    again = after["whisperx"].digest
+    (services / "faster-whisper/Dockerfile").write_text("FROM nothing\n")
+    assert catalog.load(services)["whisperx"].digest == again
+
+
+def test_models_of_the_kinds_whose_code_it_runs_are_known_and_need_more(resolved: Callable[[str], Stack]) -> None:
+    kinds = catalog.load()
+    of, base = {n: kinds[n].manifest for n in ("whisperx", "faster-whisper")}, "Systran/faster-whisper-base"
+    theirs, ours = of["faster-whisper"].models.known[base], of["whisperx"].models.known[base]
+    assert ours.files == theirs.files and ours.memory == theirs.memory + of["whisperx"].beside
+    (host,) = resolved(MEETING % f", model: {base}").hosts
+    assert host.services[0].memory == ours.memory
+
+
+def test_torch_is_part_of_what_an_image_and_an_environment_are_made_of(resolved: Callable[[str], Stack]) -> None:
+    def of(more: str) -> HostStack:
+        return resolved(MEETING % more).hosts[0]
+
+    cpu, cuda = of(""), of(", device: cuda")
+    assert cpu.services[0].image != cuda.services[0].image
+    words = images._building(cuda.services[0], "tag")
+    assert f"TORCH={cuda.services[0].torch.version}" in words  # type: ignore[union-attr]
+    assert [word for word in words if word.startswith("TORCH_INDEX=https://download.pytorch.org/whl/cu")]
+    paths = {autostart.environment_folder(host, host.services[0]) for host in (cpu, cuda)}
+    assert len(paths) == 2
+
+
+def test_a_process_imports_from_every_folder_that_it_is_made_of(resolved: Callable[[str], Stack]) -> None:
+    text = "hosts: {me: {runtime: process}}\nservices: {meeting: {kind: whisperx}}\n"
+    (host,) = resolved(text).hosts
+    entry = autostart._process(host, host.services[0])
+    built = next(part for part in components.of(host) if part.path == entry["directory"])
+    places = [Path(entry["directory"]) / below for below, _ in built.sources]
+    for path in map(Path, entry["environment"]["PYTHONPATH"].split(":")):
+        assert [place for place in places if path.is_relative_to(place)], path
