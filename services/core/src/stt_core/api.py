@@ -162,8 +162,7 @@ def create(
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),
-            **kind.status(),
-        )
+        ).model_copy(update=dict(kind.status()))
 
     @app.get(
         "/metrics",

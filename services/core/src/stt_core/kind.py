@@ -32,7 +32,8 @@ class Kind:
     title: of its pages.
     engine: a new engine without a model, one for each model that is in memory.
     routers: its own paths.
-    status: more keys of /status, with values for JSON; quick, and called by the web's thread.
+    status: more keys of /status, or what is known better of its own, with values for JSON; quick, and called
+        by the web's thread.
     libraries: whose versions matter when a transcript is not what it was.
     """
 

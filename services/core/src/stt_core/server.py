@@ -13,7 +13,7 @@ from stt_core import logs, tracing
 from stt_core.errors import StartError
 from stt_core.kind import Build, Kind
 from stt_core.loading import Loading
-from stt_core.settings import Settings, from_environment
+from stt_core.settings import USUAL, Settings, from_environment
 
 if TYPE_CHECKING:
     from stt_core.web import Web
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("stt")
 
 
-def main(build: Build, arguments: list[str]) -> None:
+def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
     """Serve until SIGTERM; with the argument `openapi`, print the OpenAPI document and end.
 
+    usual: the settings that hold where the environment is silent.
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
     """
     # Before uvicorn takes over and after it gave back: a plain end, status 0.
     signal.signal(signal.SIGTERM, _leave)
     try:
         if arguments == ["openapi"]:
-            print(openapi(build(Settings())))
+            print(openapi(build(usual), usual))
         elif arguments:
             raise StartError(
                 f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
             )
         else:
-            settings = from_environment()
+            settings = from_environment(usual=usual)
             logs.configure(settings.log_format)
             serve(build(settings), settings)
     except StartError as error:
@@ -130,8 +131,8 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         ) from loading.failure
 
 
-def openapi(kind: Kind) -> str:
-    """The OpenAPI document as committed: without a model, of a kind made with the default settings."""
+def openapi(kind: Kind, settings: Settings = USUAL) -> str:
+    """The OpenAPI document as committed: without a model, of a kind made with its usual settings."""
     import json
 
     from stt_core.api import create, document
@@ -139,7 +140,7 @@ def openapi(kind: Kind) -> str:
     from stt_core.scheduler import Scheduler
     from stt_core.shelf import shelf
 
-    settings, metrics = Settings(), Metrics()
+    metrics = Metrics()
     loading = Loading(kind.engine(), settings.model)
     scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
     return json.dumps(document(create(kind, settings, scheduler, metrics)), indent=2, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class Settings:
     wyoming_port: int | None = None
 
 
+USUAL = Settings()
+
 KNOWN = {
     "host": "UVICORN_HOST",
     "port": "UVICORN_PORT",
@@ -61,9 +63,9 @@ KNOWN = {
 """Names from other Whisper servers."""
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Raises StartError naming every variable that is wrong."""
-    return Settings(**parsed(environment, _PARSERS, KNOWN))
+def from_environment(environment: Mapping[str, str] = os.environ, usual: Settings = USUAL) -> Settings:
+    """`usual` where the environment is silent. Raises StartError naming every variable that is wrong."""
+    return replace(usual, **parsed(environment, _PARSERS, KNOWN))
 
 
 Parser = Callable[[str], Any]
@@ -126,7 +128,7 @@ _PARSERS: dict[str, Parser] = {
     "models": _names,
     "model_aliases": pairs,
     "models_dir": Path,
-    "device": one_of("cpu", "cuda", "auto"),
+    "device": one_of("cpu", "cuda", "mps", "auto"),
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
     "memory_budget": _number(0, 2**50),

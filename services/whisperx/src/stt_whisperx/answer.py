@@ -77,7 +77,7 @@ def _spoken(segment: Segment, speaker: str) -> Segment:
 def _segment(segment: Segment, aligned: bool) -> SegmentBody:
     found = SegmentBody(start=_seconds(segment.start), end=_seconds(segment.end), text=segment.text)
     if segment.speaker is not None:
-        found["speaker"] = _label(segment.speaker)
+        found["speaker"] = labelled(segment.speaker)
     if aligned:
         found["words"] = [_word(word) for word in segment.words]
     return found
@@ -91,11 +91,12 @@ def _word(word: Word) -> WordBody:
         score=round(word.probability, 3),
     )
     if word.speaker is not None:
-        found["speaker"] = _label(word.speaker)
+        found["speaker"] = labelled(word.speaker)
     return found
 
 
-def _label(speaker: str) -> str:
+def labelled(speaker: str) -> str:
+    """SPEAKER_00 for A, and so on; a known name as it is."""
     return LABELS.get(speaker, speaker)
 
 

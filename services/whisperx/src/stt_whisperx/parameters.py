@@ -41,18 +41,10 @@ class TranscribeForm(BaseModel):
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what contradicts itself, and unknown languages."""
-        language = None
-        if self.language:
-            language = languages.code(self.language)
-            if language not in capabilities.languages:
-                known = ", ".join(capabilities.languages)
-                raise BadRequest(
-                    f"The model does not know the language {self.language[:40]!r}; it knows {known}.",
-                    param="language",
-                )
         speakers = self._speakers()
         if self.response_format == "diarized_json" and self.diarize == "false":
             raise BadRequest("response_format=diarized_json needs diarize.", param="diarize")
+        language = code(self.language, capabilities) if self.language else None
         return Options(language=language, word_times=self.align, speakers=speakers)
 
     def _speakers(self) -> SpeakerOptions | None:
@@ -75,3 +67,14 @@ class TranscribeForm(BaseModel):
                 param="num_speakers",
             )
         return SpeakerOptions(exact or least, exact or most, required=self.diarize == "true")
+
+
+def code(language: str, capabilities: Capabilities) -> str:
+    """The code that a client means. Raises BadRequest naming the known ones for a language that is not."""
+    found = languages.code(language)
+    if found is None or found not in capabilities.languages:
+        known = ", ".join(capabilities.languages)
+        raise BadRequest(
+            f"The model does not know the language {language[:40]!r}; it knows {known}.", param="language"
+        )
+    return found

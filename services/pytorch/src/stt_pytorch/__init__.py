@@ -1,0 +1,1 @@
+"""Whisper in PyTorch, behind OpenAI's API."""

@@ -1,0 +1,181 @@
+"""A Whisper of openai's on the Hugging Face hub, run by transformers, as the engine asks for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    LogitsProcessorList,
+    SuppressTokensAtBeginLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperTimeStampLogitsProcessor,
+    WhisperTokenizerFast,
+)
+
+from stt_core.audio import SAMPLE_RATE
+from stt_core.engine import Samples, Task
+from stt_core.errors import StartError
+from stt_faster_whisper.decoding import Decoding
+from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
+from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
+from stt_pytorch.alignment import Aligner
+from stt_pytorch.generation import Generated, generate
+
+HOP = SAMPLE_RATE // FRAMES_PER_SECOND
+LONGEST = CONTEXT // 2
+"""Tokens of one window's text, as OpenAI has it."""
+LANES = 1
+"""PyTorch's threads are one pool, and a GPU one queue: two forwards at a time would share them."""
+
+
+class Whisper:
+    """A loaded model. Encodings are tensors of shape (windows, at most 1500, width)."""
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        """folder: config.json, generation_config.json, preprocessor_config.json, tokenizer.json and
+        model.safetensors, as the hub has them. Raises StartError."""
+        try:
+            self._model = WhisperForConditionalGeneration.from_pretrained(
+                folder, local_files_only=True, dtype=dtype, attn_implementation="sdpa", use_safetensors=True
+            )
+            self._model.to(device).eval()
+            self._features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
+            self._tokenizer: Any = WhisperTokenizerFast.from_pretrained(folder, local_files_only=True)
+        except (RuntimeError, ValueError, OSError, KeyError) as error:
+            told = str(error).splitlines()[0]
+            raise StartError(f"{folder} cannot be loaded on {device} as {dtype}: {told}") from error
+        self._device, self._dtype = device, dtype
+        self._settings: Any = self._model.generation_config
+        self.lanes = LANES
+        self.multilingual = bool(getattr(self._settings, "is_multilingual", False))
+        self._languages: dict[str, int] = (
+            {token.strip("<|>"): number for token, number in self._settings.lang_to_id.items()}
+            if self.multilingual
+            else {}
+        )
+        self.languages: tuple[str, ...] = tuple(self._languages) or ("en",)
+        self._end = int(self._tokenizer.eos_token_id)
+        self._begin = int(self._model.config.decoder_start_token_id)
+        self._untimed = int(self._settings.no_timestamps_token_id)
+        self.timestamp_begin = self._untimed + 1
+
+    @torch.inference_mode()
+    def encode(self, windows: Sequence[Samples], length: int) -> torch.Tensor:
+        """One encoder pass over windows of at most `length` frames, silence after each."""
+        padded = [np.pad(one, (0, max(0, length * HOP - len(one))))[: length * HOP] for one in windows]
+        features = self._features(
+            padded, sampling_rate=SAMPLE_RATE, padding="longest", truncation=False, return_tensors="pt"
+        ).input_features
+        return self._encoded(features.to(self._device, self._dtype))
+
+    def rows(self, encoded: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        """The encodings of some windows of a batch."""
+        return encoded if list(rows) == list(range(len(encoded))) else encoded[list(rows)]
+
+    @torch.inference_mode()
+    def detect(self, encoded: torch.Tensor) -> list[dict[str, float]]:
+        """The probability of each language in each window."""
+        if not self.multilingual:
+            return [{"en": 1.0}] * len(encoded)
+        begin = torch.full((len(encoded), 1), self._begin, device=self._device)
+        scores = self._model.proj_out(self._decoded(encoded, begin)[:, 0]).float()
+        probabilities = scores[:, list(self._languages.values())].softmax(-1).tolist()
+        return [dict(zip(self._languages, row, strict=True)) for row in probabilities]
+
+    def context(self, prompt: str, hotwords: str) -> tuple[int, ...]:
+        """The tokens that stand before the window's own."""
+        mark = int(self._tokenizer.convert_tokens_to_ids("<|startofprev|>"))
+        return context(mark, self._tokens(prompt), self._tokens(hotwords))
+
+    @torch.inference_mode()
+    def decode(
+        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, timestamps: bool
+    ) -> list[Decoding]:
+        """One decoding of each window; the prompts' contexts are of one length."""
+        begin = [[*one.context, *self.sequence(one.language, one.task)] for one in prompts]
+        if not timestamps:
+            begin = [[*one, self._untimed] for one in begin]
+        branches = BEST_OF if temperature > 0 else 1
+        generated = generate(
+            self._model,
+            encoded.repeat_interleave(branches, 0),
+            [one for one in begin for _ in range(branches)],
+            self._rules(len(begin[0]), timestamps),
+            mark=len(prompts[0].context),
+            end=self._end,
+            limit=min(LONGEST, CONTEXT - len(begin[0])),
+            temperature=temperature,
+        )
+        best = [
+            max(generated[first : first + branches], key=lambda one: one.avg_logprob)
+            for first in range(0, len(generated), branches)
+        ]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL) for one in best]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, timestamps left out."""
+        written = [token for token in tokens if token < self._end]
+        return str(self._tokenizer.decode(written, clean_up_tokenization_spaces=False))
+
+    def aligner(self, language: str, task: Task) -> Aligner:
+        begin = [*self.sequence(language, task), self._untimed]
+        spoken = "en" if task == "translate" else language
+        return Aligner(self._model, self._tokenizer, begin, self._end, spoken, self._settings.alignment_heads)
+
+    def sequence(self, language: str, task: Task) -> list[int]:
+        """The tokens that say what is to be written."""
+        if not self.multilingual:
+            return [self._begin]
+        return [self._begin, self._languages[language], self._settings.task_to_id[task]]
+
+    def _encoded(self, features: torch.Tensor) -> torch.Tensor:
+        """The encoder's own steps; its `forward` takes nothing but 30 s."""
+        encoder = self._model.model.encoder
+        values = torch.nn.functional.gelu(encoder.conv1(features))
+        values = torch.nn.functional.gelu(encoder.conv2(values)).transpose(1, 2)
+        values = values + encoder.embed_positions.weight[: values.shape[1]]
+        for layer in encoder.layers:
+            (values, *_) = layer(values, None, layer_head_mask=None)
+        encoded: torch.Tensor = encoder.layer_norm(values)
+        return encoded
+
+    def _decoded(self, encoded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._model.model.decoder(
+            input_ids=tokens, encoder_hidden_states=encoded, use_cache=False
+        ).last_hidden_state
+        return states
+
+    def _tokens(self, text: str) -> list[int]:
+        if not text.strip():
+            return []
+        return list(self._tokenizer.encode(" " + text.strip(), add_special_tokens=False))
+
+    def _rules(self, length: int, timestamps: bool) -> Any:
+        """What may be written after `length` tokens."""
+        device = str(self._device)
+        rules = LogitsProcessorList(
+            [
+                SuppressTokensLogitsProcessor(self._settings.suppress_tokens, device=device),
+                SuppressTokensAtBeginLogitsProcessor(
+                    self._settings.begin_suppress_tokens, length, device=device
+                ),
+            ]
+        )
+        if timestamps:
+            rules.append(WhisperTimeStampLogitsProcessor(self._settings, begin_index=length))
+        return rules
+
+    def _decoding(self, one: Generated, temperature: float, full: bool) -> Decoding:
+        silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
+        return Decoding(
+            tokens=one.tokens,
+            text=self.text(one.tokens),
+            temperature=temperature,
+            avg_logprob=one.avg_logprob,
+            no_speech_prob=float(one.first.softmax(-1)[silence]),
+            full=full,
+        )

@@ -1,0 +1,36 @@
+"""The contract, passed by PyTorch with a real model."""
+
+from pathlib import Path
+
+import pytest
+
+from stt_core.contract.cases import *  # noqa: F403
+from stt_core.contract.cases_answers import *  # noqa: F403
+from stt_core.contract.cases_asr import *  # noqa: F403
+from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_hostile import *  # noqa: F403
+from stt_core.contract.cases_realtime import *  # noqa: F403
+from stt_core.contract.cases_streams import *  # noqa: F403
+from stt_core.contract.cases_url import *  # noqa: F403
+from stt_core.contract.cases_wyoming import *  # noqa: F403
+from stt_core.engine import Capabilities
+from stt_core.languages import NAMES
+
+
+@pytest.fixture
+def able() -> Capabilities:
+    return Capabilities(
+        tuple(NAMES),
+        word_times=True,
+        prompt=True,
+        hotwords=True,
+        translation=True,
+        logprobs=True,
+        speakers=True,
+        apart=True,
+    )
+
+
+@pytest.fixture
+def committed() -> Path:
+    return Path(__file__).parents[1] / "openapi.json"
