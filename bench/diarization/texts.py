@@ -103,8 +103,8 @@ OTHERS = {
     scala profuma di legna e di farina. I ragazzi del piano di sopra arrivano sempre per primi. Nessuno ha mai scoperto
     come facciano a sapere il momento giusto.""",
     "de": """Der Uhrmacher öffnet seinen Laden erst, wenn die Sonne über den Dächern steht. An den Wänden hängen
-    viele alte Uhren, und keine zeigt die gleiche Zeit. Eine Frau brachte ihm gestern die Taschenuhr ihres Großvaters. Er
-    hielt sie lange ans Ohr und lächelte.""",
+    viele alte Uhren, und keine zeigt die gleiche Zeit. Eine Frau brachte ihm gestern die Taschenuhr ihres Großvaters.
+    Er hielt sie lange ans Ohr und lächelte.""",
     "ru": """Рыбак вышел на берег задолго до рассвета и долго смотрел на тёмную воду. Лодка лежала на песке, и ветер
     тихо качал сухую траву. Сын обещал приехать на праздник и привезти новую сеть. Старик улыбнулся, поднял вёсла и
     позвал собаку.""",

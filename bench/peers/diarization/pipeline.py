@@ -1,9 +1,10 @@
 """pyannote.audio's own SpeakerDiarization: `python -m bench.peers.diarization.pipeline WEIGHTS THREADS`.
 
 The weights are those of the service. The pipeline, its segmentation network and its clustering are pyannote's; the
-voices are the service's CAM++, for which pyannote has no network, given to it as one of its models. Windows and embeddings go in batches, silent voices are not
-embedded at all, and only the frames in which somebody speaks, so it is faster here than out of the box. It runs in the
-service's environment, and answers as bench.diarization.opened does.
+voices are the service's CAM++, for which pyannote has no network, given to it as one of its models. Windows and
+embeddings go in batches, silent voices are not embedded at all, and of the others only the frames in which they speak,
+so it is faster here than out of the box. It runs in the service's environment, and answers as
+bench.diarization.opened does.
 """
 
 import json
