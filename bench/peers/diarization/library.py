@@ -6,6 +6,7 @@ environment, and answers as bench.warm says.
 """
 
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from stt_whisperx import audio_library
@@ -46,15 +47,16 @@ class Silero(Vad):  # type: ignore[misc]
 def main() -> int:
     folder, threads = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(threads)
-    pipeline = whisperx.load_model(
-        folder,
-        "cpu",
-        compute_type="int8",
-        language="en",
-        vad_model=Silero(),
-        threads=threads,
-        local_files_only=True,
-    )
+    with redirect_stdout(sys.stderr):  # it tells of the detector
+        pipeline = whisperx.load_model(
+            folder,
+            "cpu",
+            compute_type="int8",
+            language="en",
+            vad_model=Silero(),
+            threads=threads,
+            local_files_only=True,
+        )
 
     def transcribe(audio: str) -> str:
         samples = mapped(audio).astype(np.float32) / 32768
