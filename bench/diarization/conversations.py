@@ -2,11 +2,11 @@
 
 `python -m bench.diarization.conversations SPLIT FOLDER SOUNDS` writes FOLDER/*.wav (16 kHz mono), an RTTM file beside
 each, and FOLDER/conversations.json, a list of what `Conversation` holds. SPLIT is `score`, or `tune`, which has other
-voices, texts and draws: thresholds are chosen on tune and never on score. SOUNDS is what scripts/sounds fetched. The same
-files come out every time. It runs in the peers' environment, which has the voices.
+voices, texts and draws: thresholds are chosen on tune and never on score. SOUNDS is what scripts/sounds fetched. The
+same files come out every time. It runs in the peers' environment, which has the voices.
 
-Two to four people take turns. They leave pauses, fall into each other's words (a quarter of the turns) and throw words in
-beside the one who speaks; one is louder than the other. Every fourth conversation is dry, every fourth has noise
+Two to four people take turns. They leave pauses, fall into each other's words (a quarter of the turns) and throw words
+in beside the one who speaks; one is louder than the other. Every fourth conversation is dry, every fourth has noise
 (10 to 25 dB below speech), every fourth noise and a room, and every fourth comes over a telephone.
 
 The reference is where the dry voice itself sounds: louder than 40 dB below its own loud frames, with pauses of up to

@@ -110,8 +110,8 @@ def _caller(name: str, folder: Path, form: str, speed: str = "1") -> Person:
 
 
 def _words(path: Path) -> bool:
-    """Whether it is speech: the exchange's signals lie among its words."""
-    return not re.search(r"beep|tone|silence|monkeys|confbridge", path.stem)
+    """Whether it is speech of this voice: the exchange's signals and menus lie among its prompts."""
+    return not re.search(r"beep|tone|silence|monkeys|confbridge|pbx-ivr", path.stem)
 
 
 def _austen(sounds: Path) -> Person:

@@ -91,3 +91,22 @@ We should read it once more before anybody signs it.
 SCORE_ASIDES = ("Yes.", "Exactly.", "I see.", "Really?", "Of course.", "That is true.")
 TUNE_ASIDES = ("Right.", "Oh yes.", "No!", "I know.", "Good point.", "Sure.")
 """What is said while somebody else goes on talking."""
+
+OTHERS = {
+    "fr": """Le facteur monte la colline à pied depuis que son vélo a perdu une roue. Il connaît chaque chien et chaque
+    jardin, et les vieilles dames lui offrent du café quand il pleut. Hier, il a apporté une lettre qui venait de très
+    loin. Personne ne savait la lire, alors toute la rue s'est réunie devant la boulangerie.""",
+    "es": """El zapatero trabaja junto a la ventana porque la luz de la tarde le parece la mejor. Los niños se paran a
+    mirar sus manos y le preguntan cómo se llama cada herramienta. Antes tenía un aprendiz, pero el muchacho se fue a la
+    ciudad. Ahora habla con la radio y con los pájaros del patio.""",
+    "it": """La nonna prepara il pane ogni sabato e lo divide con le vicine di casa. Quando il forno è acceso, tutta la
+    scala profuma di legna e di farina. I ragazzi del piano di sopra arrivano sempre per primi. Nessuno ha mai scoperto
+    come facciano a sapere il momento giusto.""",
+    "de": """Der Uhrmacher öffnet seinen Laden erst, wenn die Sonne über den Dächern steht. An den Wänden hängen
+    viele alte Uhren, und keine zeigt die gleiche Zeit. Eine Frau brachte ihm gestern die Taschenuhr ihres Großvaters.
+    Er hielt sie lange ans Ohr und lächelte.""",
+    "ru": """Рыбак вышел на берег задолго до рассвета и долго смотрел на тёмную воду. Лодка лежала на песке, и ветер
+    тихо качал сухую траву. Сын обещал приехать на праздник и привезти новую сеть. Старик улыбнулся, поднял вёсла и
+    позвал собаку.""",
+}
+"""Language -> a paragraph that espeak-ng reads where word times are measured."""

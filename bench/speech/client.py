@@ -38,6 +38,18 @@ class Client:
             answer = self._openai.audio.transcriptions.create(model=self.model, file=file, **options)
         return Timed(time.monotonic() - began, answer.text)
 
+    def words(self, audio: Path, language: str) -> list[tuple[str, float, float]]:
+        """Text, start and end of each word. Raises openai.APIError."""
+        with audio.open("rb") as file:
+            answer = self._openai.audio.transcriptions.create(
+                model=self.model,
+                file=file,
+                language=language,
+                response_format="verbose_json",
+                timestamp_granularities=["word"],
+            )
+        return [(word.word, word.start, word.end) for word in answer.words or ()]
+
     def events(self, audio: Path) -> Iterator[Event]:
         """A stream, event by event. Raises openai.APIError."""
         began = time.monotonic()

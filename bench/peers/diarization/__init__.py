@@ -1,0 +1,1 @@
+"""Diarizers that the service's own is measured beside."""
