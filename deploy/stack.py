@@ -14,8 +14,8 @@ SECOND = 1000
 WYOMING = 300
 """Added to the port of a service: there it speaks Wyoming, with autostart alone."""
 
-TORCH_INDEX = {"cpu": "https://download.pytorch.org/whl/cpu", "cuda": "https://download.pytorch.org/whl/cu130"}
-"""PyTorch's own package indexes, by device."""
+TORCH_INDEX = {"cpu": "https://download.pytorch.org/whl/cpu", "cuda": "https://download.pytorch.org/whl/cu126"}
+"""PyTorch's own package indexes, by device. CUDA 12, since that brings the cuBLAS which CTranslate2 is made for."""
 
 _EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
 """Domains that nobody can own (RFC 2606, RFC 6761)."""
