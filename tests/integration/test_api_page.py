@@ -12,11 +12,13 @@ from tests.integration.kit import JFK, PATIENCE, ROOT, SAID, Kit
 PAGE = (ROOT / "docs" / "api.md").read_text()
 
 
-def examples(kit: Kit, language: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def examples(kit: Kit, language: str, page: str = PAGE, name: str = "whisper") -> str:
+    """The blocks of a page in one language, as a program that asks the service of that name."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     found = "\n".join(block for block in blocks if "example.org/talk" not in block)  # that file is nobody's
     assert found
-    return found.replace("https://whisper.example.org", f"{kit.origin}/whisper").replace("your API key", kit.api_key)
+    here = found.replace(f"https://{name}.example.org", f"{kit.origin}/{name}")
+    return here.replace("your API key", kit.api_key)
 
 
 def ran(kit: Kit, folder: Path, *command: str) -> str:
