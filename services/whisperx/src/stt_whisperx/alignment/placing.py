@@ -24,13 +24,6 @@ def words_of(segments: Iterable[Segment]) -> list[Word]:
     return [word for segment in segments for word in segment.words]
 
 
-def shifted(times: Interval, starts: float, ends: float) -> Interval:
-    """An interval with a bias taken from its start and its end, in seconds; it keeps its middle in it."""
-    start, end = times
-    middle = (start + end) / 2
-    return min(start - starts, middle), max(end - ends, middle)
-
-
 def placed(segments: Sequence[Segment], times: Sequence[Interval | None], end: float) -> tuple[Segment, ...]:
     """The segments with their words at those times, one for each word of all segments.
 

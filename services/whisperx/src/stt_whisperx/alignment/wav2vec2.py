@@ -46,7 +46,7 @@ class Wav2Vec2:
             )
         except ValueError as error:
             raise AlignmentUnavailable(
-                f"{folder} is not a wav2vec2 model with its processor, so words in {language!r} are aligned without it."
+                f"{folder} holds no wav2vec2 model with a processor, so words in {language!r} go without it."
             ) from error
 
     def align(
