@@ -30,6 +30,12 @@ def turns() -> list[tuple[float, float, str]]:
     return [(float(row[3]), float(row[3]) + float(row[4]), row[7]) for row in rows]
 
 
+def said() -> list[tuple[str, str]]:
+    """What each says in it, in order: (speaker, text)."""
+    rows = (line.split(maxsplit=5) for line in _sample("sample.stm").read_text().splitlines())
+    return [(row[2], row[5]) for row in rows]
+
+
 def _sample(name: str) -> Path:
     found = find_spec("pyannote.audio")
     assert found and found.submodule_search_locations

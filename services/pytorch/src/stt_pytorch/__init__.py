@@ -1,1 +1,6 @@
 """Whisper in PyTorch, behind OpenAI's API."""
+
+import os
+
+# As in stt_faster_whisper, for PyTorch's OpenMP threads; read when PyTorch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")

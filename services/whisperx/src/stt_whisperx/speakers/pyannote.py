@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,8 @@ class PyannoteDiarizer:
 
     def _loaded(self, config: Mapping[str, Any]) -> Any:
         audio_library.prepare()
+        # Of fewer speakers than were asked for, or of short pieces: for whoever trains models.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"pyannote\.|lightning\.")
         import torch
         from pyannote.audio.core.plda import PLDA
         from pyannote.audio.pipelines import SpeakerDiarization

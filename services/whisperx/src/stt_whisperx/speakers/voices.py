@@ -18,9 +18,9 @@ SHORTEST, LONGEST = 2, 10
 SLACK = 0.1
 """Seconds that an encoder may add or leave out."""
 ALIKE = 0.5
-"""The cosine from which two voices are one. With CAM++ on made conversations (bench/diarization's tuning split),
-by clips of 2 to 10 s from another of them, some over a telephone: 2 % of 200 equal pairs lie below, and 0.7 % of
-2,304 unequal ones above; by clips of the same recording, none of 56 equal pairs is below.
+"""The cosine from which two voices are one. With CAM++ on made conversations (the tuning split of
+bench/diarization), by clips of 2 to 10 s from another of them, some over a telephone: 2 % of 200 equal pairs
+are below it and 0.7 % of 2,304 unequal ones above; by clips of the same recording, none of 56 equal ones.
 """
 
 
