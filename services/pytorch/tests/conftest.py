@@ -11,7 +11,7 @@ from stt_core import cores
 from stt_core.contract.asserts import discreet
 from stt_core.contract.service import Service, in_process, required
 from stt_pytorch.engine import PyTorchWhisper
-from stt_pytorch.hardware import Hardware
+from stt_pytorch.hardware import hardware
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)
@@ -47,6 +47,6 @@ def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def engine(models: Path) -> PyTorchWhisper:
-    loaded = PyTorchWhisper(models, Hardware("auto", "auto", cores.available()))
+    loaded = PyTorchWhisper(models, hardware("auto", "auto", cores.available()))
     loaded.load(BASE)
     return loaded
