@@ -55,6 +55,10 @@ lock: setup ## resolve every lock file anew
 	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
 	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements.lock $(WHISPERX) \
 		-o whisperx/requirements-dev.lock
+	cd services && ../$(LOCK_TORCH) -c whisperx/requirements.lock core/pyproject.toml pytorch/pyproject.toml \
+		-o pytorch/requirements.lock
+	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements-dev.lock core/pyproject.toml \
+		pytorch/pyproject.toml -o pytorch/requirements-dev.lock
 	$(LOCK) bench/peers/requirements.in -o bench/peers/requirements.lock
 	$(LOCK_SPEECH) bench/peers/speech/requirements.in -o bench/peers/speech/requirements.lock
 	$(LOCK_SPEECH) bench/peers/diarization/requirements.in -o bench/peers/diarization/requirements.lock

@@ -11,12 +11,18 @@ from stt_core import cores
 from stt_core.contract.asserts import discreet
 from stt_core.contract.service import Service, in_process, required
 from stt_pytorch.engine import PyTorchWhisper
-from stt_pytorch.hardware import Hardware
+from stt_pytorch.hardware import hardware
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+OTHERS = ("ctranslate2", "faster_whisper", "whisperx")
+"""Libraries of the kinds whose code it runs; its own image has none of them."""
+COMMAND = (
+    f"import runpy, sys; sys.modules.update(dict.fromkeys({OTHERS!r})); "
+    "runpy.run_module('stt_pytorch', run_name='__main__', alter_sys=True)"
+)
 BASE, TINY, OPEN = "openai/whisper-base", "openai/whisper-tiny", "greffier/open-diarization"
 
 
@@ -40,13 +46,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("service") / "log"
     environment = {"STT_MODELS_DIR": str(models), "STT_MODELS": TINY, "STT_DIARIZER": "open"}
-    with in_process([sys.executable, "-m", "stt_pytorch"], environment, BASE, log) as (running, _):
+    with in_process([sys.executable, "-c", COMMAND], environment, BASE, log) as (running, _):
         yield running
     assert len(discreet(log)) > 1  # whatever the tests have sent
 
 
 @pytest.fixture(scope="session")
 def engine(models: Path) -> PyTorchWhisper:
-    loaded = PyTorchWhisper(models, Hardware("auto", "auto", cores.available()))
+    loaded = PyTorchWhisper(models, hardware("auto", "auto", cores.available()))
     loaded.load(BASE)
     return loaded

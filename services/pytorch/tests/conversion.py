@@ -64,7 +64,9 @@ def converted(source: Path, target: Path) -> None:
 def record(folder: Path) -> None:
     """The record of what a deploy has put there."""
     files = {
-        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in folder.iterdir()
+        if path.name != RECORD
     }
     _write(folder / RECORD, {"files": files})
 
@@ -160,6 +162,7 @@ def _generation(known: dict[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
         "begin_suppress_tokens": known["suppress_ids_begin"],
         "alignment_heads": known["alignment_heads"],
         "max_initial_timestamp_index": 50,
+        "max_length": 448,
     }
 
 

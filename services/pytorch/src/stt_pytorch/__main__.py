@@ -10,7 +10,7 @@ from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
 from stt_pytorch.engine import PyTorchWhisper
-from stt_pytorch.hardware import Hardware
+from stt_pytorch.hardware import hardware
 from stt_whisperx.engine import WhisperX
 from stt_whisperx.settings import Stages, from_environment
 from stt_whisperx.speakers.protocol import DiarizationUnavailable
@@ -29,11 +29,11 @@ LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 
 def kind(settings: Settings) -> Kind:
     threads = cores.available()
-    hardware = Hardware(settings.device, settings.compute_type, threads)
-    shared = stages(settings, _own(from_environment()), threads)
+    taken = hardware(settings.device, settings.compute_type, threads)
+    shared = stages(replace(settings, device=taken.device), _own(from_environment()), threads)
 
     def engine() -> WhisperX:
-        return WhisperX(PyTorchWhisper(settings.models_dir, hardware), shared)
+        return WhisperX(PyTorchWhisper(settings.models_dir, taken), shared)
 
     def status() -> Mapping[str, Any]:
         try:
@@ -41,15 +41,16 @@ def kind(settings: Settings) -> Kind:
             available = True
         except DiarizationUnavailable:
             available = False
-        found = {"device": hardware.device, "compute_type": hardware.compute_type}
+        found = {"device": taken.device, "compute_type": taken.compute_type}
         return {**found, **shared.status(), "diarization_available": available}
 
     return Kind(TITLE, engine, _routers, status, LIBRARIES)
 
 
 def _own(asked: Stages) -> Stages:
-    """Here `auto` is pyannote or nobody: the open diarizer has to be chosen."""
-    return replace(asked, diarizer="pyannote") if asked.diarizer == "auto" else asked
+    """Here `auto` is pyannote or nobody: the open diarizer has to be chosen. No models align words."""
+    diarizer = "pyannote" if asked.diarizer == "auto" else asked.diarizer
+    return replace(asked, diarizer=diarizer, align_models={})
 
 
 def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":

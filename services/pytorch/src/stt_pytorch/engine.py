@@ -25,13 +25,13 @@ class PyTorchWhisper(Windowed):
     def load(self, model: str) -> None:
         folder = modeldir.verified(self._models, model)
         count = weights(folder / WEIGHTS)
-        device, dtype = self._hardware.choose()
-        if device.type == "cpu":
-            memory.require(count * dtype.itemsize, f"the model {model}")
+        if self._hardware.device == "cpu":
+            size = 4 if self._hardware.compute_type == "float32" else 2
+            memory.require(count * size, f"the model {model}")
         # Some seconds of imports, which who asks for the OpenAPI document does not need.
         from stt_pytorch.whisper import Whisper
 
-        self._loaded = Whisper(folder, device, dtype)
+        self._loaded = Whisper(folder, self._hardware)
 
 
 def weights(path: Path) -> int:

@@ -1,46 +1,46 @@
 """What the model runs on."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from stt_core.errors import StartError
-
-if TYPE_CHECKING:
-    import torch
 
 DEVICES = ("cuda", "mps", "cpu")
 """The first that the machine has is taken where none is named."""
 TYPES = ("float32", "float16", "bfloat16")
 
 
+@dataclass(frozen=True, slots=True)
 class Hardware:
-    """The device and the type of number that were asked for; those really taken, once `choose` was called.
+    """device: of DEVICES. compute_type: of TYPES. threads: for a processor."""
 
-    device: cuda, mps, cpu or auto. compute_type: of TYPES; any other, as `auto`, means float16 on a GPU of
-    NVIDIA's, which halves its memory, and float32 elsewhere: processors are slower with half of it.
+    device: str
+    compute_type: str
+    threads: int
+
+
+def hardware(device: str, compute_type: str, threads: int) -> Hardware:
+    """What is meant by a device or `auto`, and by a type of number or anything else.
+
+    The latter is float16 on a GPU of NVIDIA's, which halves its memory, and float32 elsewhere: processors are
+    slower with half of it. Raises StartError for a device that is not there.
     """
+    if device != "cpu":
+        device = _found(device)
+    if compute_type not in TYPES:
+        compute_type = "float16" if device == "cuda" else "float32"
+    return Hardware(device, compute_type, threads)
 
-    def __init__(self, device: str, compute_type: str, threads: int) -> None:
-        self.device = device
-        self.compute_type = compute_type
-        self._threads = threads
 
-    def choose(self) -> tuple["torch.device", "torch.dtype"]:
-        """Raises StartError for a device that is not there. Imports torch."""
-        import torch
+def _found(asked: str) -> str:
+    import torch  # slow, and the processor is always there
 
-        there = {
-            "cuda": torch.cuda.is_available(),
-            "mps": torch.backends.mps.is_available(),
-            "cpu": True,
-        }
-        if self.device == "auto":
-            self.device = next(device for device in DEVICES if there[device])
-        if not there.get(self.device, False):
-            known = ", ".join(device for device in DEVICES if there[device])
-            raise StartError(
-                f"There is no {self.device} here, only {known}; set STT_DEVICE to one of these, or to auto."
-            )
-        if self.compute_type not in TYPES:
-            self.compute_type = "float16" if self.device == "cuda" else "float32"
-        torch.set_num_threads(self._threads)
-        return torch.device(self.device), getattr(torch, self.compute_type)
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    devices = [device for device in DEVICES if there[device]]
+    if asked == "auto":
+        return devices[0]
+    if asked not in devices:
+        raise StartError(
+            f"There is no {asked} for PyTorch here, only {', '.join(devices)}; "
+            "set STT_DEVICE to one of these, or to auto."
+        )
+    return asked

@@ -24,6 +24,7 @@ from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import Aligner
 from stt_pytorch.generation import Generated, generate
+from stt_pytorch.hardware import Hardware
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 LONGEST = CONTEXT // 2
@@ -35,20 +36,27 @@ LANES = 1
 class Whisper:
     """A loaded model. Encodings are tensors of shape (windows, at most 1500, width)."""
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, hardware: Hardware) -> None:
         """folder: config.json, generation_config.json, preprocessor_config.json, tokenizer.json and
         model.safetensors, as the hub has them. Raises StartError."""
+        self._device = torch.device(hardware.device)
+        self._dtype: torch.dtype = getattr(torch, hardware.compute_type)
+        torch.set_num_threads(hardware.threads)
         try:
             self._model = WhisperForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True, dtype=dtype, attn_implementation="sdpa", use_safetensors=True
+                folder,
+                local_files_only=True,
+                dtype=self._dtype,
+                attn_implementation="sdpa",
+                use_safetensors=True,
             )
-            self._model.to(device).eval()
+            self._model.to(self._device).eval()
             self._features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
             self._tokenizer: Any = WhisperTokenizerFast.from_pretrained(folder, local_files_only=True)
         except (RuntimeError, ValueError, OSError, KeyError) as error:
             told = str(error).splitlines()[0]
-            raise StartError(f"{folder} cannot be loaded on {device} as {dtype}: {told}") from error
-        self._device, self._dtype = device, dtype
+            message = f"{folder} cannot be loaded on {hardware.device} as {hardware.compute_type}: {told}"
+            raise StartError(message) from error
         self._settings: Any = self._model.generation_config
         self.lanes = LANES
         self.multilingual = bool(getattr(self._settings, "is_multilingual", False))

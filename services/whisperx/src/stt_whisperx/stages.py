@@ -5,8 +5,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import ctranslate2
-
 from stt_core import memory
 from stt_core.settings import Settings as CoreSettings
 from stt_whisperx.alignment.attention import Attention
@@ -84,7 +82,9 @@ def stages(core: CoreSettings, own: Settings, threads: int) -> Stages:
     """Those of a service."""
     allowed = memory.limit()
     device = core.device
-    if device == "auto":  # as CTranslate2 decides for the model
+    if device == "auto":  # as CTranslate2 decides for the model, where it is that library's
+        import ctranslate2
+
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     return Stages(
         Aligners(core.models_dir, own.align_models, device),
