@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,29 @@ def test_settings_by_their_own_and_by_known_names() -> None:
 def test_a_wrong_setting_names_its_variable() -> None:
     with pytest.raises(StartError, match=r"WHISPER__INFERENCE_DEVICE='tpu'.*STT_QUEUE='0'"):
         settings.from_environment({"WHISPER__INFERENCE_DEVICE": "tpu", "STT_QUEUE": "0"})
+
+
+def test_libraries_are_told_not_to_report_before_any_is_imported() -> None:
+    program = """
+import os, sys
+from stt_core.errors import StartError
+from stt_core.server import main
+
+def build(settings):
+    raise StartError(os.environ["ORT_DISABLE_TELEMETRY"] + str("onnxruntime" in sys.modules))
+
+main(build, [])
+"""
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        (sys.executable, "-c", program),
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == "1False\n"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A service's process: settings in, a listening socket, a loaded model, a clean end."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -27,6 +28,8 @@ def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
     usual: the settings that hold where the environment is silent.
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
     """
+    # onnxruntime reports to its makers unless it is told not to before it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # Before uvicorn takes over and after it gave back: a plain end, status 0.
     signal.signal(signal.SIGTERM, _leave)
     try:
