@@ -7,7 +7,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
-DISTANCE = 0.6
+DISTANCE = 0.58
 """Cosine distance, on average between the embeddings of two clusters, from which they are two speakers."""
 SMALLEST = 4.0
 """Seconds of embedded speech below which a cluster is no speaker, but strays of others.

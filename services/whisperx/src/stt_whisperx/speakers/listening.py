@@ -35,7 +35,7 @@ CLIPS = 16
 """Voices that are embedded at once."""
 PAUSE = round(0.3 * SAMPLE_RATE / FRAME)
 """Frames: after a longer one, a window's speaker is recognised anew, since windows confound people."""
-LENGTHS = (30, 40, 50, 65, 80, 100, 125, 150, 200)
+LENGTHS = (30, 40, 50, 65, 80, 100, 150, 200)
 """Feature frames of 10 ms that a voice is known by: few lengths, so that clips go in batches."""
 ENOUGH = 50
 """Feature frames alone from which a voice is taken from what it says alone."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEGMENTATION = "segmentation.pt"
 EMBEDDING = "embedding.pt"
-TELLING = 1.0
+TELLING = 1.5
 """Seconds that somebody must speak alone at a stretch, for the voice to count in finding the speakers."""
 SHORTEST_VOICE = 1.0
 """Seconds of speech that a reference clip needs."""
