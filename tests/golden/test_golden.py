@@ -199,7 +199,7 @@ def test_a_compose_linter_accepts_every_compose_file(tmp_path: Path) -> None:
                     files.append(tmp_path / case / name.lstrip("/"))
                     files[-1].parent.mkdir(parents=True)
                     files[-1].write_text(file.text)
-    assert len(files) == 4
+    assert len(files) == 5
     said = subprocess.run([linter, "-q", *files], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert said.returncode == 0, said.stdout + said.stderr
 

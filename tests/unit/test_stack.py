@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy import quantities, stack
-from deploy.operations import models
+from deploy.operations import images, models
 from deploy.stack import Stack
 
 Resolved = Callable[[str], Stack]
@@ -66,6 +66,20 @@ def test_every_model_of_a_service_is_fetched(resolved: Resolved, tmp_path: Path)
 def test_what_is_not_enabled_is_nowhere_and_holds_no_port(resolved: Resolved) -> None:
     text = ONE + "  other: {kind: faster-whisper, enabled: false}\n"
     assert [s.name for s in resolved(text).hosts[0].services] == ["whisper"]
+
+
+def test_an_optional_kind_is_off_unless_it_is_enabled(resolved: Resolved, tmp_path: Path) -> None:
+    text = ONE + "  large: {kind: pytorch%s}\n"
+    (host,) = resolved(text % "").hosts
+    assert [s.name for s in host.services] == ["whisper"] and not components_of(host, "pytorch")
+    assert not any("openai/" in name for name in models.wanted(host, tmp_path / "inventory.yml"))
+    (host,) = resolved(text % ", enabled: true").hosts
+    assert [s.profile for s in host.services] == ["", "pytorch"]
+    assert "openai/whisper-medium" in models.wanted(host, tmp_path / "inventory.yml")
+
+
+def components_of(host: stack.HostStack, kind: str) -> list[str]:
+    return [image for image in images.wanted(host) if kind in image]
 
 
 def test_a_hostname_is_in_small_letters_as_browsers_send_it(resolved: Resolved) -> None:
