@@ -11,6 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
+import httpx2
+import openai
+
 from bench import report as results
 from bench.diarization import long, scene, speakers, speed, times
 from bench.diarization.scene import Scene
@@ -28,6 +31,11 @@ SCENARIOS: Mapping[str, Callable[[Scene], Iterator[Figure]]] = {
     "stages": speed.stages,
     "long": long.measure,
 }
+FAILURES = (
+    *(OSError, RuntimeError, ValueError, subprocess.SubprocessError),
+    *(httpx2.HTTPError, openai.OpenAIError),
+)
+"""What keeps one scenario from being measured, and not the others."""
 HOW = (
     "of each process; Whisper base int8; the service as a process without nginx and autostart; the others each in a "
     "warm process of its own"
@@ -48,7 +56,7 @@ def main() -> int:
             for name in only or SCENARIOS:
                 try:
                     figures += SCENARIOS[name](there)
-                except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                except FAILURES as error:
                     report.warn(f"{name}: {error}")
                     figures.append(Figure(f"{name}: not measured", None, str(error)))
     except KitError as error:
