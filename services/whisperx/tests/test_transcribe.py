@@ -112,10 +112,11 @@ def test_known_voices_have_their_names(service: Service) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.5, 11])
-def test_a_voices_clip_that_does_not_do_is_said(service: Service, seconds: float) -> None:
+def test_a_voices_clip_that_does_not_do_is_said_at_once(service: Service, seconds: float) -> None:
     clip = sounds.wav(np.resize(sounds.samples(sounds.speech()), int(seconds * sounds.RATE)))
     answer = service.post(
-        sounds.clip(),
+        sounds.repeated(3),
+        stream="true",
         response_format="diarized_json",
         known_speaker_names__="A voice",
         known_speaker_references__=reference(clip),

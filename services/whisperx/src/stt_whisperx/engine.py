@@ -21,7 +21,8 @@ from stt_core.engine import (
     WindowResult,
     join,
 )
-from stt_core.errors import SpeakersUnavailable
+from stt_core.errors import ApiError, SpeakersUnavailable
+from stt_core.job import GivenUp
 from stt_whisperx.sound import Sound, decoded
 from stt_whisperx.speakers.protocol import DiarizationUnavailable
 from stt_whisperx.stages import Stages
@@ -54,6 +55,11 @@ class WhisperX:
         return self._whisper.group(_timed(window))
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
+        if voices := {voice for window in windows for voice in window.options.voices}:
+            from stt_whisperx.speakers.voices import clip  # slow to import
+
+            for voice in voices:  # one that does not do is said before hours are transcribed for it
+                clip(voice)
         return self._whisper.run([_timed(window) for window in windows])
 
     def finish(
@@ -83,6 +89,13 @@ class WhisperX:
                 if options.speakers.required:
                     raise SpeakersUnavailable(str(error)) from error
                 warnings.append(str(error))
+            except (ApiError, GivenUp):
+                raise
+            except Exception:
+                if options.speakers.required:
+                    raise
+                log.exception("speakers were not told apart")
+                warnings.append("It could not be told who spoke: that failed; the service's log says why.")
         if not options.word_times:
             segments = tuple(replace(segment, words=()) for segment in segments)
         return replace(transcript, segments=segments, warnings=tuple(warnings))
