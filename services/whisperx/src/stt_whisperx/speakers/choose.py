@@ -12,7 +12,8 @@ from stt_whisperx.speakers.protocol import DiarizationUnavailable, Diarizer
 OPEN = "greffier/open-diarization"
 """The folder of the open diarizer's weights, as the kit fetches them."""
 NEEDED = {"open": 500_000_000, "pyannote": 1_200_000_000}
-"""Bytes that telling speakers apart takes beside the rest of the process, on a processor."""
+"""Bytes that telling speakers apart takes beside the rest of the process, on a processor; open took 385 MB on
+half a minute, PyTorch included."""
 
 
 class Diarizers:

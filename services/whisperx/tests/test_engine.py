@@ -1,0 +1,64 @@
+"""What the engine makes of a stage that fails."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from stt_core.audio import AudioFile
+from stt_core.contract import sounds
+from stt_core.engine import Options, Segment, SpeakerOptions, WindowResult, Word
+from stt_core.job import GivenUp
+from stt_faster_whisper.engine import FasterWhisper
+from stt_whisperx.alignment.choose import Aligners
+from stt_whisperx.engine import WhisperX
+from stt_whisperx.settings import Stages as Settings
+from stt_whisperx.speakers.choose import Diarizers
+from stt_whisperx.speakers.protocol import Diarizer
+from stt_whisperx.stages import Stages
+
+HEARD = [WindowResult("en", (Segment(1, 2, " Ask not.", words=(Word(" Ask not.", 1, 2, 0.9),)),))]
+
+
+class Broken(Diarizers):
+    def get(self) -> Diarizer:
+        raise RuntimeError("out of memory")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> WhisperX:
+    stages = Stages(Aligners(tmp_path, {}, "cpu"), Broken(tmp_path, Settings(), 1, "cpu"), (), None)
+    return WhisperX(FasterWhisper(tmp_path, "cpu", "int8", 1), stages)
+
+
+def test_a_failure_is_a_warning_only_where_speakers_may_fail(engine: WhisperX) -> None:
+    source = AudioFile(io.BytesIO(sounds.speech()))
+    told: list[str] = []
+
+    def progress(stage: str, share: float) -> None:
+        told.append(stage)
+
+    may = engine.finish(source, HEARD, Options(speakers=SpeakerOptions(required=False)), progress)
+    assert may.text == "Ask not." and may.segments[0].speaker is None and may.segments[0].words == ()
+    assert may.warnings == ("It could not be told who spoke: that failed; the service's log says why.",)
+    assert list(dict.fromkeys(told)) == ["decoding", "diarizing"]
+    with pytest.raises(RuntimeError):
+        engine.finish(source, HEARD, Options(speakers=SpeakerOptions()), progress)
+
+
+@pytest.mark.parametrize("last", ["decoding", "aligning", "diarizing"])
+def test_whoever_is_told_may_end_it(engine: WhisperX, last: str) -> None:
+    def progress(stage: str, share: float) -> None:
+        if stage == last:
+            raise GivenUp
+
+    asked = Options(word_times=True, speakers=SpeakerOptions(required=False))
+    with pytest.raises(GivenUp):
+        engine.finish(AudioFile(io.BytesIO(sounds.speech())), HEARD, asked, progress)
+
+
+def test_a_translation_is_not_looked_for_in_the_sound(engine: WhisperX) -> None:
+    source, told = AudioFile(io.BytesIO(sounds.speech())), list[str]()
+    asked = Options(task="translate", word_times=True)
+    found = engine.finish(source, HEARD, asked, lambda stage, share: told.append(stage))
+    assert found.segments == HEARD[0].segments and "aligning" not in told
