@@ -1,8 +1,10 @@
 """A recording through both networks, in windows that overlap: who speaks in each, and with what voice."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from stt_whisperx.speakers.timeline import (
 STEP = 148
 """Frames from one window to the next: 2.5 s, so that four windows vote on each frame."""
 WINDOWS = 8
-"""Heard at once."""
+"""Heard at once by a thread; fewer in recordings of less than so many for each thread."""
 CLIPS = 16
 """Voices that are embedded at once."""
 PAUSE = round(0.3 * SAMPLE_RATE / FRAME)
@@ -41,6 +43,8 @@ ENOUGH = 50
 """Feature frames alone from which a voice is taken from what it says alone."""
 LONGEST_CLIP = 1000
 """Feature frames of a reference clip."""
+TELL_SECONDS = 0.5
+"""Between two words of progress, at most, so that work which nobody wants any more ends soon."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,43 +62,59 @@ class Heard:
 
 
 class Networks:
-    """Both networks, in memory."""
+    """Both networks, in memory.
 
-    def __init__(self, segmentation: Path, embedding: Path) -> None:
+    Parts of a recording are heard side by side, each by one thread. Threads that share one operation wait for
+    each other at its end, some thousand times a second here, and for whatever else the machine does.
+    """
+
+    def __init__(self, segmentation: Path, embedding: Path, threads: int) -> None:
         """Raises what torch.load raises, and KeyError or RuntimeError where a file is not one of theirs."""
         self._segmentation = Segmentation(torch.load(segmentation, weights_only=True)["state_dict"])
         self._embedding = SpeakerNetwork(torch.load(embedding, weights_only=True))
+        self._threads = threads
+
+    def listen(self, sound: Sound, progress: Callable[[float], None]) -> Heard:
+        """progress: told of the share that was heard, every TELL_SECONDS; what it raises ends the work."""
+        starts = _starts(sound.length)
+        size = max(1, min(WINDOWS, -(-len(starts) // self._threads)))
+        parts = [starts[first : first + size] for first in range(0, len(starts), size)]
+        heard: list[Heard] = []
+        with ThreadPoolExecutor(
+            self._threads, "diarizer", initializer=partial(torch.set_num_threads, 1)
+        ) as pool:
+            at_work: deque[Future[Heard]] = deque()
+            try:
+                for number, part in enumerate(parts):
+                    at_work.append(pool.submit(self._part, sound, part))
+                    while len(at_work) > self._threads or (at_work and number == len(parts) - 1):
+                        if wait([at_work[0]], TELL_SECONDS).done:
+                            heard.append(at_work.popleft().result())
+                        progress(len(heard) / len(parts))
+            finally:
+                pool.shutdown(cancel_futures=True)
+                torch.set_num_threads(self._threads)  # the pool's number is that of any new thread
+        return _whole(heard, starts, size)
 
     @torch.inference_mode()
-    def listen(self, sound: Sound, progress: Callable[[float], None]) -> Heard:
-        """progress: told of the share that was heard, after each second or so of work."""
-        starts = _starts(sound.length)
-        activity = np.zeros((len(starts), FRAMES, LOCALS), np.uint8)
-        pieces: list[tuple[int, int, int, int]] = []
-        voices: list[NDArray[np.float32]] = []
-        seconds: list[float] = []
-        for first in range(0, len(starts), WINDOWS):
-            block = starts[first : first + WINDOWS]
-            samples = _samples(sound, int(block[0]) * FRAME, int(block[-1]) * FRAME + WINDOW)
-            offsets = ((block - block[0]) * FRAME).tolist()
-            heard = self._segmented(torch.stack([samples[offset : offset + WINDOW] for offset in offsets]))
-            activity[first : first + len(block)] = np.rint(heard @ SPEAKERS.astype(np.float32) * CERTAIN)
-            progress((first + 0.3 * len(block)) / len(starts))
-            clips: list[NDArray[np.int64]] = []
-            for window, (classes, offset) in enumerate(zip(heard.argmax(-1), offsets, strict=True), first):
-                for number, start, stop, clip, alone in _pieces(classes, offset):
-                    pieces.append((window, number, start, stop))
-                    clips.append(clip)
-                    seconds.append(alone * SHIFT / SAMPLE_RATE)
-            if clips:
-                voices.append(self._embedded(fbank(samples), clips))
-            progress((first + len(block)) / len(starts))
+    def _part(self, sound: Sound, starts: NDArray[np.int64]) -> Heard:
+        """A few windows; the pieces' windows are numbered from the first of them."""
+        origin = int(starts[0]) * FRAME
+        samples = _samples(sound, origin, int(starts[-1]) * FRAME + WINDOW)
+        offsets = (starts * FRAME - origin).tolist()
+        classes = self._segmented(torch.stack([samples[offset : offset + WINDOW] for offset in offsets]))
+        found = [
+            (window, piece)
+            for window, (likeliest, offset) in enumerate(zip(classes.argmax(-1), offsets, strict=True))
+            for piece in _pieces(likeliest, offset)
+        ]
+        clips = [piece.clip for _, piece in found]
         return Heard(
-            activity,
+            np.rint(classes @ SPEAKERS.astype(np.float32) * CERTAIN).astype(np.uint8),
             starts,
-            np.array(pieces, np.int64).reshape(-1, 4),
-            np.concatenate([np.zeros((0, DIMENSION), np.float32), *voices]),
-            np.array(seconds),
+            np.array([(w, p.number, p.start, p.stop) for w, p in found], np.int64).reshape(-1, 4),
+            self._embedded(fbank(samples), clips) if clips else np.zeros((0, DIMENSION), np.float32),
+            np.array([piece.alone * SHIFT / SAMPLE_RATE for _, piece in found]),
         )
 
     @torch.inference_mode()
@@ -154,14 +174,23 @@ def _samples(sound: Sound, first: int, last: int) -> Tensor:
     return torch.from_numpy(samples)
 
 
-def _pieces(
-    classes: NDArray[np.int64], offset: int
-) -> Iterator[tuple[int, int, int, NDArray[np.int64], int]]:
-    """What each speaker of a window says at a stretch; the window begins at sample `offset` of a part.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """What a window's speaker says at a stretch.
 
-    Each with the speaker's number, its first frame and the first after it, the part's features to know the
-    voice by, and how many features it is alone. What is too short to know anybody by is left out.
+    number: the speaker's. start, stop: its first frame, and the first after it. clip: the features to know
+    the voice by. alone: how many of its features nobody else speaks in.
     """
+
+    number: int
+    start: int
+    stop: int
+    clip: NDArray[np.int64]
+    alone: int
+
+
+def _pieces(classes: NDArray[np.int64], offset: int) -> Iterator[_Piece]:
+    """Of a window that begins at sample `offset` of a part; too little to know anybody by is left out."""
     frames = np.arange(FRAMES)
     for number in range(LOCALS):
         for start, stop in joined(runs(SPEAKERS[classes, number]), PAUSE):
@@ -171,7 +200,25 @@ def _pieces(
             length = max((length for length in LENGTHS if length <= len(clip)), default=0)
             if length:
                 skipped = (len(clip) - length) // 2
-                yield number, start, stop, clip[skipped : skipped + length], len(alone)
+                yield _Piece(number, start, stop, clip[skipped : skipped + length], len(alone))
+
+
+def _whole(parts: list[Heard], starts: NDArray[np.int64], size: int) -> Heard:
+    """Parts of `size` windows each, in order, as one."""
+    return Heard(
+        np.concatenate([np.zeros((0, FRAMES, LOCALS), np.uint8), *(part.activity for part in parts)]),
+        starts,
+        np.concatenate(
+            [np.zeros((0, 4), np.int64), *(_moved(p.pieces, n * size) for n, p in enumerate(parts))]
+        ),
+        np.concatenate([np.zeros((0, DIMENSION), np.float32), *(part.voices for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.seconds for part in parts)]),
+    )
+
+
+def _moved(pieces: NDArray[np.int64], windows: int) -> NDArray[np.int64]:
+    moved: NDArray[np.int64] = pieces + np.array([windows, 0, 0, 0])
+    return moved
 
 
 def _features(frames: NDArray[np.bool_], offset: int) -> NDArray[np.int64]:

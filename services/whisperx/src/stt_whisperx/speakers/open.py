@@ -69,7 +69,9 @@ class OpenDiarizer:
                 from stt_whisperx.speakers.listening import Networks
 
                 try:
-                    self._networks = Networks(self._folder / SEGMENTATION, self._folder / EMBEDDING)
+                    self._networks = Networks(
+                        self._folder / SEGMENTATION, self._folder / EMBEDDING, self._threads
+                    )
                 except Exception as error:
                     raise DiarizationUnavailable(
                         f"Speakers cannot be told apart: the open diarizer's weights in {self._folder} "
