@@ -9,8 +9,8 @@ from stt_whisperx.sound import Sound
 EARLY = 0.07
 """Seconds by which Whisper's words start and end too early. Medians of Whisper base, start/end in ms: against
 forced alignment of read English 85/80 (92 words) and of English telephone prompts 72/82 (59); against the
-exact times of synthetic voices, Piper's 92/105 (314), espeak-ng's in English 46/67 (296), in German 30/64 (42),
-in Spanish 24/38 (56)."""
+exact times of synthetic voices, Piper's 92/105 (314), espeak-ng's in English 46/67 (296), in German 30/64
+(42), in Spanish 24/38 (56)."""
 
 
 class Attention:
