@@ -19,8 +19,10 @@ from stt_whisperx.alignment.wav2vec2 import Wav2Vec2
 from stt_whisperx.sound import Sound, decoded
 
 # As Whisper base has it, to the tenth of a second.
-JFK = """0.0 And|0.6 so|0.9 my|1.2 fellow|1.6 Americans,|3.3 ask|3.8 not|4.3 what|5.6 your|5.9 country|6.3 can
-|6.6 do|6.9 for|7.1 you,|7.9 ask|8.5 what|8.8 you|9.1 can|9.4 do|9.6 for|9.9 your|10.1 country.""".replace("\n", "")
+JFK = (
+    "0.0 And|0.6 so|0.9 my|1.2 fellow|1.6 Americans,|3.3 ask|3.8 not|4.3 what|5.6 your|5.9 country|6.3 can"
+    "|6.6 do|6.9 for|7.1 you,|7.9 ask|8.5 what|8.8 you|9.1 can|9.4 do|9.6 for|9.9 your|10.1 country."
+)
 NAME = "acme/wav2vec2-tiny"
 
 
