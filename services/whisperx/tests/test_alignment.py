@@ -75,6 +75,11 @@ def test_stretches_hold_every_word_once(steps: list[tuple[float, float]], limit:
     assert all(one.end <= other.start + 1e-9 for one, other in pairwise(cut))
 
 
+def test_speech_without_a_pause_is_not_cut_to_pieces() -> None:
+    times = [(place * 0.3, place * 0.3 + 0.3) for place in range(10_000)]
+    assert all(one.last - one.first > 10 for one in stretches(times, 20.0, 1.0, 0.4, 3000.0))
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [

@@ -48,17 +48,20 @@ def placed(segments: Sequence[Segment], times: Sequence[Interval], end: float) -
 def stretches(
     times: Sequence[Interval], limit: float, pause: float, margin: float, end: float
 ) -> list[Stretch]:
-    """Words that are aligned together: cut at each pause of so many seconds, and else at the longest there is
-    until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
+    """Words that are aligned together: cut at each pause of so many seconds, then at the longest near the
+    middle until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
     gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(times)]
-    left, runs = [(0, len(times))] if times else [], []
+    borders = [0, *(place + 1 for place, gap in enumerate(gaps) if gap >= pause), len(times)]
+    left = list(pairwise(borders))[::-1] if times else []
+    runs = []
     while left:
         first, last = left.pop()
-        cut = max(range(first, last - 1), key=gaps.__getitem__, default=None)
-        if cut is None or (gaps[cut] < pause and times[last - 1][1] - times[first][0] <= limit):
+        if last - first == 1 or times[last - 1][1] - times[first][0] <= limit:
             runs.append((first, last))
-        else:
-            left += [(cut + 1, last), (first, cut + 1)]
+            continue
+        quarter = (last - first) // 4
+        cut = max(range(first + quarter, last - 1 - quarter), key=gaps.__getitem__)
+        left += [(cut + 1, last), (first, cut + 1)]
     return [
         Stretch(
             first,
