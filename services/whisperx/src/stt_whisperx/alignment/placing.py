@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
+from math import inf
 
 from stt_core.engine import Segment, Word
 
@@ -24,33 +25,43 @@ def words_of(segments: Iterable[Segment]) -> list[Word]:
     return [word for segment in segments for word in segment.words]
 
 
-def placed(segments: Sequence[Segment], times: Sequence[Interval | None], end: float) -> tuple[Segment, ...]:
+def filled(rough: Sequence[Interval], found: Sequence[Interval | None]) -> list[Interval]:
+    """What was found; a word that was not stays where it roughly was, so far as that is between its
+    neighbours."""
+    floors = list(accumulate((one[1] if one else 0.0 for one in found), max, initial=0.0))
+    ceilings = list(accumulate((one[0] if one else inf for one in reversed(found)), min, initial=inf))[::-1]
+    return [
+        one or (_within(own[0], floor, ceiling), _within(own[1], floor, ceiling))
+        for own, one, floor, ceiling in zip(rough, found, floors[:-1], ceilings[1:], strict=True)
+    ]
+
+
+def placed(segments: Sequence[Segment], times: Sequence[Interval], end: float) -> tuple[Segment, ...]:
     """The segments with their words at those times, one for each word of all segments.
 
-    A word without a time stays where it was, so far as that is between its neighbours. Words come out in
-    order, without overlap and in [0, end]; where two overlap, they meet in the middle of it.
+    Words come out in order, without overlap and in [0, end]; those that overlap meet in the middle of it.
     """
-    words = words_of(segments)
-    ordered = iter(
-        _ordered([time or (word.start, word.end) for word, time in zip(words, times, strict=True)], end)
-    )
+    ordered = iter(_ordered(times, end))
     return tuple(_timed(segment, list(islice(ordered, len(segment.words)))) for segment in segments)
 
 
 def stretches(
     times: Sequence[Interval], limit: float, pause: float, margin: float, end: float
 ) -> list[Stretch]:
-    """Words that are aligned together: cut at each pause of so many seconds, and else at the longest there is
-    until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
+    """Words that are aligned together: cut at each pause of so many seconds, then at the longest near the
+    middle until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
     gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(times)]
-    left, runs = [(0, len(times))] if times else [], []
+    borders = [0, *(place + 1 for place, gap in enumerate(gaps) if gap >= pause), len(times)]
+    left = list(pairwise(borders))[::-1] if times else []
+    runs = []
     while left:
         first, last = left.pop()
-        cut = max(range(first, last - 1), key=gaps.__getitem__, default=None)
-        if cut is None or (gaps[cut] < pause and times[last - 1][1] - times[first][0] <= limit):
+        if last - first == 1 or times[last - 1][1] - times[first][0] <= limit:
             runs.append((first, last))
-        else:
-            left += [(cut + 1, last), (first, cut + 1)]
+            continue
+        quarter = (last - first) // 4
+        cut = max(range(first + quarter, last - 1 - quarter), key=gaps.__getitem__)
+        left += [(cut + 1, last), (first, cut + 1)]
     return [
         Stretch(
             first,
@@ -60,6 +71,10 @@ def stretches(
         )
         for first, last in runs
     ]
+
+
+def _within(time: float, floor: float, ceiling: float) -> float:
+    return max(floor, min(time, ceiling))
 
 
 def _ordered(times: Sequence[Interval], end: float) -> list[Interval]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Segment, Word
+from stt_core.engine import Samples, Segment, Word
 from stt_whisperx.alignment.attention import unbiased
-from stt_whisperx.alignment.placing import Interval, Stretch, placed, stretches, words_of
+from stt_whisperx.alignment.placing import Interval, Stretch, filled, placed, stretches, words_of
 from stt_whisperx.alignment.pronouncing import sounds
 from stt_whisperx.alignment.spoken import spoken
 from stt_whisperx.sound import Sound
@@ -23,16 +23,18 @@ PAUSE = 1.0
 """Seconds without a word in which nothing is looked for."""
 MARGIN = 0.4
 """Seconds searched around a stretch: cross-attention may be so far off."""
+SHORTEST = SAMPLE_RATE // 10
+"""Samples in which no word is looked for."""
 FRAMES = 100
 """A second, in the decoder's frames."""
 NEW_WORDS = 10_000
 """Words that a decoder learns before it is made anew, so that it does not grow for ever."""
 
 EARLY = 0.025
-"""Seconds by which the decoder puts the border between two words, and between a pause and a word, too early: a
-frame counts from the start of its window of 26 ms, and tells of its middle. Medians, start/end in ms: against
-labels by hand 21/15 (12 words, 3 speakers); against the phonemes of synthetic voices, Piper's 33/31 (314),
-Hibari's 60/65 (331), espeak-ng's 3/0 (296). Where a word ends and a pause begins, it is not early."""
+"""Seconds by which the decoder puts the border between two words, and between a pause and a word, too early:
+a frame counts from the start of its window of 26 ms, and tells of its middle. Medians, start/end in ms:
+against labels by hand 21/15 (12 words, 3 speakers); against the phonemes of synthetic voices, Piper's 33/31
+(314), Hibari's 60/65 (331), espeak-ng's 3/0 (296). Where a word ends and a pause begins, it is not early."""
 
 _VARIANT = re.compile(r"\(\d+\)$")
 
@@ -51,49 +53,62 @@ class PocketSphinx:
     ) -> tuple[Segment, ...]:
         words = words_of(segments)
         rough = [unbiased((word.start, word.end)) for word in words]
-        times: list[Interval] = list(rough)
+        found: list[Interval | None] = [None] * len(words)
         for stretch in stretches(rough, LIMIT, PAUSE, MARGIN, sound.duration):
-            self._find(sound, words, stretch, times)
+            found[stretch.first : stretch.last] = self._found(sound, words, rough, stretch)
             progress(stretch.last / len(words))
-        return placed(segments, times, sound.duration)
+        return placed(segments, filled(rough, found), sound.duration)
 
-    def _find(self, sound: Sound, words: Sequence[Word], stretch: Stretch, times: list[Interval]) -> None:
-        """Put the times of what is found in a stretch into `times`; where nothing is, in its two halves."""
+    def _found(
+        self, sound: Sound, words: Sequence[Word], rough: Sequence[Interval], stretch: Stretch
+    ) -> list[Interval | None]:
+        """The times of a stretch's words; where they do not fit the sound as a whole, in parts of it."""
         own = words[stretch.first : stretch.last]
-        if stretch.end - stretch.start > LONGEST or not (spans := _said(own)):
-            return
+        times: list[Interval | None] = [None] * len(own)
+        spans = _said(own)
+        if stretch.end - stretch.start > LONGEST or not spans:
+            return times
         found = self._aligned(sound, stretch, [word for _, _, said in spans for word in said])
         if found is None:
-            within = times[stretch.first : stretch.last]
-            for half in stretches(within, (stretch.end - stretch.start) / 2, PAUSE, MARGIN, sound.duration):
-                if 1 < half.last - half.first < len(own):
-                    self._find(sound, words, _moved(half, stretch.first), times)
-            return
-        ends = list(accumulate(len(said) for _, _, said in spans))
+            within = rough[stretch.first : stretch.last]
+            for part in stretches(within, (stretch.end - stretch.start) / 2, PAUSE, MARGIN, sound.duration):
+                if 1 < part.last - part.first < len(own):
+                    times[part.first : part.last] = self._found(sound, own, within, part)
+            return times
+        ends = accumulate(len(said) for _, _, said in spans)
         for (first, last, said), end in zip(spans, ends, strict=True):
-            part = found[end - len(said) : end]
-            whole = part[0][0], part[-1][1]
-            times[stretch.first + first : stretch.first + last] = _shares(own[first:last], whole)
+            whole = found[end - len(said)][0], found[end - 1][1]
+            times[first:last] = _shares(own[first:last], whole)
+        return times
 
     def _aligned(self, sound: Sound, stretch: Stretch, said: Sequence[str]) -> list[Interval] | None:
         """The times of each of these words, or None where they do not fit the sound."""
         first, last = round(stretch.start * SAMPLE_RATE), round(stretch.end * SAMPLE_RATE)
-        samples = sound.between(first, last)
-        self._learn(said)
-        decoder = self._decoder
-        decoder.set_align_text(" ".join(said))
-        decoder.start_utt()
-        decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), no_search=False, full_utt=True)
-        decoder.end_utt()
-        found = [
-            (_VARIANT.sub("", one.word), one.start_frame, one.end_frame + 1)
-            for one in decoder.seg() or ()
-            if one.word[0] not in "<["  # silence, noise
-        ]
+        try:
+            found = self._decoded(sound.between(first, last), said)
+        except RuntimeError:  # it could not, and is of no more use
+            self._decoder, self._learnt = _decoder(), 0
+            return None
         if [word for word, _, _ in found] != list(said):
             return None
         at = first / SAMPLE_RATE
         return _intervals([(at + start / FRAMES, at + end / FRAMES) for _, start, end in found])
+
+    def _decoded(self, samples: Samples, said: Sequence[str]) -> list[tuple[str, int, int]]:
+        """Each word with its first frame and the one after its last. Raises RuntimeError."""
+        if len(samples) < SHORTEST:
+            return []
+        self._learn(said)
+        self._decoder.set_align_text(" ".join(said))
+        self._decoder.start_utt()
+        pcm = (samples * np.float32(32767)).astype(np.int16).tobytes()
+        self._decoder.process_raw(pcm, no_search=False, full_utt=True)
+        self._decoder.end_utt()
+        return [
+            (_VARIANT.sub("", one.word), one.start_frame, one.end_frame + 1)
+            for one in self._decoder.seg() or ()
+            if one.word[0] not in "<["  # silence, noise
+        ]
 
     def _learn(self, said: Sequence[str]) -> None:
         new = {word for word in said if self._decoder.lookup_word(word) is None}
@@ -109,10 +124,6 @@ def _decoder() -> Any:
     from pocketsphinx import Decoder
 
     return Decoder(samprate=SAMPLE_RATE, lm=None, bestpath=False, loglevel="FATAL")
-
-
-def _moved(stretch: Stretch, by: int) -> Stretch:
-    return Stretch(stretch.first + by, stretch.last + by, stretch.start, stretch.end)
 
 
 def _intervals(raw: Sequence[Interval]) -> list[Interval]:

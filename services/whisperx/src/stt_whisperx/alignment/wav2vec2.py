@@ -9,7 +9,7 @@ from stt_core.audio import SAMPLE_RATE
 from stt_core.engine import Segment, Word
 from stt_whisperx import audio_library
 from stt_whisperx.alignment.attention import unbiased
-from stt_whisperx.alignment.placing import Interval, Stretch, placed, stretches, words_of
+from stt_whisperx.alignment.placing import Interval, Stretch, filled, placed, stretches, words_of
 from stt_whisperx.alignment.protocol import AlignmentUnavailable
 from stt_whisperx.sound import Sound
 
@@ -37,6 +37,7 @@ class Wav2Vec2:
         from whisperx import alignment
 
         self._library: Any = alignment
+        self._library.logger.disabled = True  # it would tell what was said
         # Sentences end where ours do; the library would ask the network for a model that finds them.
         self._library.nltk_load = lambda _name: _Whole()
         self._device = device
@@ -54,15 +55,13 @@ class Wav2Vec2:
     ) -> tuple[Segment, ...]:
         words = words_of(segments)
         rough = [unbiased((word.start, word.end)) for word in words]
-        times: list[Interval] = list(rough)
+        found: list[Interval | None] = [None] * len(words)
         for stretch in stretches(rough, LIMIT, PAUSE, MARGIN, sound.duration):
             if stretch.end - stretch.start <= LONGEST:
-                found = self._aligned(sound, stretch, words[stretch.first : stretch.last])
-                times[stretch.first : stretch.last] = [
-                    new or old for new, old in zip(found, times[stretch.first : stretch.last], strict=True)
-                ]
+                own = words[stretch.first : stretch.last]
+                found[stretch.first : stretch.last] = self._aligned(sound, stretch, own)
             progress(stretch.last / len(words))
-        return placed(segments, times, sound.duration)
+        return placed(segments, filled(rough, found), sound.duration)
 
     def _aligned(self, sound: Sound, stretch: Stretch, words: Sequence[Word]) -> list[Interval | None]:
         """The times of each word; None for one of which no letter was found."""
