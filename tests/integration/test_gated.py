@@ -69,7 +69,7 @@ def test_check_finds_it_before_a_deploy(kit: Kit, address: str) -> None:
     write(kit, secrets=TOKEN)
     told = kit.cli("check", HF_TOKEN="hf_other").stdout
     assert f"{COMMUNITY} is gated, and the token in HF_TOKEN does not open it: accept its terms at {address}" in told
-    assert "Until then the open diarizer tells speakers apart." in told
+    assert "Until then the service does without it." in told
     assert "speaker-diarization" not in kit.cli("check", HF_TOKEN="hf_accepted").stdout
 
     write(kit, secrets=TOKEN, diarizer="pyannote")

@@ -36,7 +36,7 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 def test_a_deploy_goes_on_without_the_gated_model_and_says_so(meeting: Kit) -> None:
     assert f"{COMMUNITY} is gated, and the token in HF_TOKEN does not open it" in meeting.told
-    assert "Until then the open diarizer tells speakers apart." in meeting.told
+    assert "Until then the service does without it." in meeting.told
     again = meeting.cli("deploy")
     assert "nothing to do" in again.stdout and "does not open it" in again.stderr
     doctor = json.loads(meeting.cli("doctor", "--json", status=3).stdout)
