@@ -126,7 +126,7 @@ class Service(_Part):
         None,
         description="How it tells speakers apart. `open`: by models that anybody may have. `pyannote`: by "
         "`diarization_model`, whose terms you accept at the hub; needs the secret HF_TOKEN. `auto`: by the latter "
-        "where that secret opens it, else by the former. Default: `auto`.",
+        "where that secret opens it, else by the former (kind pytorch: not at all). Default: `auto`.",
     )
     diarization_model: Diarization | None = Field(
         None,

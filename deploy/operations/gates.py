@@ -12,7 +12,7 @@ from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
 from deploy.types import Reference, Secret
 
-WITHOUT = "Until then the open diarizer tells speakers apart."
+WITHOUT = "Until then the service does without it."
 
 
 @dataclass(frozen=True)

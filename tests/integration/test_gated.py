@@ -69,7 +69,7 @@ def test_check_finds_it_before_a_deploy(kit: Kit, address: str) -> None:
     write(kit, secrets=TOKEN)
     told = kit.cli("check", HF_TOKEN="hf_other").stdout
     assert f"{COMMUNITY} is gated, and the token in HF_TOKEN does not open it: accept its terms at {address}" in told
-    assert "Until then the open diarizer tells speakers apart." in told
+    assert "Until then the service does without it." in told
     assert "speaker-diarization" not in kit.cli("check", HF_TOKEN="hf_accepted").stdout
 
     write(kit, secrets=TOKEN, diarizer="pyannote")
@@ -124,3 +124,11 @@ def test_a_model_made_of_others_brings_them_and_one_that_aligns_words_its_own_fi
     for model in (*parts, FRENCH):
         kit.cli("models", "pull", model, HF_TOKEN="hf_accepted")
         assert lies(kit, model) == FILES[model].keys() - ({"pytorch_model.bin"} if model == FRENCH else set())
+
+
+def test_a_folder_of_the_hosts_stands_in_for_the_hub_and_is_looked_for(kit: Kit, tmp_path: Path) -> None:
+    write(kit, diarizer="pyannote", diarization_model=str(tmp_path / "diarization"))
+    assert kit.cli("check").stdout.endswith("is right.\n")
+    told = kit.cli("deploy", status=3).stderr
+    assert f"{tmp_path}/diarization is not on here, and meeting tells speakers apart by what lies there." in told
+    assert "Copy the model's folder there" in told and not (kit.root / "etc").exists()
