@@ -42,7 +42,7 @@ def _annotation(turns: list[list[Any]]) -> Annotation:
 
 
 def _words(asked: dict[str, Any]) -> dict[str, int]:
-    rate = cp_word_error_rate(asked["said"], asked["heard"])
+    rate = cp_word_error_rate(asked["said"], asked["heard"], reference_sort=False, hypothesis_sort=False)
     return {"errors": int(rate.errors), "total": int(rate.length)}
 
 
