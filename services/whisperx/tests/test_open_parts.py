@@ -102,7 +102,7 @@ def voices(people: int, each: int, seed: int = 0) -> np.ndarray:
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("people", "each"), [(1, 1), (1, 20), (4, 5), (60, 6), (3, 800)])
+@pytest.mark.parametrize(("people", "each"), [(1, 1), (1, 20), (4, 5), (60, 6), (3, 800), (1, 1501)])
 def test_each_person_is_one_speaker(people: int, each: int) -> None:
     labels = clustering.speakers(voices(people, each), np.full(people * each, 2.0), None, None)
     assert len(np.unique(labels)) == people

@@ -19,7 +19,7 @@ SMALLEST_SHARE = 0.1
 MOST_POINTS = 1500
 """Embeddings that are clustered at once; of more, the likest neighbours in time are merged first."""
 _PART = 500
-"""Embeddings within which neighbours are merged."""
+"""Embeddings, at most, within which neighbours are merged."""
 
 
 def speakers(voices: Floats, seconds: NDArray[np.float64], least: int | None, most: int | None) -> Labels:
@@ -108,11 +108,10 @@ def _condensed(voices: Floats, seconds: NDArray[np.float64]) -> tuple[Floats, ND
     points, weights = voices, seconds
     while len(points) > MOST_POINTS:
         joined, count = np.zeros(len(points), np.int64), 0
-        for first in range(0, len(points), _PART):
-            part = points[first : first + _PART]
-            tree = linkage(part, "average", metric="cosine")
-            labels = fcluster(tree, max(1, len(part) // 2), "maxclust") - 1
-            joined[first : first + _PART] = labels + count
+        for part in np.array_split(np.arange(len(points)), -(-len(points) // _PART)):
+            tree = linkage(points[part], "average", metric="cosine")
+            labels = fcluster(tree, len(part) // 2, "maxclust") - 1
+            joined[part] = labels + count
             count += int(labels.max()) + 1
         points = centroids(points, weights, joined, count)
         weights = np.bincount(joined, weights).astype(np.float64)
