@@ -16,10 +16,12 @@ Word = tuple[str, float, float]
 """Text, start and end in seconds."""
 
 GOAL = Goal("at most", 50)
-ALIGNERS = {"en": "pocketsphinx"}
-OTHERS = "attention without its bias"
+BEST = "pocketsphinx"
+"""What the service aligns English by; its words in other languages are UNBIASED."""
+UNBIASED = "attention without its bias"
 RAW = "attention as it is"
-BIAS = "from stt_whisperx.alignment.attention import ENDS, STARTS; print(STARTS, ENDS)"
+SHIFT = "from stt_whisperx.alignment.attention import unbiased; print(*unbiased((0.0, 0.0)))"
+"""Seconds by which starts and ends are moved to that end."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
         folder = scene.folder / "spoken"
         scene.peers("bench.diarization.spoken", str(folder))
         clips = json.loads((folder / "spoken.json").read_text())
-    starts, ends = map(float, scene.services(BIAS).split())
+    starts, ends = map(float, scene.services(SHIFT).split())
     found: dict[tuple[str, str, str], list[Errors]] = {}
     with (
         faster_whisper.running(scene.folder / "plain.log") as plain,
@@ -48,15 +50,13 @@ def measure(scene: Scene) -> Iterator[Figure]:
             said = [(text, start, end) for text, start, end in clip["words"]]
             raw = plain.words(audio, language)
             moved = [(text, start + starts, end + ends) for text, start, end in raw]
-            sides = {RAW: raw, OTHERS: moved}
-            if language in ALIGNERS:
-                answer = scene.served.transcribe(audio, language=language)
-                sides = {ALIGNERS[language]: _words(answer.body)} | sides
-            for aligner, heard in sides.items():
+            aligned = _words(scene.served.transcribe(audio, language=language).body)
+            sides = {BEST: aligned, UNBIASED: moved} if language == "en" else {UNBIASED: aligned}
+            for aligner, heard in (sides | {RAW: raw}).items():
                 found.setdefault((clip["voice"], language, aligner), []).append(errors(said, heard))
             bar.update(number + 1, len(clips))
     for (voice, language, aligner), several in found.items():
-        goal = GOAL if (voice, aligner) == ("Piper", ALIGNERS["en"]) else None
+        goal = GOAL if (voice, aligner) == ("Piper", BEST) else None
         for side in ("starts", "ends"):
             values = [1000 * value for one in several for value in getattr(one, side)]
             note = (
