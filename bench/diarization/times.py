@@ -58,13 +58,17 @@ def measure(scene: Scene) -> Iterator[Figure]:
     for (voice, language, aligner), several in found.items():
         goal = GOAL if (voice, aligner) == ("Piper", BEST) else None
         for side in ("starts", "ends"):
+            figure = f"word {side}, {language}, {voice}, {aligner}: error (ms)"
             values = [1000 * value for one in several for value in getattr(one, side)]
+            if not values:
+                yield Figure(figure, None, "no word was heard as it was said")
+                continue
             note = (
                 f"median of {len(values)} of {sum(one.said for one in several)} words, by {voice}; "
                 f"90 % within {_share(values, 0.9):.0f} ms; bias {statistics.median(values):+.0f} ms"
             )
             median = statistics.median(map(abs, values))
-            yield Figure(f"word {side}, {language}, {voice}, {aligner}: error (ms)", median, note, goal)
+            yield Figure(figure, median, note, goal)
 
 
 def errors(said: Sequence[Word], heard: Sequence[Word]) -> Errors:
