@@ -69,7 +69,7 @@ def conversations(scene: Scene) -> Iterator[Figure]:
         yield _beside(f"{what} of {kind}", {name: by_part(scores, part) for name, scores in found.items()})
     by_count = partial(_of, recordings, lambda one: one.speakers)
     for count in sorted({one.speakers for one in recordings}):
-        yield _beside(f"{what} of {count}", {name: by_count(scores, count) for name, scores in found.items()})
+        yield _beside(f"{what} of {count} speakers", {name: by_count(scores, count) for name, scores in found.items()})
 
 
 def said(scene: Scene) -> Iterator[Figure]:
