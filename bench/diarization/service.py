@@ -34,11 +34,9 @@ class Answer:
     """Of /transcribe; wall time in seconds, the upload included."""
 
     seconds: float
+    text: str
     body: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        return "".join(segment["text"] for segment in self.body["segments"]).strip()
+    """Empty where the text alone was asked for."""
 
 
 class Served:
@@ -56,7 +54,10 @@ class Served:
         taken = time.monotonic() - began
         if answer.status_code != 200:
             raise RuntimeError(f"/transcribe answered {answer.status_code}: {answer.text[:500]}")
-        return Answer(taken, answer.json())
+        if options.get("response_format") == "text":
+            return Answer(taken, answer.text.strip(), {})
+        body = answer.json()
+        return Answer(taken, "".join(segment["text"] for segment in body["segments"]).strip(), body)
 
     def close(self) -> None:
         self._client.close()

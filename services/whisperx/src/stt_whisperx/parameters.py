@@ -45,7 +45,13 @@ class TranscribeForm(BaseModel):
         if self.response_format == "diarized_json" and self.diarize == "false":
             raise BadRequest("response_format=diarized_json needs diarize.", param="diarize")
         language = code(self.language, capabilities) if self.language else None
-        return Options(language=language, word_times=self.align, speakers=speakers)
+        bare = self.response_format == "text" and speakers is None
+        return Options(
+            language=language,
+            segments=not bare,
+            word_times=self.align and not bare,
+            speakers=speakers,
+        )
 
     def _speakers(self) -> SpeakerOptions | None:
         counts = {
