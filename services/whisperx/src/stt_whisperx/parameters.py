@@ -20,7 +20,8 @@ def _diarize(value: object) -> object:
     return "true" if text in TRUE else "false" if text in FALSE else text
 
 
-Count = Annotated[int | None, Field(ge=1, le=SPEAKERS)]
+# Without an example, the page that sends the form fills in the least number.
+Count = Annotated[int | None, Field(ge=1, le=SPEAKERS, json_schema_extra={"example": ""})]
 
 
 class TranscribeForm(BaseModel):
