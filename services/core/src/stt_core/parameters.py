@@ -108,7 +108,9 @@ class TranscriptionForm(SpeechForm):
     """Everything in the form of /v1/audio/transcriptions but the file."""
 
     language: Language | None = Field(
-        None, description="ISO 639-1 code such as `en`, or the English name; left out, it is detected."
+        None,
+        description="ISO 639-1 code such as `en`, or the English name; left out, it is detected.",
+        json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a word
     )
     languages: list[Language] = Field(
         [], alias="languages[]", description="Those that may be spoken, where `language` is left out."
