@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import IO, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 
-from stt_core import form, formats
+from stt_core import form, formats, rendering
 from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
@@ -78,7 +77,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
             "text/event-stream",
         )
         | TELLING_SPEAKERS,
-        openapi_extra=_body(TranscriptionForm),
+        openapi_extra=form.described(TranscriptionForm),
     )
     async def transcribe(request: Request) -> Response:
         return await answer(request, TranscriptionForm)
@@ -90,7 +89,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
             "The English text, in the format that was asked for.",
             formats.TranslationBody | formats.VerboseBody,
         ),
-        openapi_extra=_body(TranslationForm),
+        openapi_extra=form.described(TranslationForm),
     )
     async def translate(request: Request) -> Response:
         return await answer(request, TranslationForm)
@@ -100,47 +99,11 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
 
 def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
-    match asked.response_format:
-        case "json":
-            if isinstance(asked, TranslationForm):
-                return _json(formats.translation_body(transcript))
-            return _json(formats.json_body(transcript, with_logprobs=bool(asked.include)))
-        case "verbose_json":
-            return _json(formats.verbose_body(transcript, asked.granularities, asked.task))
-        case "diarized_json":
-            return _json(formats.diarized_body(transcript))
-        case "text":
-            return PlainTextResponse(formats.text(transcript))
-        case "srt":
-            return PlainTextResponse(formats.srt(transcript, limits))
-        case "vtt":
-            return PlainTextResponse(formats.vtt(transcript, limits), media_type="text/vtt")
-
-
-def _json(body: BaseModel) -> Response:
-    return JSONResponse(body.model_dump(exclude_none=True))
-
-
-def _body(kind: type[Asked]) -> dict[str, Any]:
-    """The request's description: the form, and the file that is read apart from it."""
-    schema = kind.model_json_schema(by_alias=True)
-    file = {"type": "string", "format": "binary", "description": "wav, mp3, m4a, flac, ogg, webm, mp4 …"}
-    properties = {"file": file} | _inlined(schema["properties"], schema.get("$defs", {}))
-    encoding = {name: {"style": "form", "explode": True} for name in properties if name.endswith("[]")}
-    content = {
-        "schema": {"type": "object", "properties": properties},
-        **({"encoding": encoding} if encoding else {}),
-    }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
-
-
-def _inlined(node: Any, known: dict[str, Any]) -> Any:
-    """A schema with definitions in place of references to them: the document has them nowhere else."""
-    if isinstance(node, dict):
-        if reference := node.get("$ref"):
-            return _inlined(known[reference.rsplit("/", 1)[1]], known)
-        return {key: _inlined(value, known) for key, value in node.items()}
-    return [_inlined(value, known) for value in node] if isinstance(node, list) else node
+    if asked.response_format != "json":
+        return rendering.rendered(transcript, asked.response_format, asked.granularities, limits, asked.task)
+    if isinstance(asked, TranslationForm):
+        return rendering.json(formats.translation_body(transcript))
+    return rendering.json(formats.json_body(transcript, with_logprobs=bool(asked.include)))
 
 
 def _responses(description: str, body: Any, *others: str) -> dict[int | str, dict[str, Any]]:

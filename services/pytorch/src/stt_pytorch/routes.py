@@ -4,7 +4,6 @@ import asyncio
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -49,7 +48,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         summary="Transcribe a file, and tell its speakers",
         response_model=answer.TranscribeBody,
         responses={**TAKING_AUDIO, **NAMING_A_MODEL},
-        openapi_extra=_body(),
+        openapi_extra=form.described(TranscribeForm, FIELD),
     )
     async def transcribe(request: Request) -> answer.TranscribeBody | Response:
         began = time.monotonic()
@@ -76,11 +75,3 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         return answer.body(transcript, model, time.monotonic() - began)
 
     return routes
-
-
-def _body() -> dict[str, Any]:
-    """The request's description: the form, and the file that is read apart from it."""
-    properties = TranscribeForm.model_json_schema()["properties"]
-    file = {"type": "string", "format": "binary", "description": "wav, mp3, m4a, flac, ogg, webm, mp4 …"}
-    schema = {"type": "object", "required": [FIELD], "properties": {FIELD: file} | properties}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -3,15 +3,14 @@
 import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from stt_core import audio, form, formats
+from stt_core import audio, form, formats, rendering
 from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.audio import AudioFile
 from stt_core.engine import Transcript
@@ -47,7 +46,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             **NAMING_A_MODEL,
             **TELLING_SPEAKERS,
         },
-        openapi_extra=_body(),
+        openapi_extra=form.described(TranscribeForm, FIELD),
     )
     async def transcribe(request: Request) -> Response:
         with ExitStack() as held:
@@ -84,24 +83,10 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
 
 def rendered(transcript: Transcript, asked: TranscribeForm, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
-    match asked.response_format:
-        case "json":
-            return JSONResponse(answer.body(transcript, aligned=asked.align))
-        case "verbose_json":
-            granularities = frozenset({"segment", "word"} if asked.align else {"segment"})
-            return _json(formats.verbose_body(transcript, granularities))
-        case "diarized_json":
-            return _json(formats.diarized_body(transcript))
-        case "text":
-            return PlainTextResponse(formats.text(transcript))
-        case "srt":
-            return PlainTextResponse(formats.srt(transcript, limits))
-        case "vtt":
-            return PlainTextResponse(formats.vtt(transcript, limits), media_type="text/vtt")
-
-
-def _json(body: BaseModel) -> Response:
-    return JSONResponse(body.model_dump(exclude_none=True))
+    if asked.response_format == "json":
+        return JSONResponse(answer.body(transcript, aligned=asked.align))
+    granularities = {"segment", "word"} if asked.align else {"segment"}
+    return rendering.rendered(transcript, asked.response_format, granularities, limits)
 
 
 def _channels(file: IO[bytes]) -> list[AudioFile]:
@@ -125,11 +110,3 @@ def _again(file: IO[bytes]) -> IO[bytes]:
     number = file.fileno()  # what was kept in memory lies on disk from here on
     file.flush()
     return open(f"/proc/self/fd/{number}", "rb")
-
-
-def _body() -> dict[str, Any]:
-    """The request's description: the form, and the file that is read apart from it."""
-    properties = TranscribeForm.model_json_schema()["properties"]
-    file = {"type": "string", "format": "binary", "description": "wav, mp3, m4a, flac, ogg, webm, mp4 …"}
-    schema = {"type": "object", "required": [FIELD], "properties": {FIELD: file} | properties}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -1,0 +1,38 @@
+"""The formats that every service has, as answers over HTTP."""
+
+from collections.abc import Set
+from typing import Literal
+
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from stt_core import formats
+from stt_core.engine import Task, Transcript
+from stt_core.subtitles import Limits
+
+Rendered = Literal["text", "srt", "vtt", "verbose_json", "diarized_json"]
+
+
+def rendered(
+    transcript: Transcript,
+    response_format: Rendered,
+    granularities: Set[str],
+    limits: Limits,
+    task: Task = "transcribe",
+) -> Response:
+    """The transcript in a format that is the same in every service. `granularities`: of verbose_json."""
+    match response_format:
+        case "verbose_json":
+            return json(formats.verbose_body(transcript, frozenset(granularities), task))
+        case "diarized_json":
+            return json(formats.diarized_body(transcript))
+        case "text":
+            return PlainTextResponse(formats.text(transcript))
+        case "srt":
+            return PlainTextResponse(formats.srt(transcript, limits))
+        case "vtt":
+            return PlainTextResponse(formats.vtt(transcript, limits), media_type="text/vtt")
+
+
+def json(body: BaseModel) -> Response:
+    return JSONResponse(body.model_dump(exclude_none=True))
