@@ -13,6 +13,7 @@ from whisperx_process import COMMAND, MODEL, OPEN, models
 from stt_core.contract import sounds
 from stt_core.contract.asserts import refused
 from stt_core.contract.service import DEADLINE, Service, in_process
+from stt_whisperx.__main__ import USUAL
 from stt_whisperx.settings import Stages
 from stt_whisperx.speakers.choose import Diarizers
 from stt_whisperx.speakers.protocol import DiarizationUnavailable
@@ -120,3 +121,7 @@ def test_a_wrong_setting_is_one_sentence(variables: dict[str, str]) -> None:
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert next(iter(variables)) in done.stderr.strip().splitlines()[-1]
+
+
+def test_its_usual_model_is_base() -> None:
+    assert (USUAL.model, USUAL.port) == ("Systran/faster-whisper-base", 8002)

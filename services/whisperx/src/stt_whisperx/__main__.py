@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stt_core.scheduler import Scheduler
 
 TITLE = "Greffier: WhisperX"
+USUAL = Settings(port=8002, model="Systran/faster-whisper-base")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers", "whisperx")
 
 
@@ -41,4 +42,4 @@ def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "I
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:])
+    main(kind, sys.argv[1:], USUAL)
