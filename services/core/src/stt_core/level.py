@@ -8,16 +8,16 @@ from stt_core.audio import SAMPLE_RATE
 FRAME = 512
 """Samples of which one loudness is taken: 32 ms at 16 kHz."""
 AUDIBLE = 10 ** (-30 / 20)
-"""Speech whose loudest frame has this root mean square is heard as it is. Silero loses no frame of nine prompts
-in three languages that are 20 dB quieter than they were recorded (about -30 dBFS), some from 30 dB on, and all at
-60; Whisper base's words change from about 40 dB on."""
+"""Speech whose loudest frame has this root mean square is heard as it is. Of six prompts in three languages and
+a recording, Silero loses next to nothing 20 dB below their usual level (loudest frame about -30 dBFS), more
+from 40 dB on, and all at 60; Whisper base's words change from about 40 dB on."""
 USUAL = 10 ** (-20 / 20)
 """What quiet speech is raised to for the model that writes it down."""
 MOST = 10 ** (70 / 20)
 """Silence is not raised for ever: what is 100 dB below full scale is no speech."""
 FALL = 3.0
-"""Decibels by which the loudest frame fades each second, so that whoever speaks softly after a loud voice is heard
-after some seconds, and a pause between two sentences raises nothing."""
+"""Decibels by which the loudest frame fades each second, so that whoever speaks softly after a loud voice is
+heard after some seconds, and a pause between two sentences raises nothing."""
 
 
 class Level:

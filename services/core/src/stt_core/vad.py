@@ -14,10 +14,10 @@ STATE = 128
 QUIET = 0.35
 """A frame that is less likely speech than this is none; Silero's own value."""
 FORGETTING = 62
-"""Frames without speech, two seconds, after which the model begins anew. Its memory goes blind where nothing happens:
-after a minute of zeros at 8 kHz it found speech 5 s late, after 3 s of hum it lost half a second. Begun anew after
-31 frames it loses the start of what follows a pause of a second; after 62 no more than 9 frames of a prompt at the end
-of a hum, in place of 21, and none after silence."""
+"""Frames without speech, two seconds, after which the model begins anew. Its memory goes blind where nothing
+happens: after a minute of zeros at 8 kHz it finds speech 5 s late, after 3 s of hum it loses half a second.
+Begun anew after 31 frames it loses the start of what follows a pause of one second; after 62 nothing behind
+silence, and at most 9 frames of any prompt that was tried behind a hum, where 21 were lost."""
 
 MODEL = Path(__file__).parent / "silero" / "silero_vad.onnx"
 
