@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_core.audio import AudioSource
+from stt_core.audio import SAMPLE_RATE, AudioSource
 
 Samples = NDArray[np.float32]
 
@@ -120,6 +120,13 @@ class Span:
         return self.end - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch(Span):
+    """A span and where in it somebody is `heard`; around that are margins."""
+
+    heard: Span
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """At most 30 s of speech: the spans of the file that it holds, joined without the silence between them.
@@ -138,6 +145,23 @@ class Window:
     language: str | None = None
     only: bool = False
     again: Any = None
+
+    @property
+    def speech(self) -> tuple[tuple[float, float], ...]:
+        """Where in it somebody is heard, as (start, end) in seconds; in order."""
+        found: list[tuple[float, float]] = []
+        before = 0
+        for span in self.spans:
+            heard = span.heard if isinstance(span, Stretch) else span
+            start, end = (
+                min(max(at, span.start), span.end) - span.start + before for at in (heard.start, heard.end)
+            )
+            if found and found[-1][1] * SAMPLE_RATE >= start:
+                found[-1] = (found[-1][0], end / SAMPLE_RATE)
+            elif end > start:
+                found.append((start / SAMPLE_RATE, end / SAMPLE_RATE))
+            before += span.length
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +191,7 @@ class Segment:
     """A few seconds of text. `seek` is the start of its window in the file, in frames of 10 ms.
 
     speaker: who spoke, where that was asked for and the engine can tell.
+    language: the one it was heard in; a file may have several.
     """
 
     start: float
@@ -181,6 +206,7 @@ class Segment:
     seek: int = 0
     logprobs: tuple[Logprob, ...] = ()
     speaker: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
