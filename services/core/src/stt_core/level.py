@@ -9,8 +9,8 @@ FRAME = 512
 """Samples of which one loudness is taken: 32 ms at 16 kHz."""
 AUDIBLE = 10 ** (-30 / 20)
 """Speech whose loudest frame has this root mean square is heard as it is. Of six prompts in three languages
-and a recording, Silero loses next to nothing 20 dB below their usual level (loudest frame about -30 dBFS), more
-from 40 dB on, and all at 60; Whisper base's words change from about 40 dB on."""
+and a recording, Silero loses next to nothing 20 dB below their usual level, some from 40 dB on, and all at 60;
+Whisper base's words change from about 40 dB on."""
 USUAL = 10 ** (-20 / 20)
 """What quiet speech is raised to for the model that writes it down."""
 MOST = 10 ** (70 / 20)
@@ -32,8 +32,8 @@ class Level:
         own = 20 * np.log10(np.maximum(loudness(frames), 1e-9)) + fade
         running = np.maximum(np.maximum.accumulate(own), self._loudest) - fade
         self._loudest = float(running[-1])
-        gains = np.clip(AUDIBLE / 10 ** (running / 20), 1.0, MOST)
-        return gains.astype(np.float32)
+        gains: NDArray[np.float32] = np.clip(AUDIBLE / 10 ** (running / 20), 1.0, MOST).astype(np.float32)
+        return gains
 
 
 def loudness(frames: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -48,4 +48,5 @@ def raised(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     loudest = float(loudness(whole).max()) if len(whole) else 0.0
     if not 0.0 < loudest < AUDIBLE:
         return samples
-    return np.clip(samples * np.float32(min(MOST, USUAL / loudest)), -1.0, 1.0)
+    louder: NDArray[np.float32] = np.clip(samples * np.float32(min(MOST, USUAL / loudest)), -1.0, 1.0)
+    return louder

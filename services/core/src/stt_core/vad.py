@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_core.level import FRAME, Level
+from stt_core import level
+from stt_core.level import Level
 
+FRAME = level.FRAME
+"""Samples that the model judges at once: 32 ms at 16 kHz."""
 CONTEXT = 64
 """Samples of the frame before, which the model sees too."""
 STATE = 128
@@ -47,7 +50,8 @@ class VoiceStream:
         self._session = session
         self._level = Level()
         self._context = np.zeros(CONTEXT, np.float32)
-        self._forget()
+        self._memory = _blank()
+        self._quiet = 0
 
     def probabilities(self, samples: NDArray[np.float32]) -> list[float]:
         """The probability of speech in each frame; samples of shape (frames * 512,).
@@ -68,15 +72,16 @@ class VoiceStream:
         return found
 
     def _judged(self, inputs: NDArray[np.float32]) -> list[float]:
-        output, self._h, self._c = self._session.run(None, {"input": inputs, "h": self._h, "c": self._c})
+        h, c = self._memory
+        output, *self._memory = self._session.run(None, {"input": inputs, "h": h, "c": c})
         found = [float(value) for value in np.asarray(output).reshape(-1)]
         for probability in found:
             self._quiet = self._quiet + 1 if probability < QUIET else 0
         if self._quiet == FORGETTING:
-            self._forget()
+            self._memory, self._quiet = _blank(), 0
         return found
 
-    def _forget(self) -> None:
-        self._h = np.zeros((1, 1, STATE), np.float32)
-        self._c = np.zeros((1, 1, STATE), np.float32)
-        self._quiet = 0
+
+def _blank() -> list[NDArray[np.float32]]:
+    """What the model remembers at the start of a file."""
+    return [np.zeros((1, 1, STATE), np.float32), np.zeros((1, 1, STATE), np.float32)]
