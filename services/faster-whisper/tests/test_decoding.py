@@ -1,55 +1,10 @@
-"""Reading Whisper's tokens."""
+"""Which decodings are to be trusted."""
 
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from stt_faster_whisper.decoding import TEMPERATURES, Decoding, best, slices, temperature
-
-BEGIN = 1000
-
-
-def mark(seconds: float) -> int:
-    return BEGIN + round(seconds / 0.02)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "times", "unread"),
-    [
-        ([], [], None),
-        ([1, 2], [(0.0, 9.0)], None),
-        ([mark(0), 1, 2, mark(4)], [(0.0, 4.0)], None),
-        ([mark(0), 1, mark(2), mark(3), 2, mark(5)], [(0.0, 2.0), (3.0, 5.0)], None),
-        ([mark(0), 1, mark(2), mark(3)], [(0.0, 2.0)], 3.0),
-        ([mark(0), 1, mark(2), mark(3), 2], [(0.0, 2.0)], 3.0),
-        ([mark(0), 1, mark(8), mark(8.5), 2], [(0.0, 8.0), (8.5, 9.0)], None),
-        ([mark(0), 1, mark(8), mark(8.5)], [(0.0, 8.0)], None),
-        ([mark(0), mark(0)], [(0.0, 0.0)], None),
-        ([mark(0), 1, mark(20)], [(0.0, 9.0)], None),
-    ],
-)
-def test_slices(tokens: list[int], times: list[tuple[float, float]], unread: float | None) -> None:
-    found, left = slices(tokens, BEGIN, 9.0)
-    assert [(round(one.start, 2), round(one.end, 2)) for one in found] == times
-    assert left == unread
-
-
-tokens = st.lists(st.one_of(st.integers(0, BEGIN - 1), st.integers(BEGIN, BEGIN + 1500)), max_size=40)
-
-
-@given(tokens, st.floats(0.1, 30))
-def test_nothing_is_invented_and_a_rest_moves_on(given_tokens: list[int], duration: float) -> None:
-    found, unread = slices(given_tokens, BEGIN, duration)
-    assert [t for one in found for t in one.tokens] == given_tokens[: sum(len(one.tokens) for one in found)]
-    assert all(0 <= one.start <= one.end <= duration for one in found)
-    if unread is None:
-        kept = [t for one in found for t in one.tokens if t < BEGIN]
-        assert kept == [t for t in given_tokens if t < BEGIN]
-    else:
-        assert 1 <= unread <= duration - 1
+from stt_faster_whisper.decoding import TEMPERATURES, Decoding, best, temperature
 
 
 def decoding(text: str, logprob: float = -0.3, silence: float = 0.1) -> Decoding:

@@ -1,11 +1,8 @@
-"""Reading Whisper's tokens: segments by their timestamps, and whether a decoding is to be trusted. Pure."""
+"""Whether a decoding is to be trusted. Pure."""
 
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-TIMESTAMP_SECONDS = 0.02
-"""One step of Whisper's timestamp tokens."""
 
 # OpenAI's reference values, which faster-whisper uses as well.
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -18,13 +15,14 @@ HOPELESS = -2.0
 ECHO = 4
 """Letters of the shortest phrase that counts as said twice."""
 
-SHORTEST_REST = 1.0
-"""Seconds that must be read, and left, for the rest of a window to be decoded once more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """What one decoding of a window gave. full: it was encoded as 30 s, not trimmed."""
+    """What one decoding of a window gave.
+
+    full: it was encoded as 30 s, not trimmed.
+    cut: it has as many tokens as the model writes at once, so more may have been said.
+    """
 
     tokens: tuple[int, ...]
     text: str
@@ -32,6 +30,7 @@ class Decoding:
     avg_logprob: float
     no_speech_prob: float
     full: bool = True
+    cut: bool = False
 
     @property
     def compression_ratio(self) -> float:
@@ -81,44 +80,3 @@ def best(decodings: Sequence[Decoding]) -> Decoding:
     """The one to keep when all failed: the most likely, among those that do not loop if there are any."""
     calm = [one for one in decodings if not one.loops]
     return max(calm or decodings, key=lambda one: one.avg_logprob)
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The tokens of one segment; times in seconds from where the decoding began."""
-
-    start: float
-    end: float
-    tokens: tuple[int, ...]
-
-
-def slices(tokens: Sequence[int], timestamp_begin: int, duration: float) -> tuple[list[Slice], float | None]:
-    """The segments, and the second from which Whisper has left audio unread (None: it read all).
-
-    Whisper writes <start> text <end>, and where it goes on <end><start>. When the tokens break off
-    after such a pair, what follows the pair was not read: the text after it, if any, is not to be trusted,
-    unless less than SHORTEST_REST is left.
-    """
-    marks = [index for index, token in enumerate(tokens) if token >= timestamp_begin]
-    seams = [index for index in marks if index > 0 and tokens[index - 1] >= timestamp_begin]
-
-    def time(index: int) -> float:
-        return min((tokens[index] - timestamp_begin) * TIMESTAMP_SECONDS, duration)
-
-    found: list[Slice] = []
-    first = 0
-    for seam in seams:
-        part = tuple(tokens[first:seam])
-        start = time(first) if tokens[first] >= timestamp_begin else 0.0
-        found.append(Slice(start, max(start, time(seam - 1)), part))
-        first = seam
-    rest = tuple(tokens[first:])
-    text = any(token < timestamp_begin for token in rest)
-    start = time(first) if rest and rest[0] >= timestamp_begin else 0.0
-    closed = len(rest) > 1 and rest[-1] >= timestamp_begin
-    if found and not closed and start >= SHORTEST_REST and duration - start >= SHORTEST_REST:
-        return found, start
-    if text:
-        end = time(len(tokens) - 1) if closed else duration
-        found.append(Slice(start, max(start, end), rest))
-    return found, None

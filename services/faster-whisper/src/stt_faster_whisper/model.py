@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stt_core.engine import Logprob, Samples, Task, Word
-from stt_faster_whisper.decoding import Decoding, Slice
+from stt_core.engine import Samples, Task
+from stt_faster_whisper.decoding import Decoding
 
 BEST_OF = 5
 """Samples of which the likeliest is taken, at temperatures above 0; OpenAI's reference value."""
@@ -13,9 +13,6 @@ CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
-
-Windows = Sequence[Sequence[Slice]]
-"""The slices of some windows; no window is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +24,21 @@ class Prompt:
     context: tuple[int, ...]
 
 
-class Aligner(Protocol):
-    """For windows of one language and task; `durations` are theirs, in seconds."""
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """times: seconds at which each token of a text begins, and at which the last ends.
 
-    def words(
-        self, encoded: Any, windows: Windows, durations: Sequence[float]
-    ) -> list[list[tuple[Word, ...]]]:
-        """The words of each slice of each window, by cross-attention."""
+    likely: the probability of each.
+    """
 
-    def logprobs(
-        self, encoded: Any, windows: Windows, durations: Sequence[float]
-    ) -> list[list[tuple[Logprob, ...]]]:
-        """The tokens of the text of each slice of each window, timestamps left out."""
+    times: Sequence[float]
+    likely: Sequence[float]
 
 
 class Model(Protocol):
     """A loaded Whisper model. What `encode` gives is its library's own.
 
     languages: the codes that it knows. multilingual: it can also translate.
-    timestamp_begin: the token of the time 0.
     lanes: forwards that may run at the same time.
     """
 
@@ -54,9 +47,6 @@ class Model(Protocol):
 
     @property
     def multilingual(self) -> bool: ...
-
-    @property
-    def timestamp_begin(self) -> int: ...
 
     @property
     def lanes(self) -> int: ...
@@ -73,15 +63,27 @@ class Model(Protocol):
     def context(self, prompt: str, hotwords: str) -> tuple[int, ...]:
         """The tokens that stand before the window's own."""
 
-    def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool
-    ) -> list[Decoding]:
-        """One decoding of each window; the prompts' contexts are of one length."""
+    def decode(self, encoded: Any, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
+        """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, timestamps left out."""
+        """The text of tokens."""
 
-    def aligner(self, language: str, task: Task) -> Aligner: ...
+    def align(
+        self,
+        encoded: Any,
+        language: str,
+        task: Task,
+        texts: Sequence[Sequence[int]],
+        durations: Sequence[float],
+    ) -> list[Aligned]:
+        """Where the tokens of each text are said, by cross-attention. No text is empty; durations: seconds."""
+
+    def pieces(self, tokens: Sequence[int], language: str, task: Task) -> list[tuple[str, list[int]]]:
+        """The words and marks of a text, with their tokens."""
+
+    def raw(self, token: int) -> bytes:
+        """The bytes that a token stands for."""
 
 
 def context(mark: int, prompt: Sequence[int], hotwords: Sequence[int]) -> tuple[int, ...]:

@@ -1,26 +1,29 @@
 """Whisper over batched windows, with the guards of its sequential mode, whichever library runs the model."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 from stt_core.audio import SAMPLE_RATE, AudioSource
 from stt_core.engine import (
     Capabilities,
-    Logprob,
     Options,
     Progress,
+    Samples,
     Segment,
+    Task,
     Transcript,
     Window,
     WindowResult,
-    Word,
     join,
 )
-from stt_faster_whisper.decoding import Decoding, Slice, best, slices, temperature
+from stt_core.level import raised
+from stt_faster_whisper.decoding import Decoding, best, temperature
 from stt_faster_whisper.detection import Verdict, verdict
-from stt_faster_whisper.model import Aligner, Model, Prompt, Windows
-from stt_faster_whisper.trimming import FULL, frames, long
+from stt_faster_whisper.model import Model, Prompt
+from stt_faster_whisper.reading import Part, Reading, read, unheard
+from stt_faster_whisper.trimming import FULL, frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,15 +32,16 @@ class Again:
 
     language: the one it is decoded in; None while more must be heard to tell.
     probability: of that language, where it was heard.
-    done: segments before `offset` (seconds), which are settled.
-    tried: failed decodings of what follows; empty where a rest is still unread.
-    encoded: what follows, encoded in full; None where it is not yet.
+    parts: what is still to be decoded; the first is decoded next. None: all of the window.
+    done: segments that are settled, in any order.
+    tried: failed decodings of the first part.
+    encoded: the first part, encoded in full; None where it is not yet.
     """
 
     language: str | None = None
     probability: float | None = None
+    parts: tuple[Part, ...] | None = None
     done: tuple[Segment, ...] = ()
-    offset: float = 0.0
     tried: tuple[Decoding, ...] = ()
     encoded: Any = None
 
@@ -57,22 +61,8 @@ class Turn:
     language: str
 
     @property
-    def duration(self) -> float:
-        """Seconds that are to be decoded."""
-        return len(self.window.samples) / SAMPLE_RATE - self.known.offset
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """A turn that was decoded well enough: its slices, and the second from which it was left unread."""
-
-    turn: Turn
-    decoding: Decoding
-    slices: list[Slice] = field(default_factory=list)
-    unread: float | None = None
-
-
-Item = TypeVar("Item")
+    def part(self) -> Part:
+        return _part(self.window, self.known)
 
 
 class Windowed:
@@ -94,25 +84,26 @@ class Windowed:
         )
 
     def group(self, window: Window) -> Hashable:
-        """Prompts of one length share a forward, whatever their languages; a failed window runs alone."""
-        if window.again is not None and window.again.tried:
-            return id(window.again)
+        """Prompts and encodings of one length share a forward, whatever their languages; a failed window runs
+        alone."""
+        state = window.again or FRESH
+        if state.tried:
+            return id(state)
         context = self._whisper.context(window.options.prompt, window.options.hotwords)
-        # An unsure one is to be heard together with its neighbour.
-        length = window.again is UNSURE or long(len(window.samples))
-        return len(context), window.options.temperature, window.options.segments, length
+        return len(context), window.options.temperature, _length(window, state)
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         states: list[Again] = [window.again or FRESH for window in windows]
         encoded = states[0].encoded  # a failed window is alone in its batch
         if encoded is None:
-            encoded = self._encoded(windows, states)
+            sounds = [_samples(window, state) for window, state in zip(windows, states, strict=True)]
+            encoded = self._whisper.encode(sounds, _length(windows[0], states[0]))
         verdicts = self._verdicts(windows, states, encoded)
         turns = []
         for row, (window, state) in enumerate(zip(windows, states, strict=True)):
             if language := state.language or window.language:
                 turns.append(Turn(row, window, replace(state, language=language), language))
-            elif said := verdicts[window.request]:
+            elif said := verdicts[row]:
                 known = replace(state, language=said.language, probability=said.probability)
                 turns.append(Turn(row, window, known, said.language))
         results = [WindowResult(None, again=UNSURE) for _ in windows]
@@ -132,38 +123,47 @@ class Windowed:
         assert self._loaded is not None, "load comes first"
         return self._loaded
 
-    def _encoded(self, windows: Sequence[Window], states: Sequence[Again]) -> Any:
-        left = [
-            window.samples[round(state.offset * SAMPLE_RATE) :]
-            for window, state in zip(windows, states, strict=True)
-        ]
-        length = FULL if states[0].tried else max(frames(len(samples)) for samples in left)
-        return self._whisper.encode(left, length)
-
     def _verdicts(
         self, windows: Sequence[Window], states: Sequence[Again], encoded: Any
-    ) -> dict[Hashable, Verdict | None]:
-        """The language of each request that has none yet; None where more of its file must be heard."""
-        rows: dict[Hashable, list[int]] = {}
-        for row, (window, state) in enumerate(zip(windows, states, strict=True)):
-            if not (state.language or window.language):
-                rows.setdefault(window.request, []).append(row)
-        heard = self._whisper.detect(encoded) if rows else []
-        found: dict[Hashable, Verdict | None] = {}
-        for request, own in rows.items():
-            said = verdict(
-                [(len(windows[row].samples) / SAMPLE_RATE, heard[row]) for row in own],
-                windows[own[0]].options.languages,
-            )
-            last = windows[own[0]].only or states[own[0]] is UNSURE
-            found[request] = said if said.sure or last else None
+    ) -> dict[int, Verdict | None]:
+        """The language of each row that has none yet; None where more of its file must be heard.
+
+        Where several languages may be spoken, each window has its own. Else a file has one, and its first
+        windows tell it: the first where that is sure, or with the second, but none that only happens to be in
+        the same forward.
+        """
+        unknown = [
+            row
+            for row, (window, state) in enumerate(zip(windows, states, strict=True))
+            if not (state.language or window.language)
+        ]
+        heard = self._whisper.detect(encoded) if unknown else []
+
+        def said(*rows: int) -> Verdict:
+            seconds = [len(windows[row].samples) / SAMPLE_RATE for row in rows]
+            told = [(one, heard[row]) for one, row in zip(seconds, rows, strict=True)]
+            return verdict(told, windows[rows[0]].options.languages)
+
+        found: dict[int, Verdict | None] = {}
+        requests: dict[Hashable, list[int]] = {}
+        for row in unknown:
+            if windows[row].options.languages:
+                found[row] = said(row)
+            else:
+                requests.setdefault(windows[row].request, []).append(row)
+        for rows in requests.values():
+            first = said(rows[0])
+            if not first.sure and len(rows) > 1:
+                first, final = said(*rows[:2]), True
+            else:
+                final = first.sure or windows[rows[0]].only or states[rows[0]] is UNSURE
+            found |= dict.fromkeys(rows, first if final else None)
         return found
 
     def _results(self, turns: Sequence[Turn], encoded: Any) -> list[WindowResult]:
         """What each turn gave; `encoded` has their rows."""
-        first = turns[0]
-        asked = first.window.options.temperature  # of all: it is part of the group
-        now = temperature(first.known.tried, asked)
+        asked = turns[0].window.options.temperature  # of all: it is part of the group
+        now = temperature(turns[0].known.tried, asked)
         assert now is not None, "a window comes again only where something is left to try"
         prompts = [
             Prompt(
@@ -173,89 +173,77 @@ class Windowed:
             )
             for turn in turns
         ]
-        decodings = self._whisper.decode(encoded, prompts, now, first.window.options.segments)
-        heard: dict[int, Heard] = {}
         results: dict[int, WindowResult] = {}
-        for place, (turn, decoding) in enumerate(zip(turns, decodings, strict=True)):
+        heard: dict[int, Decoding] = {}
+        for place, decoding in enumerate(self._whisper.decode(encoded, prompts, now)):
+            turn = turns[place]
             tried = (*turn.known.tried, decoding)
-            if decoding.failed and temperature(tried, asked) is not None:
-                kept = self._whisper.rows(encoded, [place]) if decoding.full else None
-                again = replace(turn.known, tried=tried, encoded=kept)
-                results[place] = WindowResult(turn.window.language, again=again)
+            if not decoding.failed:
+                heard[place] = decoding
+            elif turn.part.lone:
+                results[place] = self._settled(turn, Reading())  # it was a guess that something is there
+            elif temperature(tried, asked) is None:
+                heard[place] = best(tried)
             else:
-                heard[place] = self._read(turn, best(tried) if decoding.failed else decoding)
-        words = self._aligned(
-            encoded,
-            {place: one for place, one in heard.items() if one.turn.window.options.word_times},
-            lambda aligner, *given: aligner.words(*given),
-        )
-        logprobs = self._aligned(
-            encoded,
-            {place: one for place, one in heard.items() if one.turn.window.options.logprobs},
-            lambda aligner, *given: aligner.logprobs(*given),
-        )
-        for place, one in heard.items():
-            results[place] = self._result(one, words.get(place), logprobs.get(place))
+                kept = self._whisper.rows(encoded, [place]) if decoding.full else None
+                results[place] = WindowResult(
+                    turn.window.language, again=replace(turn.known, tried=tried, encoded=kept)
+                )
+        for place, reading in self._readings(turns, encoded, heard):
+            results[place] = self._settled(turns[place], reading)
         return [results[place] for place in range(len(turns))]
 
-    def _read(self, turn: Turn, decoding: Decoding) -> Heard:
-        if decoding.hopeless:
-            return Heard(turn, decoding)
-        found, unread = slices(decoding.tokens, self._whisper.timestamp_begin, turn.duration)
-        return Heard(turn, decoding, [one for one in found if self._whisper.text(one.tokens).strip()], unread)
-
-    def _aligned(
-        self,
-        encoded: Any,
-        heard: Mapping[int, Heard],
-        align: Callable[[Aligner, Any, Windows, Sequence[float]], list[list[tuple[Item, ...]]]],
-    ) -> dict[int, list[tuple[Item, ...]]]:
-        """What `align` gives for each slice, by row. Windows of one language and task go together."""
-        found: dict[int, list[tuple[Item, ...]]] = {}
-        kinds = {
-            place: (one.turn.language, one.turn.window.options.task)
-            for place, one in heard.items()
-            if one.slices
-        }
-        for kind in sorted(set(kinds.values())):
-            places = [place for place, own in kinds.items() if own == kind]
-            aligned = align(
-                self._whisper.aligner(*kind),
+    def _readings(
+        self, turns: Sequence[Turn], encoded: Any, heard: dict[int, Decoding]
+    ) -> Iterator[tuple[int, Reading]]:
+        """What each decoding says and where. Windows of one language and task are aligned together."""
+        spoken: list[tuple[str, Task, int]] = []
+        for place, decoding in heard.items():
+            turn = turns[place]
+            if decoding.hopeless:
+                yield place, Reading()
+            elif not decoding.text.strip():
+                yield place, unheard(turn.window, turn.part)
+            else:
+                spoken.append((turn.language, turn.window.options.task, place))
+        for (language, task), group in groupby(sorted(spoken), key=lambda one: one[:2]):
+            places = [place for *_, place in group]
+            aligned = self._whisper.align(
                 self._whisper.rows(encoded, places),
-                [heard[place].slices for place in places],
-                [heard[place].turn.duration for place in places],
+                language,
+                task,
+                [heard[place].tokens for place in places],
+                [turns[place].part.seconds for place in places],
             )
-            found |= dict(zip(places, aligned, strict=True))
-        return found
+            for place, one in zip(places, aligned, strict=True):
+                turn = turns[place]
+                yield place, read(self._whisper, turn.window, turn.part, language, heard[place], one)
 
-    def _result(
-        self,
-        heard: Heard,
-        words: list[tuple[Word, ...]] | None,
-        logprobs: list[tuple[Logprob, ...]] | None,
-    ) -> WindowResult:
-        turn, offset = heard.turn, heard.turn.known.offset
-        own = tuple(
-            Segment(
-                start=offset + one.start,
-                end=offset + one.end,
-                text=self._whisper.text(one.tokens),
-                tokens=one.tokens,
-                temperature=heard.decoding.temperature,
-                avg_logprob=heard.decoding.avg_logprob,
-                compression_ratio=heard.decoding.compression_ratio,
-                no_speech_prob=heard.decoding.no_speech_prob,
-                words=tuple(
-                    replace(word, start=offset + word.start, end=offset + word.end)
-                    for word in (words[place] if words else ())
-                ),
-                logprobs=logprobs[place] if logprobs else (),
-            )
-            for place, one in enumerate(heard.slices)
-        )
-        segments = (*turn.known.done, *own)
-        language = turn.language if segments else turn.window.options.language
-        if heard.unread is None:
-            return WindowResult(language, segments, language_probability=turn.known.probability)
-        rest = Again(turn.language, turn.known.probability, segments, offset + heard.unread)
-        return WindowResult(language, again=rest)
+    def _settled(self, turn: Turn, reading: Reading) -> WindowResult:
+        """The window's result, or what is left of it to decode."""
+        known, options = turn.known, turn.window.options
+        done = (*known.done, *(replace(one, language=turn.language) for one in reading.segments))
+        parts = (*reading.rest, *(known.parts or ())[1:])
+        language = turn.language if done else options.language
+        if parts:
+            again = replace(known, parts=parts, done=done, tried=(), encoded=None)
+            return WindowResult(language, again=again)
+        segments = tuple(sorted(done, key=lambda segment: segment.start))
+        return WindowResult(language, segments, language_probability=known.probability)
+
+
+def _part(window: Window, state: Again) -> Part:
+    whole = Part(0.0, len(window.samples) / SAMPLE_RATE)
+    return whole if state.parts is None else state.parts[0]
+
+
+def _samples(window: Window, state: Again) -> Samples:
+    """What is to be decoded next, as loud as speech usually is."""
+    part = _part(window, state)
+    return raised(window.samples[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)])
+
+
+def _length(window: Window, state: Again) -> int:
+    """Frames of its encoding: by its own length alone, and in full where a trimmed one failed."""
+    part = _part(window, state)
+    return FULL if state.tried or part.lone else frames(round(part.seconds * SAMPLE_RATE))

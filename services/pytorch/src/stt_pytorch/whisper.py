@@ -12,17 +12,19 @@ from transformers import (
     SuppressTokensLogitsProcessor,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
-    WhisperTimeStampLogitsProcessor,
     WhisperTokenizerFast,
 )
+from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
+from stt_core.languages import NAMES
+from stt_faster_whisper.alignment import raw
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
+from stt_faster_whisper.model import BEST_OF, CONTEXT, Aligned, Prompt, context
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
-from stt_pytorch.alignment import Aligner
+from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate
 from stt_pytorch.hardware import Hardware
 
@@ -69,7 +71,6 @@ class Whisper:
         self._end = int(self._tokenizer.eos_token_id)
         self._begin = int(self._model.config.decoder_start_token_id)
         self._untimed = int(self._settings.no_timestamps_token_id)
-        self.timestamp_begin = self._untimed + 1
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[Samples], length: int) -> torch.Tensor:
@@ -100,39 +101,57 @@ class Whisper:
         return context(mark, self._tokens(prompt), self._tokens(hotwords))
 
     @torch.inference_mode()
-    def decode(
-        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, timestamps: bool
-    ) -> list[Decoding]:
-        """One decoding of each window; the prompts' contexts are of one length."""
-        begin = [[*one.context, *self.sequence(one.language, one.task)] for one in prompts]
-        if not timestamps:
-            begin = [[*one, self._untimed] for one in begin]
+    def decode(self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
+        """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
+        begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
+        limit = min(LONGEST, CONTEXT - len(begin[0]))
         branches = BEST_OF if temperature > 0 else 1
         generated = generate(
             self._model,
             encoded.repeat_interleave(branches, 0),
             [one for one in begin for _ in range(branches)],
-            self._rules(len(begin[0]), timestamps),
+            self._rules(len(begin[0])),
             mark=len(prompts[0].context),
             end=self._end,
-            limit=min(LONGEST, CONTEXT - len(begin[0])),
+            limit=limit,
             temperature=temperature,
         )
         best = [
             max(generated[first : first + branches], key=lambda one: one.avg_logprob)
             for first in range(0, len(generated), branches)
         ]
-        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL) for one in best]
+        full = encoded.shape[1] * 2 >= FULL
+        return [self._decoding(one, temperature, full, len(one.tokens) >= limit) for one in best]
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, timestamps left out."""
+        """The text of tokens."""
         written = [token for token in tokens if token < self._end]
         return str(self._tokenizer.decode(written, clean_up_tokenization_spaces=False))
 
-    def aligner(self, language: str, task: Task) -> Aligner:
+    def align(
+        self,
+        encoded: torch.Tensor,
+        language: str,
+        task: Task,
+        texts: Sequence[Sequence[int]],
+        durations: Sequence[float],
+    ) -> list[Aligned]:
+        """Where the tokens of each text are said."""
         begin = [*self.sequence(language, task), self._untimed]
+        heads = self._settings.alignment_heads
+        return aligned(self._model, encoded, begin, self._end, texts, durations, heads)
+
+    def pieces(self, tokens: Sequence[int], language: str, task: Task) -> list[tuple[str, list[int]]]:
+        """The words and marks of a text, with their tokens."""
         spoken = "en" if task == "translate" else language
-        return Aligner(self._model, self._tokenizer, begin, self._end, spoken, self._settings.alignment_heads)
+        _, parts, _ = _combine_tokens_into_words(
+            self._tokenizer, list(tokens), NAMES.get(spoken, spoken), "", ""
+        )
+        return [(self.text(part), list(part)) for part in parts if part]
+
+    def raw(self, token: int) -> bytes:
+        """The bytes that a token stands for."""
+        return raw(self._tokenizer.convert_ids_to_tokens(token))
 
     def sequence(self, language: str, task: Task) -> list[int]:
         """The tokens that say what is to be written."""
@@ -162,22 +181,20 @@ class Whisper:
             return []
         return list(self._tokenizer.encode(" " + text.strip(), add_special_tokens=False))
 
-    def _rules(self, length: int, timestamps: bool) -> Any:
-        """What may be written after `length` tokens."""
+    def _rules(self, length: int) -> Any:
+        """What may be written after `length` tokens: no mark of a time, for one."""
         device = str(self._device)
-        rules = LogitsProcessorList(
+        timed = range(self._untimed + 1, self._model.config.vocab_size)
+        return LogitsProcessorList(
             [
-                SuppressTokensLogitsProcessor(self._settings.suppress_tokens, device=device),
+                SuppressTokensLogitsProcessor([*self._settings.suppress_tokens, *timed], device=device),
                 SuppressTokensAtBeginLogitsProcessor(
                     self._settings.begin_suppress_tokens, length, device=device
                 ),
             ]
         )
-        if timestamps:
-            rules.append(WhisperTimeStampLogitsProcessor(self._settings, begin_index=length))
-        return rules
 
-    def _decoding(self, one: Generated, temperature: float, full: bool) -> Decoding:
+    def _decoding(self, one: Generated, temperature: float, full: bool, cut: bool) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
         return Decoding(
             tokens=one.tokens,
@@ -186,4 +203,5 @@ class Whisper:
             avg_logprob=one.avg_logprob,
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
+            cut=cut,
         )
