@@ -63,6 +63,7 @@ class SegmentBody(BaseModel):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    language: str | None = Field(None, description="English name of the language that it was heard in.")
 
 
 class VerboseBody(BaseModel):
@@ -127,7 +128,10 @@ def verbose_body(
         language=NAMES.get(code, code),
         duration=_seconds(transcript.duration),
         text=transcript.text,
-        segments=[_segment(index, segment) for index, segment in enumerate(transcript.segments)]
+        segments=[
+            _segment(index, segment, "en" if task == "translate" else segment.language)
+            for index, segment in enumerate(transcript.segments)
+        ]
         if "segment" in granularities
         else None,
         words=[
@@ -164,8 +168,9 @@ def diarized_segments(transcript: Transcript) -> list[DiarizedSegmentBody]:
 
 
 def spoken(transcript: Transcript) -> list[LanguageBody]:
-    """The language that was spoken; none where nobody spoke."""
-    return [LanguageBody(code=transcript.language)] if transcript.language else []
+    """The languages that were spoken, that of the file first; none where nobody spoke."""
+    heard = [transcript.language, *(segment.language for segment in transcript.segments)]
+    return [LanguageBody(code=code) for code in dict.fromkeys(heard) if code]
 
 
 def logprobs(segments: Sequence[Segment], *, first: bool = True) -> list[LogprobBody]:
@@ -212,7 +217,8 @@ def _seconds(time: float) -> float:
     return round(time, 3)
 
 
-def _segment(index: int, segment: Segment) -> SegmentBody:
+def _segment(index: int, segment: Segment, language: str | None) -> SegmentBody:
+    """language: of its text."""
     return SegmentBody(
         id=index,
         seek=segment.seek,
@@ -224,6 +230,7 @@ def _segment(index: int, segment: Segment) -> SegmentBody:
         avg_logprob=segment.avg_logprob,
         compression_ratio=segment.compression_ratio,
         no_speech_prob=segment.no_speech_prob,
+        language=None if language is None else NAMES.get(language, language),
     )
 
 

@@ -299,7 +299,8 @@ class Lanes:
     def _keep(self, job: Job, index: int, window: Window, result: WindowResult) -> None:
         if job.over:
             return
-        job.language = job.language or result.language
+        if not job.options.languages:  # else each window has its own
+            job.language = job.language or result.language
         if result.again is None:
             job.results[index] = result
             try:

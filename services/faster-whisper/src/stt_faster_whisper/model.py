@@ -77,7 +77,7 @@ class Model(Protocol):
         texts: Sequence[Sequence[int]],
         durations: Sequence[float],
     ) -> list[Aligned]:
-        """Where the tokens of each text are said, by cross-attention. No text is empty; durations: seconds."""
+        """Where the tokens of each text are said, by cross-attention; none is empty. durations: seconds."""
 
     def pieces(self, tokens: Sequence[int], language: str, task: Task) -> list[tuple[str, list[int]]]:
         """The words and marks of a text, with their tokens."""

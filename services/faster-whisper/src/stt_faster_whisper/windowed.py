@@ -106,12 +106,12 @@ class Windowed:
             elif said := verdicts[row]:
                 known = replace(state, language=said.language, probability=said.probability)
                 turns.append(Turn(row, window, known, said.language))
-        results = [WindowResult(None, again=UNSURE) for _ in windows]
+        results = [WindowResult(None, again=_waiting(windows, row)) for row in range(len(windows))]
         if turns:
             encoded = self._whisper.rows(encoded, [turn.row for turn in turns])
             for turn, result in zip(turns, self._results(turns, encoded), strict=True):
                 results[turn.row] = result
-        return results
+        return _confirmed(windows, states, results)
 
     def finish(
         self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
@@ -128,9 +128,9 @@ class Windowed:
     ) -> dict[int, Verdict | None]:
         """The language of each row that has none yet; None where more of its file must be heard.
 
-        Where several languages may be spoken, each window has its own. Else a file has one, and its first
-        windows tell it: the first where that is sure, or with the second, but none that only happens to be in
-        the same forward.
+        Where several languages may be spoken, each window has its own. Else a file has one: its first window
+        tells it where that is sure, else together with the second when it comes again. None that only happens
+        to be in the same forward has a say.
         """
         unknown = [
             row
@@ -152,11 +152,9 @@ class Windowed:
             else:
                 requests.setdefault(windows[row].request, []).append(row)
         for rows in requests.values():
-            first = said(rows[0])
-            if not first.sure and len(rows) > 1:
-                first, final = said(*rows[:2]), True
-            else:
-                final = first.sure or windows[rows[0]].only or states[rows[0]] is UNSURE
+            again = states[rows[0]] is UNSURE
+            first = said(*rows[:2]) if again else said(rows[0])
+            final = first.sure or again or windows[rows[0]].only
             found |= dict.fromkeys(rows, first if final else None)
         return found
 
@@ -232,6 +230,31 @@ class Windowed:
         return WindowResult(language, segments, language_probability=known.probability)
 
 
+def _waiting(windows: Sequence[Window], row: int) -> Again:
+    """What a window waits as that has no language yet: the first of its request to be heard with the next."""
+    first = all(other.request != windows[row].request for other in windows[:row])
+    return UNSURE if first else FRESH
+
+
+def _confirmed(
+    windows: Sequence[Window], states: Sequence[Again], results: Sequence[WindowResult]
+) -> list[WindowResult]:
+    """A window in which nobody spoke tells no language: those that took theirs from it come again, as they would
+    where it had been alone."""
+    found = list(results)
+    empty: set[Hashable] = set()
+    seen: set[Hashable] = set()
+    for row, (window, state, result) in enumerate(zip(windows, states, results, strict=True)):
+        if window.language or state.language or window.options.languages:
+            continue
+        if window.request in empty:
+            found[row] = WindowResult(None, again=FRESH)
+        elif window.request not in seen and result.again is None and not result.segments:
+            empty.add(window.request)
+        seen.add(window.request)
+    return found
+
+
 def _part(window: Window, state: Again) -> Part:
     whole = Part(0.0, len(window.samples) / SAMPLE_RATE)
     return whole if state.parts is None else state.parts[0]
@@ -244,6 +267,11 @@ def _samples(window: Window, state: Again) -> Samples:
 
 
 def _length(window: Window, state: Again) -> int:
-    """Frames of its encoding: by its own length alone, and in full where a trimmed one failed."""
+    """Frames of its encoding: by its own length alone, and in full where a trimmed one failed or is in doubt.
+
+    A window that tells no language alone shares its forward with the next one in the file, which is long: together
+    they did not fit into one.
+    """
     part = _part(window, state)
-    return FULL if state.tried or part.lone else frames(round(part.seconds * SAMPLE_RATE))
+    doubted = state.tried or part.lone or state is UNSURE
+    return FULL if doubted else frames(round(part.seconds * SAMPLE_RATE))
