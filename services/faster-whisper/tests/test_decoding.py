@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+
 from stt_faster_whisper.decoding import TEMPERATURES, Decoding, best, temperature
 
 

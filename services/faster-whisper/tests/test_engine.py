@@ -82,7 +82,7 @@ def test_only_the_languages_that_may_be_are_heard(engine: FasterWhisper) -> None
 
 def test_an_unclear_beginning_waits_for_its_neighbour(engine: FasterWhisper) -> None:
     noise = np.random.default_rng(0).normal(0, 500, SAMPLE_RATE).astype(np.int16)
-    speech = np.concatenate([sounds.samples(sounds.speech()), np.zeros(5 * SAMPLE_RATE, np.int16)])
+    speech = np.concatenate([sounds.samples(sounds.speech()), np.zeros(13 * SAMPLE_RATE, np.int16)])
     unclear, clear = window(noise), window(speech)
     alone = heard(engine, unclear)
     assert alone.language != "en"

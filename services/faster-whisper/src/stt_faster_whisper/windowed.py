@@ -239,8 +239,8 @@ def _waiting(windows: Sequence[Window], row: int) -> Again:
 def _confirmed(
     windows: Sequence[Window], states: Sequence[Again], results: Sequence[WindowResult]
 ) -> list[WindowResult]:
-    """A window in which nobody spoke tells no language: those that took theirs from it come again, as they would
-    where it had been alone."""
+    """A window in which nobody spoke tells no language: those that took theirs from it come again, as they
+    would have been heard after it."""
     found = list(results)
     empty: set[Hashable] = set()
     seen: set[Hashable] = set()
@@ -269,8 +269,8 @@ def _samples(window: Window, state: Again) -> Samples:
 def _length(window: Window, state: Again) -> int:
     """Frames of its encoding: by its own length alone, and in full where a trimmed one failed or is in doubt.
 
-    A window that tells no language alone shares its forward with the next one in the file, which is long: together
-    they did not fit into one.
+    A window that tells no language alone shares its forward with the next one in the file, which is long:
+    together they did not fit into one.
     """
     part = _part(window, state)
     doubted = state.tried or part.lone or state is UNSURE

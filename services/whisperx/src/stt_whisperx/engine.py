@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,7 @@ class WhisperX:
         segments, warnings = transcript.segments, list[str]()
         # The words of a translation were never said.
         if options.word_times and transcript.language and options.task == "transcribe":
-            segments, warning = self._aligned(sound, segments, transcript.language, progress)
-            warnings += [warning] if warning else []
+            segments, warnings = self._aligned(sound, segments, transcript.language, progress)
         if options.speakers is not None:
             try:
                 segments = self._told_apart(sound, segments, options.speakers, options.voices, progress)
@@ -102,11 +102,25 @@ class WhisperX:
 
     def _aligned(
         self, sound: Sound, segments: Sequence[Segment], language: str, progress: Progress
-    ) -> tuple[tuple[Segment, ...], str]:
-        """The segments with their words where they are said, and what is to be told of that."""
+    ) -> tuple[tuple[Segment, ...], list[str]]:
+        """The segments with their words where they are said, and what is to be told of that.
+
+        language: the file's, of segments that have none of their own. Each language has its aligner.
+        """
         progress("aligning", 0)
-        aligner, warning = self._stages.aligner(language)
-        return aligner.align(sound, segments, lambda share: progress("aligning", share)), warning
+        found: list[Segment] = []
+        warnings: list[str] = []
+        for spoken, group in groupby(segments, lambda segment: segment.language or language):
+            own = list(group)
+            aligner, warning = self._stages.aligner(spoken)
+            before, share = len(found) / len(segments), len(own) / len(segments)
+
+            def told(part: float, before: float = before, share: float = share) -> None:
+                progress("aligning", before + share * part)
+
+            found += aligner.align(sound, own, told)
+            warnings += [warning] if warning and warning not in warnings else []
+        return tuple(found), warnings
 
     def _told_apart(
         self,
