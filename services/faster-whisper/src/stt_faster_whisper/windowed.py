@@ -249,8 +249,8 @@ def _confirmed(
             continue
         if window.request in empty:
             found[row] = WindowResult(None, again=FRESH)
-        elif window.request not in seen and result.again is None and not result.segments:
-            empty.add(window.request)
+        elif window.request not in seen and state is not UNSURE and not (result.again or result.segments):
+            empty.add(window.request)  # of an UNSURE one, the next has told the language as well
         seen.add(window.request)
     return found
 

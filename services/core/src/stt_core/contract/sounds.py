@@ -39,9 +39,9 @@ def clip() -> bytes:
     return wav(samples(speech())[-4 * RATE :])
 
 
-def spoken(text: str, voice: str = "en-us") -> NDArray[np.int16]:
-    """Read aloud by espeak-ng."""
-    command = ("espeak-ng", "-v", voice, "-s", "150", "--stdout", "--", text)
+def spoken(text: str, voice: str = "en-us", speed: int = 150) -> NDArray[np.int16]:
+    """Read aloud by espeak-ng; speed: words a minute."""
+    command = ("espeak-ng", "-v", voice, "-s", str(speed), "--stdout", "--", text)
     file = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
     with av.open(io.BytesIO(file), "r") as source:
