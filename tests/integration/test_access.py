@@ -154,7 +154,7 @@ def _nothing_written(kit: Kit) -> Iterator[None]:
         while not ended.wait(0.05):
             spooled.update(_open_files(str(kit.root / "var" / "nginx"), str(kit.spool)))
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield

@@ -121,7 +121,7 @@ def test_a_stream_that_is_left_is_not_transcribed_to_its_end(service: Service) -
             begun.set()
 
     before = service.metric("stt_audio_seconds_total")
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     assert begun.wait(DEADLINE)
     thread.join()

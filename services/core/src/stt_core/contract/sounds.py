@@ -66,17 +66,18 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
 
 
 READ = (
-    "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the meeting "
-    "shortly before noon without a vote.",
-    "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys stay "
-    "dry until the end of the week.",
+    "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the "
+    "meeting shortly before noon without a vote.",
+    "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys "
+    "stay dry until the end of the week.",
 )
-"""Eleven seconds each, when read aloud."""
+"""To be read aloud: nine seconds each."""
 
 
 def repeated(times: int) -> bytes:
-    """The speech and READ in turn, 13 s each with the silence behind it. What says the same over and over, Whisper
-    takes for a loop, and tries at every temperature.
+    """The speech and READ in turn, 13 s each with the silence behind it.
+
+    Of one speech over and over Whisper makes a loop, which is tried at every temperature.
     """
     values = samples(speech())
     turns = [values, *(np.resize(np.append(spoken(text), np.zeros(RATE * 4)), len(values)) for text in READ)]
