@@ -30,9 +30,12 @@ setup-tests:
 check: setup-tests ## lint, types, import contracts
 	@scripts/check
 
-test: setup-tests ## set up all that is needed and run check and every test
-	@scripts/check
-	@scripts/test
+test: setup-tests ## set up all that is needed and run check and every test; PART="unit core" runs these parts alone
+	@$(PYTHON) -m tests $(PART)
+
+.PHONY: test-full
+test-full: setup-tests ## the same with the long tests, and the engines as other processors compute (an hour and more)
+	@$(PYTHON) -m tests --full $(PART)
 
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps

@@ -226,7 +226,7 @@ def test_too_large_without_a_length_breaks_off(service: Service) -> None:
 
 def test_health_answers_while_a_transcription_runs(service: Service) -> None:
     answers: list[httpx.Response] = []
-    thread = threading.Thread(target=lambda: answers.append(service.post(sounds.parted())))
+    thread = threading.Thread(target=lambda: answers.append(service.post(sounds.parted())), daemon=True)
     thread.start()
     until(lambda: answers or service.queued(), "the request is counted, or answered already")
     assert service.get("/health").json() == {"status": "ok"}

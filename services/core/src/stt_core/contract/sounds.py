@@ -65,15 +65,29 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
     return out.getvalue()
 
 
+READ = (
+    "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the "
+    "meeting shortly before noon without a vote.",
+    "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys "
+    "stay dry until the end of the week.",
+)
+"""To be read aloud: nine seconds each."""
+
+
 def repeated(times: int) -> bytes:
-    """The speech over and over, two seconds of silence between; Whisper takes it for a loop."""
-    return wav(np.concatenate([np.concatenate([samples(speech()), np.zeros(2 * RATE, np.int16)])] * times))
+    """The speech and READ in turn, 13 s each with the silence behind it.
+
+    Of one speech over and over Whisper makes a loop, which is tried at every temperature.
+    """
+    values = samples(speech())
+    turns = [values, *(np.resize(np.append(spoken(text), np.zeros(RATE * 4)), len(values)) for text in READ)]
+    return wav(np.concatenate([np.append(turns[n % len(turns)], np.zeros(2 * RATE)) for n in range(times)]))
 
 
 def parted() -> bytes:
-    """The speech, ten seconds of silence, and its last four seconds once more: 25 s."""
+    """The speech, ten seconds of silence, and its first four seconds once more: 25 s."""
     values = samples(speech())
-    return wav(np.concatenate([values, np.zeros(10 * RATE, np.int16), values[-4 * RATE :]]))
+    return wav(np.concatenate([values, np.zeros(10 * RATE, np.int16), values[: 4 * RATE]]))
 
 
 def silence(seconds: float) -> bytes:
