@@ -1,13 +1,16 @@
 # `make demo` and `make test` set up all they need. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
+# One version of each package for every Python, where there is one: what is tried on one then holds on the others.
+LOCK := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
+	--python-version 3.11
+LOCK_SERVICES := $(LOCK) -c constraints.txt
 # torch's wheels for the processor alone are one for each Python, and nobody needs triton there.
 LOCK_SPEECH := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) --no-emit-package triton \
 	-c services/faster-whisper/requirements.lock
 # torch is installed by its exact version beside these, from an index that fits the machine; what only a GPU needs
 # comes with it.
-LOCK_TORCH := $(LOCK) --override whisperx/overrides.txt $(addprefix --no-emit-package ,torch torchvision triton \
+LOCK_TORCH := $(LOCK_SERVICES) --override whisperx/overrides.txt $(addprefix --no-emit-package ,torch torchvision triton \
 	cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime \
 	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
 	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
@@ -49,8 +52,8 @@ lock: setup ## resolve every lock file anew
 	$(LOCK) --extra checkout --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) autostart/pyproject.toml -o autostart/requirements.lock
 	$(LOCK) --extra dev -c autostart/requirements.lock autostart/pyproject.toml -o autostart/requirements-dev.lock
-	cd services && ../$(LOCK) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
-	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
+	cd services && ../$(LOCK_SERVICES) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
+	cd services && ../$(LOCK_SERVICES) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
 		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
 	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
 	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements.lock $(WHISPERX) \
