@@ -16,10 +16,10 @@ LOCK_TORCH := $(LOCK_SERVICES) --override whisperx/overrides.txt $(addprefix --n
 	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
 WHISPERX := core/pyproject.toml faster-whisper/pyproject.toml whisperx/pyproject.toml
 
-.PHONY: help setup demo setup-tests test test-vps check bench lock docs clean
+.PHONY: help setup demo setup-tests test test-vps test-debian13 check bench lock docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## make the environment of the kit itself, and install nginx where it is missing
 	@scripts/setup
@@ -28,7 +28,7 @@ demo: setup ## deploy examples/demo.yml to this machine and transcribe a sentenc
 	@$(PYTHON) cli.py demo
 
 setup-tests:
-	@scripts/setup --tests
+	@scripts/setup --tests $(PART)
 
 check: setup-tests ## lint, types, import contracts
 	@scripts/check
@@ -39,6 +39,10 @@ test: setup-tests ## set up all that is needed and run check and every test
 
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps
+
+test-debian13: ## `make demo`, then `make test`, as on a bare Debian 13 (root; PART="unit core" runs these parts alone)
+	@scripts/on-debian trixie make demo
+	@scripts/on-debian trixie make test $(if $(PART),PART="$(PART)")
 
 bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or deploy (root on Debian 12)
 	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization or NAME=deploy"; exit 2; }
