@@ -1,0 +1,1 @@
+"""The same services, and the same way to them, on two Pythons."""

@@ -1,0 +1,67 @@
+"""The way through nginx and autostart: what `make bench NAME=path` measures, without its peers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from bench.path import fronts, load, wake
+from bench.path.fronts import Process
+from bench.path.host import Deployed
+from bench.pythons.sides import NEW, OLD, Side, faster, in_turns
+from bench.report import Figure
+from deploy.operations import control
+from deploy.operations.report import Reporter
+
+BURST_ROUNDS = 8
+UPLOAD_ROUNDS = 6
+STEADY_ROUNDS = 6
+WAKE_ROUNDS = 6
+Way = Callable[[Deployed], float]
+
+
+def measure(folder: Path, report: Reporter) -> Iterator[Figure]:
+    def compare(what: str, unit: str, rounds: int, old: Deployed, new: Deployed, way: Way) -> Figure:
+        with report.step(f"{what}: {rounds} times on each Python"):
+            return faster(what, unit, in_turns(rounds, lambda: way(old), lambda: way(new)))
+
+    with standing(folder / "service", OLD, whisper) as old, standing(folder / "service", NEW, whisper) as new:
+        rate = load.requests_per_second
+        yield compare("requests of /v1/models through nginx and autostart", "requests/s", BURST_ROUNDS, old, new, rate)
+        for front in (old, new):
+            control.sleep(front.host, front.target, front.service.name)
+        yield compare("waking the service", "s", WAKE_ROUNDS, old, new, woken)
+    with standing(folder / "sink", OLD, sink) as old, standing(folder / "sink", NEW, sink) as new:
+        yield compare("requests of a service that costs nothing", "requests/s", BURST_ROUNDS, old, new, rate)
+        file = folder / "upload"
+        with file.open("wb") as hole:
+            hole.truncate(load.UPLOAD_BYTES)
+        upload = partial(load.upload, file=file)
+        yield compare("uploads of 500 MB", "bytes/s", UPLOAD_ROUNDS, old, new, upload)
+        what = f"p50 latency at {load.RATE} requests/s"
+        yield compare(what, "ms", STEADY_ROUNDS, old, new, lambda front: load.steady(front).p50)
+
+
+def whisper(side: Side, process: Process) -> Process:
+    return fronts.whisper(process, side.services)
+
+
+def sink(side: Side, process: Process) -> Process:
+    return fronts.sink(process, side.autostart)
+
+
+@contextmanager
+def standing(folder: Path, version: str, service: Callable[[Side, Process], Process]) -> Iterator[Deployed]:
+    """nginx, autostart and the service on one Python, awake and warm."""
+    side = Side(version)
+    with fronts.front(folder / version, partial(service, side), python=side.autostart) as front:
+        load.ask(front)  # wakes it
+        load.requests_per_second(front)
+        yield front
+
+
+def woken(front: Deployed) -> float:
+    """Seconds until a sleeping service answers; it sleeps again afterwards."""
+    taken = wake.waking(front)
+    control.sleep(front.host, front.target, front.service.name)
+    return taken
