@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
-from stt_core import form, formats, languages
+from stt_core import form, formats, languages, rendering
 from stt_core.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
 from stt_core.audio import AudioFile, AudioSource, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, SpeakerOptions, Task, Transcript, WindowResult
@@ -26,6 +26,7 @@ from stt_core.models import Models
 from stt_core.parameters import Language
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
+from stt_core.speakers import labelled
 from stt_core.subtitles import Limits
 
 FIELD = "audio_file"
@@ -49,7 +50,7 @@ class Asked(BaseModel):
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
-    diarize: bool = Field(False, description="Who speaks, in `json`; where the engine can tell.")
+    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
     output: Output = "txt"
 
     def options(self, capabilities: Capabilities) -> Options:
@@ -112,11 +113,12 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
             return GONE
-        name = quote((upload.filename or "")[:NAME], safe="")
-        return PlainTextResponse(
+        name = quote((upload.filename or FIELD)[:NAME], safe="")
+        answer = PlainTextResponse(
             await run_in_threadpool(rendered, transcript, asked.output, limits),
             headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
         )
+        return rendering.warned(answer, transcript.warnings)
 
     @routes.post(
         "/detect-language",
@@ -187,14 +189,14 @@ def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
     """The answer in the format that was asked for."""
     match output:
         case "txt":
-            return "".join(f"{_line(segment)}\n" for segment in transcript.segments)
+            return formats.lines(transcript)
         case "srt":
             return formats.srt(transcript, limits)
         case "vtt":
             return formats.vtt(transcript, limits)
         case "tsv":
             rows = (
-                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_line(segment)}\n"
+                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{formats.line(segment)}\n"
                 for segment in transcript.segments
             )
             return "start\tend\ttext\n" + "".join(rows)
@@ -229,11 +231,7 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "words": words or None,
         "temperature": segment.temperature,
     }
-    return fields if segment.speaker is None else fields | {"speaker": segment.speaker}
-
-
-def _line(segment: Segment) -> str:
-    return " ".join(segment.text.split())
+    return fields if segment.speaker is None else fields | {"speaker": labelled(segment.speaker)}
 
 
 BODY: dict[str, Any] = {

@@ -91,6 +91,10 @@ class TranslationForm(SpeechForm):
     def streams(self) -> bool:
         return False
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
         if not capabilities.translation:
@@ -121,11 +125,12 @@ class TranscriptionForm(SpeechForm):
     timestamp_granularities: list[Literal["word", "segment"]] = Field(
         [],
         alias="timestamp_granularities[]",
-        description="Only with verbose_json. Left out: `segment`.",
+        description="Of verbose_json. Left out: `segment`.",
     )
-    include: list[Literal["logprobs"]] = Field([], alias="include[]", description="Only with json.")
+    include: list[Literal["logprobs"]] = Field([], alias="include[]", description="Of json.")
     stream: bool = Field(
-        False, description="Answer with events as the text comes; with json, text and diarized_json."
+        False,
+        description="Events as the text comes, with json, text and diarized_json; others come whole.",
     )
     chunking_strategy: Annotated[Literal["auto"] | ServerVad | None, BeforeValidator(_chunking)] = Field(
         None, description="`auto`, or a server_vad object: as JSON, or as chunking_strategy[type] and so on."
@@ -150,11 +155,32 @@ class TranscriptionForm(SpeechForm):
 
     @property
     def streams(self) -> bool:
-        return self.stream
+        return self.stream and self.response_format in STREAMED
+
+    @property
+    def logprobs(self) -> bool:
+        return bool(self.include) and self.response_format == "json"
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is asked of the answer that its format has no place for, a sentence each.
+
+        OpenAI's API passes over these, at least for some of its models, so its clients send them.
+        """
+        asked = (
+            ("timestamp_granularities", self.timestamp_granularities, ("verbose_json",)),
+            ("include", self.include, ("json",)),
+            ("stream", self.stream, STREAMED),
+        )
+        return tuple(
+            f"{name} was left out: it goes with {', '.join(formats)}, not with {self.response_format}."
+            for name, given, formats in asked
+            if given and self.response_format not in formats
+        )
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do, or what contradicts itself."""
-        words = "word" in self.timestamp_granularities
+        words = self.response_format == "verbose_json" and "word" in self.timestamp_granularities
         hotwords = ", ".join([*self.keywords, *filter(None, [self.hotwords.strip()])])
         diarized = self.response_format == "diarized_json"
         for field, asked, able in (
@@ -164,10 +190,18 @@ class TranscriptionForm(SpeechForm):
             ("prompt", self.prompt, capabilities.prompt),
             ("keywords" if self.keywords else "hotwords", hotwords, capabilities.hotwords),
             ("timestamp_granularities", words, capabilities.word_times),
-            ("include", self.include, capabilities.logprobs),
+            ("include", self.logprobs, capabilities.logprobs),
         ):
             _able(field, asked, able)
-        self._coherent()
+        if len(self.known_speaker_names) != len(self.known_speaker_references):
+            raise BadRequest(
+                "known_speaker_names and known_speaker_references must be of one length.",
+                param="known_speaker_references",
+            )
+        if self.known_speaker_names and not diarized:
+            raise BadRequest(
+                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
+            )
         for field, codes in (("language", [self.language]), ("languages", self.languages)):
             for code in codes:
                 if code and code not in capabilities.languages:
@@ -184,37 +218,13 @@ class TranscriptionForm(SpeechForm):
             or diarized
             or (self.response_format == "verbose_json" and "segment" in self.granularities),
             word_times=words or ((subtitles or diarized) and capabilities.word_times),
-            logprobs=bool(self.include),
+            logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
             vad=self.chunking_strategy.options()
             if isinstance(self.chunking_strategy, ServerVad)
             else VadOptions(),
         )
-
-    def _coherent(self) -> None:
-        """Raises BadRequest for parameters that do not go together, whatever the engine."""
-        if self.timestamp_granularities and self.response_format != "verbose_json":
-            raise BadRequest(
-                "timestamp_granularities needs response_format=verbose_json.", param="timestamp_granularities"
-            )
-        if self.include and self.response_format != "json":
-            raise BadRequest("include=logprobs needs response_format=json.", param="include")
-        if self.stream and self.response_format not in STREAMED:
-            raise BadRequest(
-                f"Events carry text, not {self.response_format}: leave out stream, "
-                f"or ask for one of {', '.join(STREAMED)}.",
-                param="stream",
-            )
-        if len(self.known_speaker_names) != len(self.known_speaker_references):
-            raise BadRequest(
-                "known_speaker_names and known_speaker_references must be of one length.",
-                param="known_speaker_references",
-            )
-        if self.known_speaker_names and self.response_format != "diarized_json":
-            raise BadRequest(
-                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
-            )
 
     def _voices(self) -> tuple[Voice, ...]:
         pairs = zip(self.known_speaker_names, self.known_speaker_references, strict=True)

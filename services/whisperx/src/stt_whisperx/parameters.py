@@ -46,7 +46,7 @@ class TranscribeForm(BaseModel):
         if self.response_format == "diarized_json" and self.diarize == "false":
             raise BadRequest("response_format=diarized_json needs diarize.", param="diarize")
         language = code(self.language, capabilities) if self.language else None
-        bare = self.response_format == "text" and speakers is None
+        bare = self.response_format == "text" and self.diarize == "false"
         return Options(
             language=language,
             segments=not bare,
