@@ -43,8 +43,9 @@ def test_a_path_by_another_name(service: Service, path: str) -> None:
 
 def azure(service: Service, root: str = "", **given: Any) -> AzureOpenAI:
     at = {"base_url": service.url + root} if root else {"azure_endpoint": service.url}
-    usual: dict[str, Any] = {"api_key": "none", "api_version": "2024-06-01", "timeout": DEADLINE}
-    client: AzureOpenAI = AzureOpenAI(max_retries=0, **usual, **at, **given)
+    usual = {"api_key": "none", "api_version": "2024-06-01", "max_retries": 0, "timeout": DEADLINE}
+    asked: dict[str, Any] = {**usual, **at, **given}
+    client: AzureOpenAI = AzureOpenAI(**asked)
     return client
 
 
