@@ -13,6 +13,7 @@ from stt_core.contract.cases_asr import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
 from stt_core.contract.cases_forms import *  # noqa: F403
 from stt_core.contract.cases_hostile import *  # noqa: F403
+from stt_core.contract.cases_languages import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.cases_url import *  # noqa: F403

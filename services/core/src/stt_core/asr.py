@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -23,7 +23,6 @@ from stt_core.errors import BadRequest, about
 from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
-from stt_core.parameters import Language
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_core.speakers import labelled
@@ -44,9 +43,7 @@ class Asked(BaseModel):
 
     encode: Encode = True
     task: Task = Field("transcribe", description="`translate` gives English.")
-    language: Annotated[Language | None, BeforeValidator(lambda text: text or None)] = Field(
-        None, description="Code or English name; left out, it is detected."
-    )
+    language: str = Field("", description="Code or English name; left out or `auto`, it is detected.")
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
@@ -57,7 +54,6 @@ class Asked(BaseModel):
         """What the engine is asked. Raises BadRequest for what it cannot do."""
         for field, asked, able in (
             ("task", self.task == "translate", capabilities.translation),
-            ("language", self.language, self.language in capabilities.languages),
             ("initial_prompt", self.initial_prompt, capabilities.prompt),
             ("word_timestamps", self.word_timestamps, capabilities.word_times),
             ("diarize", self.diarize, capabilities.speakers),
@@ -65,10 +61,11 @@ class Asked(BaseModel):
             if asked and not able:
                 what = f"{field}={str(getattr(self, field))[:40]}"
                 raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+        language = languages.asked(self.language, capabilities.languages, "language")
         subtitles = self.output in ("srt", "vtt") and self.task == "transcribe"
         return Options(
             task=self.task,
-            language=self.language,
+            language=language,
             prompt=self.initial_prompt,
             word_times=self.word_timestamps or (subtitles and capabilities.word_times),
             speakers=SpeakerOptions() if self.diarize else None,

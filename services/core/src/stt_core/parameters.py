@@ -18,16 +18,6 @@ STREAMED = ("json", "text", "diarized_json")
 VOICES = 4
 
 
-def _language(value: str) -> str:
-    code = languages.code(value)
-    if code is None:
-        raise ValueError("no such language; use an ISO 639-1 code such as en")
-    return code
-
-
-Language = Annotated[str, BeforeValidator(_language)]
-
-
 class ServerVad(BaseModel):
     """How speech is told from silence; what is left out stays as the service has it."""
 
@@ -111,12 +101,11 @@ class TranslationForm(SpeechForm):
 class TranscriptionForm(SpeechForm):
     """Everything in the form of /v1/audio/transcriptions but the file."""
 
-    language: Language | None = Field(
-        None,
-        description="ISO 639-1 code such as `en`, or the English name; left out, it is detected.",
-        json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a word
+    language: str = Field(
+        "",
+        description="A code such as `en` or `eng`, or the English name; left out or `auto`, it is detected.",
     )
-    languages: list[Language] = Field(
+    languages: list[str] = Field(
         [], alias="languages[]", description="Those that may be spoken, where `language` is left out."
     )
     keywords: list[str] = Field([], alias="keywords[]", description="Words to expect, for example names.")
@@ -202,15 +191,13 @@ class TranscriptionForm(SpeechForm):
             raise BadRequest(
                 "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
             )
-        for field, codes in (("language", [self.language]), ("languages", self.languages)):
-            for code in codes:
-                if code and code not in capabilities.languages:
-                    known = ", ".join(capabilities.languages)
-                    raise BadRequest(f"The model does not know {code}; it knows {known}.", param=field)
+        known = capabilities.languages
+        language = languages.asked(self.language, known, "language")
+        several = tuple(languages.chosen(one, known, "languages") for one in self.languages)
         subtitles = self.response_format in ("srt", "vtt")
         return Options(
-            language=self.language or (self.languages[0] if len(self.languages) == 1 else None),
-            languages=() if self.language else tuple(self.languages),
+            language=language or (several[0] if len(several) == 1 else None),
+            languages=() if language else several,
             prompt=self.prompt,
             hotwords=hotwords,
             temperature=self.fallback,
