@@ -11,10 +11,13 @@ from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_asr import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_forms import *  # noqa: F403
 from stt_core.contract.cases_hostile import *  # noqa: F403
+from stt_core.contract.cases_languages import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.cases_url import *  # noqa: F403
+from stt_core.contract.cases_ways import *  # noqa: F403
 from stt_core.contract.service import Service, in_thread
 from stt_core.engine import Capabilities
 

@@ -11,7 +11,9 @@ from conftest import BASE, TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
+from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.asserts import plain
@@ -39,6 +41,10 @@ def heard(engine: PyTorchWhisper, one: Window) -> WindowResult:
 
 def text(result: WindowResult) -> str:
     return "".join(segment.text for segment in result.segments)
+
+
+def test_every_name_on_openais_own_list_means_the_same() -> None:
+    assert {name: languages.code(name) for name in TO_LANGUAGE_CODE} == TO_LANGUAGE_CODE
 
 
 def test_the_text_is_that_of_transformers_own_generation(engine: PyTorchWhisper, models: Path) -> None:

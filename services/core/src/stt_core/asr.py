@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
-from stt_core import form, formats, languages
+from stt_core import form, formats, languages, rendering
 from stt_core.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
 from stt_core.audio import AudioFile, AudioSource, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, SpeakerOptions, Task, Transcript, WindowResult
@@ -23,9 +23,9 @@ from stt_core.errors import BadRequest, about
 from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
-from stt_core.parameters import Language
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
+from stt_core.speakers import labelled
 from stt_core.subtitles import Limits
 
 FIELD = "audio_file"
@@ -43,20 +43,17 @@ class Asked(BaseModel):
 
     encode: Encode = True
     task: Task = Field("transcribe", description="`translate` gives English.")
-    language: Annotated[Language | None, BeforeValidator(lambda text: text or None)] = Field(
-        None, description="Code or English name; left out, it is detected."
-    )
+    language: str = Field("", description="Code or English name; left out or `auto`, it is detected.")
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
-    diarize: bool = Field(False, description="Who speaks, in `json`; where the engine can tell.")
+    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
     output: Output = "txt"
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
         for field, asked, able in (
             ("task", self.task == "translate", capabilities.translation),
-            ("language", self.language, self.language in capabilities.languages),
             ("initial_prompt", self.initial_prompt, capabilities.prompt),
             ("word_timestamps", self.word_timestamps, capabilities.word_times),
             ("diarize", self.diarize, capabilities.speakers),
@@ -64,10 +61,11 @@ class Asked(BaseModel):
             if asked and not able:
                 what = f"{field}={str(getattr(self, field))[:40]}"
                 raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+        language = languages.asked(self.language, capabilities.languages, "language")
         subtitles = self.output in ("srt", "vtt") and self.task == "transcribe"
         return Options(
             task=self.task,
-            language=self.language,
+            language=language,
             prompt=self.initial_prompt,
             word_times=self.word_timestamps or (subtitles and capabilities.word_times),
             speakers=SpeakerOptions() if self.diarize else None,
@@ -112,11 +110,12 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
             return GONE
-        name = quote((upload.filename or "")[:NAME], safe="")
-        return PlainTextResponse(
+        name = quote((upload.filename or FIELD)[:NAME], safe="")
+        answer = PlainTextResponse(
             await run_in_threadpool(rendered, transcript, asked.output, limits),
             headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
         )
+        return rendering.warned(answer, transcript.warnings)
 
     @routes.post(
         "/detect-language",
@@ -187,14 +186,14 @@ def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
     """The answer in the format that was asked for."""
     match output:
         case "txt":
-            return "".join(f"{_line(segment)}\n" for segment in transcript.segments)
+            return formats.lines(transcript)
         case "srt":
             return formats.srt(transcript, limits)
         case "vtt":
             return formats.vtt(transcript, limits)
         case "tsv":
             rows = (
-                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_line(segment)}\n"
+                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{formats.line(segment)}\n"
                 for segment in transcript.segments
             )
             return "start\tend\ttext\n" + "".join(rows)
@@ -229,11 +228,7 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "words": words or None,
         "temperature": segment.temperature,
     }
-    return fields if segment.speaker is None else fields | {"speaker": segment.speaker}
-
-
-def _line(segment: Segment) -> str:
-    return " ".join(segment.text.split())
+    return fields if segment.speaker is None else fields | {"speaker": labelled(segment.speaker)}
 
 
 BODY: dict[str, Any] = {

@@ -42,8 +42,13 @@ class Whisper:
             message = f"{folder} cannot be loaded on {device} as {compute_type}: {error}"
             raise StartError(message) from error
         self.lanes = LANES
-        self.languages: tuple[str, ...] = tuple(self._library.supported_languages)
         self.multilingual: bool = self._library.model.is_multilingual
+        self.languages: tuple[str, ...] = tuple(
+            language
+            for language in self._library.supported_languages
+            # The library names all of Whisper's; Cantonese has a token since large-v3 only.
+            if not self.multilingual or self._library.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        )
         self._tokenizers: dict[tuple[str, Task], Any] = {}
         self._suppressed = list(get_suppressed_tokens(self._tokenizer("en"), [-1]))
         self.timestamp_begin: int = self._tokenizer("en").timestamp_begin

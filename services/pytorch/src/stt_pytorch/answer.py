@@ -6,7 +6,7 @@ from itertools import groupby
 from pydantic import BaseModel, Field
 
 from stt_core.engine import Segment, Transcript
-from stt_whisperx.answer import labelled
+from stt_core.speakers import labelled
 
 
 class SegmentBody(BaseModel):

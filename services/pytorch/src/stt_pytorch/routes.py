@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from stt_core import form
+from stt_core import form, languages
 from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO
 from stt_core.audio import AudioFile
 from stt_core.engine import Capabilities, Options, SpeakerOptions
@@ -20,7 +20,6 @@ from stt_core.models import Models
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_pytorch import answer
-from stt_whisperx.parameters import code
 
 FIELD = "file"
 
@@ -35,7 +34,7 @@ class TranscribeForm(BaseModel):
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for a language that it does not know."""
         return Options(
-            language=code(self.language, capabilities) if self.language else None,
+            language=languages.asked(self.language, capabilities.languages, "language"),
             speakers=SpeakerOptions(required=False) if self.enable_diarization else None,
         )
 

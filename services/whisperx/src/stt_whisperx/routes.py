@@ -84,9 +84,11 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
 def rendered(transcript: Transcript, asked: TranscribeForm, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
     if asked.response_format == "json":
-        return JSONResponse(answer.body(transcript, aligned=asked.align))
-    granularities = {"segment", "word"} if asked.align else {"segment"}
-    return rendering.rendered(transcript, asked.response_format, granularities, limits)
+        found: Response = JSONResponse(answer.body(transcript, aligned=asked.align))
+    else:
+        granularities = {"segment", "word"} if asked.align else {"segment"}
+        found = rendering.rendered(transcript, asked.response_format, granularities, limits)
+    return rendering.warned(found, transcript.warnings)
 
 
 def _channels(file: IO[bytes]) -> list[AudioFile]:
