@@ -7,6 +7,8 @@ put in place are put there), what the laptop asked for in this case is done, and
 applies ever overlap, and a laptop that died does not hold a host.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json
@@ -230,7 +232,7 @@ class Agent:
             self._running = None
             return {"status": status}
 
-    def _feed(self, sink: IO[bytes], given: "queue.SimpleQueue[bytes]") -> None:
+    def _feed(self, sink: IO[bytes], given: queue.SimpleQueue[bytes]) -> None:
         """Pass on what the laptop sends, until an empty part; each is told of when it was taken, so that few wait."""
         with contextlib.suppress(BrokenPipeError), sink:
             while part := given.get():

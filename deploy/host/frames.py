@@ -1,5 +1,7 @@
 """What the laptop and the agent on a host say to each other: a JSON head, and bytes after it."""
 
+from __future__ import annotations
+
 import json
 import struct
 from typing import IO, Any
