@@ -1,7 +1,6 @@
 """Where a deploy acts: one host, over one connection, and the keeper of its long-running programs."""
 
 import contextlib
-import getpass
 import os
 import socket
 import sys
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from deploy import host as programs
 from deploy.connection import Connection, Lost, Refusal
 from deploy.errors import LOCKED, KitError
+from deploy.host.files import user
 from deploy.types import Layout
 
 
@@ -190,7 +190,7 @@ class Target:
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:
         """Hold the host's lock. Raises KitError (status 5) that names the holder."""
-        who = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "process": os.getpid(), "why": why}
+        who = {"by": operator(), "process": os.getpid(), "why": why}
         try:
             self.connection.ask("lock", path=f"{self.layout.var}/.lock", who=who)
         except Refusal as refusal:
@@ -227,6 +227,11 @@ class Target:
             return False
         self.run(("kill", "-TERM", str(head["holder"]["pid"])))
         return True
+
+
+def operator() -> str:
+    """Who gives the commands, and where."""
+    return f"{user(os.getuid())}@{socket.gethostname()}"
 
 
 def describe(holder: Mapping[str, Any]) -> str:
