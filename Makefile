@@ -37,8 +37,9 @@ test: setup-tests ## set up all that is needed and run check and every test; PAR
 	@$(PYTHON) -m tests $(PART)
 
 .PHONY: test-full
-test-full: setup-tests ## the same with the long tests, and the engines as other processors compute (an hour and more)
+test-full: setup-tests ## the long tests too, the engines as other processors compute, and all on a bare Debian 13 (root)
 	@$(PYTHON) -m tests --full $(PART)
+	@$(MAKE) --no-print-directory test-debian13
 
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps

@@ -76,7 +76,7 @@ class Runner:
         try:
             status = process.wait(60 * part.minutes)
         except subprocess.TimeoutExpired:
-            self._say(part, f"hangs: it has run for {part.minutes} minutes and is ended. Its threads stand here:")
+            self._say(part, f"hangs: it has run for {part.minutes:g} minutes and is ended. Its threads stand here:")
             send(process, signal.SIGABRT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE)

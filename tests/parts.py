@@ -22,7 +22,7 @@ class Part:
     command: tuple[str, ...]
     folder: Path = ROOT
     environment: Mapping[str, str] = field(default_factory=dict)
-    minutes: int = 20
+    minutes: float = 20
     models: bool = False
 
 

@@ -67,27 +67,32 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
 
 READ = (
     "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the "
-    "meeting shortly before noon without a vote.",
+    "meeting shortly before noon without a vote or any other decision.",
     "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys "
-    "stay dry until the end of the week.",
+    "farther inland stay warm and dry until the end of the week.",
+    "Nobody at the harbour office knows why.",
 )
-"""To be read aloud: nine seconds each."""
+"""Ten seconds each, and three, when read aloud."""
+
+
+def read(number: int, seconds: float) -> NDArray[np.int16]:
+    """A text of READ with silence behind it."""
+    values = spoken(READ[number])
+    return np.pad(values, (0, round(seconds * RATE) - len(values)))
 
 
 def repeated(times: int) -> bytes:
-    """The speech and READ in turn, 13 s each with the silence behind it.
+    """The speech and what is read aloud, in turn: 13 s each with the silence behind it.
 
     Of one speech over and over Whisper makes a loop, which is tried at every temperature.
     """
-    values = samples(speech())
-    turns = [values, *(np.resize(np.append(spoken(text), np.zeros(RATE * 4)), len(values)) for text in READ)]
-    return wav(np.concatenate([np.append(turns[n % len(turns)], np.zeros(2 * RATE)) for n in range(times)]))
+    turns = (np.pad(samples(speech()), (0, 2 * RATE)), read(0, 13), read(1, 13))
+    return wav(np.concatenate([turns[number % 3] for number in range(times)]))
 
 
 def parted() -> bytes:
-    """The speech, ten seconds of silence, and its first four seconds once more: 25 s."""
-    values = samples(speech())
-    return wav(np.concatenate([values, np.zeros(10 * RATE, np.int16), values[: 4 * RATE]]))
+    """The speech, ten seconds of silence, and a sentence that is read aloud: 25 s."""
+    return wav(np.concatenate([samples(speech()), np.zeros(10 * RATE, np.int16), read(2, 4)]))
 
 
 def silence(seconds: float) -> bytes:
