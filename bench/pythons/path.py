@@ -1,5 +1,6 @@
 """The way through nginx and autostart: what `make bench NAME=path` measures, without its peers."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -7,10 +8,10 @@ from pathlib import Path
 
 from bench.path import fronts, load, wake
 from bench.path.fronts import Process
-from bench.path.host import Deployed
+from bench.path.host import AUTOSTART, Deployed, environment
 from bench.pythons.sides import NEW, OLD, Side, faster, in_turns
 from bench.report import Figure
-from deploy.operations import control
+from deploy import ROOT
 from deploy.operations.report import Reporter
 
 BURST_ROUNDS = 8
@@ -29,7 +30,7 @@ def measure(folder: Path, report: Reporter) -> Iterator[Figure]:
         rate = load.requests_per_second
         yield compare("requests of /v1/models through nginx and autostart", "requests/s", BURST_ROUNDS, old, new, rate)
         for front in (old, new):
-            control.sleep(front.host, front.target, front.service.name)
+            asleep(front)
         yield compare("waking the service", "s", WAKE_ROUNDS, old, new, woken)
     with standing(folder / "sink", OLD, sink) as old, standing(folder / "sink", NEW, sink) as new:
         yield compare("requests of a service that costs nothing", "requests/s", BURST_ROUNDS, old, new, rate)
@@ -63,5 +64,12 @@ def standing(folder: Path, version: str, service: Callable[[Side, Process], Proc
 def woken(front: Deployed) -> float:
     """Seconds until a sleeping service answers; it sleeps again afterwards."""
     taken = wake.waking(front)
-    control.sleep(front.host, front.target, front.service.name)
+    asleep(front)
     return taken
+
+
+def asleep(front: Deployed) -> None:
+    """Raises CalledProcessError where autostart refuses."""
+    words = ("-m", "greffier_autostart", "control", "--socket", front.host.layout.control, "sleep", front.service.name)
+    there = environment(PYTHONPATH=f"{ROOT}/autostart/src")
+    subprocess.run((str(AUTOSTART), *words), env=there, stdout=subprocess.DEVNULL, check=True)

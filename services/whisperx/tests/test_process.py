@@ -22,9 +22,9 @@ PATH = "/transcribe"
 
 
 def copied(name: str, folder: Path) -> Path:
-    """A model in another folder, by hard links."""
+    """A model in another folder, by links: the folder may lie on another disk."""
     target = folder / name.replace("/", "--")
-    shutil.copytree(models() / name.replace("/", "--"), target, copy_function=os.link)
+    shutil.copytree(models() / name.replace("/", "--"), target, copy_function=os.symlink)
     return target
 
 
