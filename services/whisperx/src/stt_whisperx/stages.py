@@ -22,8 +22,8 @@ are wanted by every request, the stages by some."""
 
 
 class Stages:
-    """Each is loaded when it is first wanted. One thread makes every call; any may `check`, have the `diarizer`,
-    and ask for `trouble` and `status`.
+    """Each is loaded when it is first wanted. One thread makes every call; any may `check`, have the
+    `diarizer`, and ask for `trouble` and `status`.
 
     languages: those that may have an aligner of their own.
     budget: bytes that the process may hold when a request is done; beyond them the stages are put away. None
