@@ -39,7 +39,7 @@ def test_every_output() -> None:
     transcript = Transcript("en", 5.0, segments)
 
     def rendered(output: paths.Output) -> str:
-        return paths.rendered(transcript, output, Limits())
+        return paths.rendered(transcript, output, Limits(), worded=False)
 
     assert rendered("txt") == "[SPEAKER_00]: One two\nthree.\n"
     assert rendered("tsv") == "start\tend\ttext\n500\t2000\t[SPEAKER_00]: One two\n2500\t4000\tthree.\n"

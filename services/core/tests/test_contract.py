@@ -28,6 +28,10 @@ def service() -> Iterator[Service]:
         yield running
 
 
+def test_health_is_ok_and_nothing_else(service: Service) -> None:
+    assert service.get("/health").json() == {"status": "ok"}
+
+
 @pytest.fixture
 def able() -> Capabilities:
     return ABLE

@@ -8,6 +8,7 @@ from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_asr import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_container import *  # noqa: F403
 from stt_core.contract.cases_forms import *  # noqa: F403
 from stt_core.contract.cases_hostile import *  # noqa: F403
 from stt_core.contract.cases_languages import *  # noqa: F403

@@ -46,6 +46,9 @@ def test_speakers_that_cannot_be_told_are_an_error_or_a_warning(lone: Service) -
     assert set(answer) == {"segments", "language", "warnings"}
     assert [warning for warning in answer["warnings"] if OPEN in warning] == answer["warnings"]
     assert answer["segments"] and "speaker" not in answer["segments"][0]
+    for response_format in ("json", "text", "srt", "vtt", "verbose_json", "diarized_json"):
+        written = lone.post(sounds.clip(), path=PATH, diarize="auto", response_format=response_format)
+        assert OPEN in written.headers["x-warning"] and "SPEAKER_" not in written.text
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -62,12 +62,13 @@ class Asked(BaseModel):
                 what = f"{field}={str(getattr(self, field))[:40]}"
                 raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
         language = languages.asked(self.language, capabilities.languages, "language")
-        subtitles = self.output in ("srt", "vtt") and self.task == "transcribe"
+        # Subtitles are cut by words, and speakers told apart between them; a translation's were never said.
+        worded = (self.diarize or self.output in ("srt", "vtt")) and self.task == "transcribe"
         return Options(
             task=self.task,
             language=language,
             prompt=self.initial_prompt,
-            word_times=self.word_timestamps or (subtitles and capabilities.word_times),
+            word_times=self.word_timestamps or (worded and capabilities.word_times),
             speakers=SpeakerOptions() if self.diarize else None,
         )
 
@@ -112,7 +113,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             return GONE
         name = quote((upload.filename or FIELD)[:NAME], safe="")
         answer = PlainTextResponse(
-            await run_in_threadpool(rendered, transcript, asked.output, limits),
+            await run_in_threadpool(rendered, transcript, asked.output, limits, asked.word_timestamps),
             headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
         )
         return rendering.warned(answer, transcript.warnings)
@@ -182,8 +183,8 @@ def detected(heard: WindowResult | Transcript) -> Detected:
     )
 
 
-def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
-    """The answer in the format that was asked for."""
+def rendered(transcript: Transcript, output: Output, limits: Limits, worded: bool) -> str:
+    """The answer in the format that was asked for; `worded`: with the words, where it is json."""
     match output:
         case "txt":
             return formats.lines(transcript)
@@ -198,22 +199,24 @@ def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
             )
             return "start\tend\ttext\n" + "".join(rows)
         case "json":
-            return json.dumps(body(transcript), ensure_ascii=False)
+            return json.dumps(body(transcript, worded), ensure_ascii=False)
 
 
-def body(transcript: Transcript) -> dict[str, Any]:
+def body(transcript: Transcript, worded: bool) -> dict[str, Any]:
     """output=json: the segments have the fields of faster-whisper's."""
     return {
         "text": "".join(segment.text for segment in transcript.segments),
-        "segments": [_segment(number, segment) for number, segment in enumerate(transcript.segments, 1)],
+        "segments": [
+            _segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)
+        ],
         "language": transcript.language,
     }
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
+def _segment(number: int, segment: Segment, worded: bool) -> dict[str, Any]:
     words = [
         {"start": word.start, "end": word.end, "word": word.text, "probability": word.probability}
-        for word in segment.words
+        for word in (segment.words if worded else ())
     ]
     fields: dict[str, Any] = {
         "id": number,

@@ -238,7 +238,7 @@ def test_health_answers_while_a_transcription_runs(service: Service) -> None:
     thread = threading.Thread(target=lambda: answers.append(service.post(sounds.parted())), daemon=True)
     thread.start()
     until(lambda: answers or service.queued(), "the request is counted, or answered already")
-    assert service.get("/health").json() == {"status": "ok"}
+    assert service.get("/health").json()["status"] in ("ok", "healthy")  # as each kind's clients know it
     assert service.get("/ready").status_code == 200
     thread.join()
     assert answers[0].status_code == 200
