@@ -72,7 +72,7 @@ class Ssh:
 
 def _greeted(connection: Connection) -> Connection:
     try:
-        connection.ask("hello")
+        assert connection.facts
     except Lost:
         connection.close()
         raise

@@ -51,9 +51,15 @@ def of(host: HostStack) -> list[Component]:
 
 
 def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
-    """Paths of those that are built to the end."""
-    there = target.existing([f"{component.path}/{COMPLETE}" for component in components])
-    return frozenset(component.path for component in components if f"{component.path}/{COMPLETE}" in there)
+    """Paths of those that are built to the end. An environment is of one Python: the next one, which an upgrade of the
+    system brings, finds none of its packages."""
+    python = ".".join(target.facts["python"].split(".")[:2])
+    marks = {
+        part.path: (f"{part.path}/{COMPLETE}", *((f"{part.path}/lib/python{python}",) if part.lock else ()))
+        for part in components
+    }
+    there = target.existing([mark for needed in marks.values() for mark in needed])
+    return frozenset(path for path, needed in marks.items() if there.issuperset(needed))
 
 
 def build(target: Target, layout: Layout, component: Component, bar: Bar) -> None:

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.vps import shared
 from tests.vps.engine import PREPARE
 from tests.vps.host import Host
 from tests.vps.internet import Internet
 from tests.vps.laptop import Client, Laptop, host, inventory
+
+LONGEST = ("cut_off", "whisperx", "hosts", "deploy", "adopt", "debian13", "kinds", "load")
+"""The files that take longest, in the order they are begun; the others come after them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: known.get(item.path.stem, len(known)))
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +31,7 @@ def internet() -> Iterator[Internet]:
 @pytest.fixture(scope="session")
 def alpha(internet: Internet) -> Iterator[Host]:
     """A host that was set up and deployed to, reached as root, with an authority of its own."""
-    with Host("alpha", internet) as host:
+    with Host("alpha", internet, "server") as host:
         yield host
 
 
@@ -30,7 +39,8 @@ def alpha(internet: Internet) -> Iterator[Host]:
 def office(tmp_path_factory: pytest.TempPathFactory, internet: Internet, alpha: Host) -> tuple[Laptop, Client]:
     laptop = Laptop(tmp_path_factory.mktemp("office"), internet, inventory({"alpha": host("alpha")}))
     laptop.cli("setup", "alpha")
-    laptop.cli("deploy")
+    with shared.image(alpha):
+        laptop.cli("deploy")
     return laptop, Client(alpha, laptop.user("anna"))
 
 

@@ -19,12 +19,13 @@ from typing import Any
 import httpx2
 import openai
 
+from tests.heard import plain
 from tests.vps.host import Host
 from tests.vps.internet import Internet
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
-SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 MODEL = "Systran/faster-whisper-base"
 PATIENCE = 300.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
@@ -189,10 +190,11 @@ class Client:
             yield openai.OpenAI(base_url=f"https://{self.name}/v1", api_key=self.key, http_client=http, max_retries=0)
 
     def transcript(self, audio: bytes | None = None, temperature: float = 0) -> str:
-        """A sentence of real speech, or the given one, by OpenAI's client; `temperature` 0 has fallback."""
+        """The words of a sentence of real speech, or of the given one, by OpenAI's client; `temperature` 0 has
+        fallback."""
         with self.openai() as client:
             file = ("speech.wav", audio or JFK.read_bytes())
-            return client.audio.transcriptions.create(model=MODEL, file=file, temperature=temperature).text.strip()
+            return plain(client.audio.transcriptions.create(model=MODEL, file=file, temperature=temperature).text)
 
 
 class _At(httpx2.BaseTransport):

@@ -148,7 +148,7 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
             assert not long.done()
             process.communicate()
         assert process.returncode == 0
-        assert long.done() and long.result().count("fellow Americans") > 3
+        assert long.done() and long.result().count("fellow americans") > 3
     after = alpha.ssh("docker ps --all --format '{{.Names}}'")
     assert {before.strip(), after.strip()} == {"greffier-whisper", "greffier-whisper_2"}
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
