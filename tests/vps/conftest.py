@@ -1,5 +1,6 @@
 """Test hosts, prepared first where the cache lacks something; and two that a laptop deploys to."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -22,7 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def internet() -> Iterator[Internet]:
-    if subprocess.run([PREPARE], stdin=subprocess.DEVNULL, check=False).returncode:
+    # Where several run side by side, somebody has prepared for all of them.
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    if alone and subprocess.run([PREPARE], stdin=subprocess.DEVNULL, check=False).returncode:
         pytest.fail(f"{PREPARE} did not succeed; it says why above.", pytrace=False)
     with Internet() as internet:
         yield internet

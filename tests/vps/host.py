@@ -11,7 +11,7 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from tests.vps.engine import CACHE, VpsError
 from tests.vps.internet import LABEL, Internet, timed, wait
@@ -30,6 +30,7 @@ PRIVILEGES = (
 
 
 Kind = Literal["debian12", "debian13", "server"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """Bare; or Debian 12 with what `setup` installs by apt, for tests that are not about that."""
 
 

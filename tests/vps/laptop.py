@@ -44,6 +44,14 @@ def inventory(hosts: Mapping[str, Any], services: Mapping[str, Any] | None = Non
     return {"hosts": dict(hosts), "services": {"whisper": service()} if services is None else dict(services)}
 
 
+ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
+OURS = (
+    "ls -d /etc/greffier /opt/greffier /var/lib/greffier /var/log/greffier /run/greffier /etc/nginx/conf.d/greffier*"
+    " /etc/systemd/system/*greffier* /etc/systemd/system/*/*greffier* /etc/letsencrypt/*/greffier* 2>/dev/null;"
+    " docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}' | grep greffier;"
+    " docker volume ls --quiet; getent passwd greffier; getent group greffier; true"
+)
+"""A command on the host that tells of everything that is the kit's."""
 CONTAINER = "$(docker ps --all --quiet --filter label=greffier.service=whisper)"
 """In a command on the host: the container of the service, whichever of the two it is."""
 
@@ -136,6 +144,14 @@ def copy_of_the_kit(folder: Path) -> Path:
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*"))
         else:
             shutil.copy(ROOT / part, folder / part)
+    return folder
+
+
+def kit_that_trusts(keyring: Path, folder: Path) -> Path:
+    """A copy of the kit that takes the key of `keyring` for Docker's."""
+    copy_of_the_kit(folder)
+    command = ("gpg", "--homedir", str(keyring), "--batch", "--armor", "--export")
+    (folder / "deploy/host/docker.asc").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
     return folder
 
 

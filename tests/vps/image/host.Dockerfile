@@ -7,9 +7,9 @@ RUN --mount=type=bind,from=debian,target=/source --mount=type=bind,target=/build
     sh /build/install "file:/source $SUITE main" -- systemd systemd-sysv libpam-systemd dbus openssh-server sudo \
     python3 ca-certificates curl iproute2 iputils-ping procps cron netbase tzdata \
  && rm -rf /etc/ssh/ssh_host_* /etc/apt/apt.conf.d/90slim && : >/etc/machine-id
-# udev and consoles are not a container's; the apt timers would take apt's lock in the middle of a test.
-RUN systemctl mask systemd-udevd.service systemd-udev-trigger.service getty.target console-getty.service \
-    sys-kernel-debug.mount sys-kernel-tracing.mount apt-daily.timer apt-daily-upgrade.timer \
+# udev, modules and consoles are not a container's; the apt timers would take apt's lock in the middle of a test.
+RUN systemctl mask systemd-udevd.service systemd-udev-trigger.service systemd-modules-load.service getty.target \
+    console-getty.service sys-kernel-debug.mount sys-kernel-tracing.mount apt-daily.timer apt-daily-upgrade.timer \
  && systemctl set-default multi-user.target
 # Every host has a key of its own from its first boot on; one type, since RSA takes seconds.
 RUN mkdir -p /etc/systemd/system/ssh.service.d \
