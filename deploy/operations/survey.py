@@ -87,7 +87,7 @@ def look(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
         recorded(tree, resolved, record["salt"]),
-        [(part.path, part.label) for part in aim.components.values()]
+        [(part.path, components.title(target, part)) for part in aim.components.values()]
         + [(image, f"image {image}") for image in aim.images],
         list(aim.models),
         aim.units,

@@ -12,7 +12,7 @@ from tests.vps.host import Host
 from tests.vps.internet import Internet
 from tests.vps.laptop import Client, Laptop, host, inventory
 
-LONGEST = ("cut_off", "whisperx", "hosts", "deploy", "adopt", "debian13", "kinds", "load")
+LONGEST = ("cut_off", "whisperx", "hosts", "deploy", "adopt", "debian13", "upgrade", "kinds", "load")
 """The files that take longest, in the order they are begun; the others come after them."""
 
 

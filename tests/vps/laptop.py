@@ -67,6 +67,27 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         time.sleep(0.05)
 
 
+BEFORE = ["listen 0.0.0.0:443 ssl http2;", "listen [::]:443 ssl http2;"]
+ON = ["http2 on", "listen 0.0.0.0:443 ssl;", "listen [::]:443 ssl;"]
+"""How HTTP/2 is asked for, before nginx 1.25.1 and from there on."""
+
+
+def http2(host: Host) -> list[str]:
+    """How the host's files ask for it, where nginx has not a word against them and does speak it."""
+    told = host.ssh("nginx -t 2>&1")
+    assert "test is successful" in told and "warn" not in told
+    name = f"whisper.{host.name}.test"
+    call = "curl --silent --insecure --http2 --output /dev/null --write-out '%{http_version}'"
+    assert host.ssh(f"{call} --resolve {name}:443:127.0.0.1 https://{name}/") == "2"
+    found = host.ssh("grep -rhoE 'listen .*:443 ssl.*|http2 on' /etc/nginx/conf.d /etc/greffier/nginx")
+    return sorted(set(found.splitlines()))
+
+
+def serving_again(host: Host) -> None:
+    """Wait for autostart after a boot."""
+    until(lambda: host.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
+
+
 class Laptop:
     """`folder` holds the inventory, and a program `ssh` that reads the test hosts' configuration; `kit` is another one
     than this where that is what is tried."""

@@ -1,4 +1,4 @@
-"""Debian 13, by its own Docker and by Docker's, with nginx 1.26 and Python 3.13; and a host that is upgraded to it."""
+"""Debian 13: its own Docker and Docker's, nginx 1.26, Python 3.13, certbot 4, from setup to destroy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,43 +13,25 @@ from tests.vps.internet import Internet
 from tests.vps.laptop import (
     ACME,
     CONTAINER,
+    ON,
     OURS,
     SAID,
     Client,
     Laptop,
     host,
+    http2,
     inventory,
     kit_that_trusts,
     service,
+    serving_again,
     until,
 )
+from tests.vps.test_upkeep import RULES
 
 VERSIONS = (
     "docker version --format '{{.Server.Version}}'; docker compose version --short; docker buildx version;"
-    " nginx -v 2>&1; python3 -V; certbot --version; nft --version"
+    " nginx -v 2>&1; python3 -V; certbot --version"
 )
-OF_HTTP2 = "grep -rhoE 'listen .*:443 ssl.*|http2 on' /etc/nginx/conf.d /etc/greffier/nginx | sort -u"
-VHOSTS = {
-    "/etc/greffier/nginx/tls.conf",
-    "/etc/nginx/conf.d/greffier-portal.conf",
-    "/etc/nginx/conf.d/greffier-service-whisper.conf",
-}
-ANEW = ["listen 0.0.0.0:443 ssl;", "listen [::]:443 ssl;", "http2 on"]
-AS_BEFORE = ["listen 0.0.0.0:443 ssl http2;", "listen [::]:443 ssl http2;"]
-
-
-def http2(host: Host) -> list[str]:
-    """What nginx's files say of it, when nginx itself has no word against them and speaks it."""
-    told = host.ssh("nginx -t 2>&1")
-    assert "test is successful" in told and "warn" not in told
-    asking = "curl --silent --insecure --http2 --output /dev/null --write-out '%{http_version}'"
-    name = f"whisper.{host.name}.test"
-    assert host.ssh(f"{asking} --resolve {name}:443:127.0.0.1 https://{name}/") == "2"
-    return sorted(host.ssh(OF_HTTP2).splitlines())
-
-
-def awake_again(host: Host) -> None:
-    until(lambda: host.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +45,14 @@ def laptop(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Lapt
     return Laptop(tmp_path_factory.mktemp("gamma"), internet, of_gamma())
 
 
-def of_gamma(**more: Any) -> dict[str, Any]:
-    return inventory({"gamma": host("gamma", user="debian", tls=ACME)}, {"whisper": service(**more)})
+def of_gamma(tls: dict[str, str] = ACME, **more: Any) -> dict[str, Any]:
+    return inventory({"gamma": host("gamma", user="debian", tls=tls)}, {"whisper": service(**more)})
 
 
 def test_it_is_set_up_with_what_debian_has(laptop: Laptop, gamma: Host) -> None:
     told = laptop.cli("setup", "gamma")
     assert "docker.io, docker-cli, docker-compose, docker-buildx" in told and "apt source" not in told
-    engine, compose, buildx, nginx, python, certbot = gamma.ssh(VERSIONS.replace("; nft --version", "")).splitlines()
+    engine, compose, buildx, nginx, python, certbot = gamma.ssh(VERSIONS).splitlines()
     assert engine.startswith("26.") and compose.startswith("2.") and "github.com/docker/buildx" in buildx
     assert "nginx/1.26." in nginx and "3.13." in python and certbot.startswith("certbot 4.")
     assert "ready already" in laptop.cli("setup", "gamma")
@@ -81,7 +63,7 @@ def test_from_https_to_the_end(laptop: Laptop, gamma: Host, internet: Internet) 
         internet.point(f"{name}.gamma.test", gamma.inside)
     assert "Asking for a certificate: done" in laptop.cli("deploy")
     assert laptop.cli("plan").strip() == "gamma: nothing to do."
-    assert http2(gamma) == sorted(ANEW)
+    assert http2(gamma) == ON
     client = Client(gamma, laptop.user("anna"), internet.acme_root())
     assert client.transcript() == SAID
     # To sleep and awake by a call.
@@ -101,8 +83,19 @@ def test_from_https_to_the_end(laptop: Laptop, gamma: Host, internet: Internet) 
     before = gamma.ssh(serial)
     gamma.ssh("systemctl is-enabled certbot.timer && certbot renew --force-renewal --no-random-sleep-on-renew")
     assert gamma.ssh(serial) != before
+    # Its certbot knows profiles; the test's authority has none, and says so.
+    laptop.write(of_gamma(tls={**ACME, "profile": "shortlived"}))
+    told = laptop.cli("certs", "renew", status=3)
+    assert "too old" not in told and "profile" in told, told
+    laptop.write(of_gamma())
+    # A firewall of Debian 13's nftables.
+    gamma.write("/tmp/rules", RULES)
+    gamma.ssh("DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
+    found = {finding["found"] for finding in laptop.data("doctor", status=3)["gamma"] if finding["advice"]}
+    assert "nftables is on, and no rule that could be read opens 80" in found
+    gamma.ssh("nft delete table inet filter")
     gamma.reboot()
-    awake_again(gamma)
+    serving_again(gamma)
     assert client.transcript() == SAID
     laptop.write(of_gamma())
     laptop.cli("deploy")
@@ -134,30 +127,3 @@ def test_docker_of_dockers_own_on_debian_13(laptop: Laptop, gamma: Host, interne
     assert "Suites: trixie\n" in gamma.ssh("cat /etc/apt/sources.list.d/docker.sources")
     assert gamma.ssh("docker compose version --short").startswith("2.") and gamma.ssh("docker buildx version")
     assert "ready already" in laptop.cli("setup", "gamma")
-
-
-def test_a_host_is_upgraded_to_debian_13(internet: Internet, tmp_path: Path) -> None:
-    with Host("delta", internet, "server") as delta:
-        laptop = Laptop(tmp_path, internet, inventory({"delta": host("delta")}))
-        laptop.cli("setup", "delta")
-        with shared.image(delta):
-            laptop.cli("deploy")
-        client = Client(delta, laptop.user("anna"))
-        assert http2(delta) == sorted(AS_BEFORE)
-        delta.ssh(
-            "sed -i s/bookworm/trixie/ /etc/apt/sources.list.d/*.sources && export DEBIAN_FRONTEND=noninteractive"
-            " && apt-get -q update && apt-get -qy -o Dpkg::Options::=--force-confold dist-upgrade"
-        )
-        assert "nginx/1.26." in delta.ssh("nginx -v 2>&1") and "3.13." in delta.ssh("python3 -V")
-        # Nothing breaks, and what is another matter now is told.
-        assert client.transcript() == SAID
-        planned = {step["what"] for step in laptop.data("plan", status=4)["delta"]}
-        assert planned == {*VHOSTS, "autostart's environment", "autostart", "nginx"}
-        laptop.cli("deploy")
-        assert laptop.cli("plan").strip() == "delta: nothing to do."
-        assert http2(delta) == sorted(ANEW)
-        assert client.transcript() == SAID
-        delta.reboot()
-        awake_again(delta)
-        assert client.transcript() == SAID
-        assert "ready already" in laptop.cli("setup", "delta")

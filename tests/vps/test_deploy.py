@@ -4,7 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.vps.host import Host
-from tests.vps.laptop import CONTAINER, MODEL, SAID, Client, Laptop, host, inventory, service, spoken, until
+from tests.vps.laptop import (
+    CONTAINER,
+    MODEL,
+    SAID,
+    Client,
+    Laptop,
+    host,
+    inventory,
+    service,
+    serving_again,
+    spoken,
+    until,
+)
 
 ALPHA = {"alpha": host("alpha")}
 
@@ -66,7 +78,7 @@ def test_back_to_the_release_before(laptop: Laptop, client: Client, alpha: Host)
 def test_a_reboot(laptop: Laptop, client: Client, alpha: Host) -> None:
     laptop.cli("wake", "whisper")
     alpha.reboot()
-    until(lambda: alpha.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
+    serving_again(alpha)
     assert client.transcript() == SAID
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
 
