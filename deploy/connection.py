@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -86,6 +87,11 @@ class Connection:
         """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost. Returns when the
         host has given up what it did, or does not answer."""
         self._end()
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What the agent says of the host: system, version, Python, memory in bytes, user, time. Raises KitError."""
+        return self.ask("hello")[0]
 
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
         """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""

@@ -90,7 +90,7 @@ def _program() -> str:
 
 def _greeted(connection: Connection) -> Connection:
     try:
-        connection.ask("hello")
+        assert connection.facts
     except Lost:
         connection.close()
         raise

@@ -96,10 +96,10 @@ class Target:
     def supervisor(self) -> Supervisor:
         return self._supervise(self)
 
-    @cached_property
+    @property
     def facts(self) -> Mapping[str, Any]:
-        """What the agent says of the host: system, version, memory in bytes, user, time."""
-        return self.connection.ask("hello")[0]
+        """What the agent says of the host: system, version, Python, memory in bytes, user, time."""
+        return self.connection.facts
 
     def close(self) -> None:
         if self._begun:

@@ -51,9 +51,25 @@ def of(host: HostStack) -> list[Component]:
 
 
 def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
-    """Paths of those that are built to the end."""
-    there = target.existing([f"{component.path}/{COMPLETE}" for component in components])
-    return frozenset(component.path for component in components if f"{component.path}/{COMPLETE}" in there)
+    """Paths of those that are built to the end. An environment is of one Python: the next one, which an upgrade of the
+    system brings, finds none of its packages."""
+    packages = f"lib/python{_python(target)}"
+    marks = {
+        part.path: (f"{part.path}/{COMPLETE}", *((f"{part.path}/{packages}",) if part.lock else ()))
+        for part in components
+    }
+    there = target.existing([mark for needed in marks.values() for mark in needed])
+    return frozenset(path for path, needed in marks.items() if there.issuperset(needed))
+
+
+def title(target: Target, component: Component) -> str:
+    """What it is, for a plan."""
+    return f"{component.label} for Python {_python(target)}" if component.lock else component.label
+
+
+def _python(target: Target) -> str:
+    """The one that its environments are made with, such as 3.13."""
+    return ".".join(target.facts["python"].split(".")[:2])
 
 
 def build(target: Target, layout: Layout, component: Component, bar: Bar) -> None:
