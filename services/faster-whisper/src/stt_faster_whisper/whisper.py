@@ -15,7 +15,7 @@ from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import Aligner
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
+from stt_faster_whisper.model import BEST_OF, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
@@ -84,13 +84,14 @@ class Whisper:
         return context(tokenizer.sot_prev, before, words)
 
     def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool, room: bool
     ) -> list[Decoding]:
         """One decoding of each window; the prompts' contexts are of one length."""
         end = [] if timestamps else [self._tokenizer("en").no_timestamps]
         begin = [
             [*one.context, *self._tokenizer(one.language, one.task).sot_sequence, *end] for one in prompts
         ]
+        most = limit(len(begin[0]), room)
         sampling = (
             {
                 "beam_size": 1,
@@ -104,7 +105,7 @@ class Whisper:
         results = self._library.model.generate(
             encoded,
             begin,
-            max_length=CONTEXT,
+            max_length=2 * most,  # CTranslate2 halves it
             suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,
@@ -121,6 +122,7 @@ class Whisper:
                 / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
                 full=encoded.shape[1] * 2 >= FULL,
+                cut=len(result.sequences_ids[0]) >= most,
             )
             for result in results
         ]

@@ -39,9 +39,9 @@ def clip() -> bytes:
     return wav(samples(speech())[-4 * RATE :])
 
 
-def spoken(text: str, voice: str = "en-us") -> NDArray[np.int16]:
+def spoken(text: str, voice: str = "en-us", words_per_minute: int = 150) -> NDArray[np.int16]:
     """Read aloud by espeak-ng."""
-    command = ("espeak-ng", "-v", voice, "-s", "150", "--stdout", "--", text)
+    command = ("espeak-ng", "-v", voice, "-s", str(words_per_minute), "--stdout", "--", text)
     file = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
     with av.open(io.BytesIO(file), "r") as source:
@@ -93,6 +93,15 @@ def repeated(times: int) -> bytes:
 def parted() -> bytes:
     """The speech, ten seconds of silence, and a sentence that is read aloud: 25 s."""
     return wav(np.concatenate([samples(speech()), np.zeros(10 * RATE, np.int16), read(2, 4)]))
+
+
+def telephone(values: NDArray[np.int16]) -> bytes:
+    """The same at 8 kHz, as a wav file."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=8_000)
+    frame = av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")
+    frame.sample_rate = RATE
+    parts = [part for one in (frame, None) for part in resampler.resample(one)]
+    return wav(np.concatenate([part.to_ndarray().reshape(-1) for part in parts]), rate=8_000)
 
 
 def silence(seconds: float) -> bytes:
