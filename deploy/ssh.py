@@ -72,7 +72,7 @@ class Ssh:
 
 def _greeted(connection: Connection) -> Connection:
     try:
-        assert connection.facts
+        _ = connection.facts  # the first thing it says
     except Lost:
         connection.close()
         raise
