@@ -276,7 +276,10 @@ def test_the_committed_description_is_the_services_own(service: Service, committ
     assert written == served
 
 
-@pytest.mark.parametrize("seed", range(8))
+SEEDS = [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 100))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_broken_files_are_never_the_services_fault(service: Service, seed: int) -> None:
     chance = random.Random(seed)
     file = bytearray(sounds.encoded(chance.choice(sorted(sounds.ENCODINGS))))
