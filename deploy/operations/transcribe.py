@@ -77,6 +77,8 @@ def run(
             raise KitError(f"{url} could not be reached: {error}", "`status` shows what runs.", code=HOST) from None
     if response.status_code != 200:
         raise KitError(_sentence(response), "`users add NAME` makes a key." if response.status_code == 401 else "")
+    if warning := response.headers.get("x-warning"):
+        report.warn(warning)
     return response.text
 
 
