@@ -13,7 +13,7 @@ from typing import Any, Self
 from deploy import host as programs
 from deploy.errors import HOST, KitError
 from deploy.host import frames
-from deploy.logged import last_line, untraced
+from deploy.logged import last_line, sentence, untraced
 from deploy.types import Secret
 
 PING_SECONDS = 5.0
@@ -33,8 +33,8 @@ class Lost(KitError):
 
     def __init__(self, message: str, hint: str = AGAIN, *, said: str = "") -> None:
         lines = said.splitlines()
-        why = f": {last_line(untraced(said))}." if lines else "."
-        super().__init__(f"{message}{why}", hint, code=HOST, output=said if len(lines) > 1 else "")
+        shown = said if len(lines) > 1 else ""
+        super().__init__(sentence(message, last_line(untraced(said))), hint, code=HOST, output=shown)
         self.said = said
 
 
@@ -109,10 +109,14 @@ class Connection:
         about = {"command": list(command), **about}
         events = self._exchange("run", body, about) if isinstance(body, bytes) else self._feed(body, about)
         for head, content in events:
-            if head["event"] == "line":
-                yield head["stream"], content
-            else:
+            if head["event"] == "done":
                 yield 0, str(head["status"]).encode()
+                return
+            try:
+                yield head["stream"], content
+            except GeneratorExit:  # what still comes must not be taken for the answer to the next question
+                self._end()
+                raise
 
     def lines(
         self, command: Sequence[str], body: bytes | Iterator[bytes] = b"", **about: Any

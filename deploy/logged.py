@@ -30,6 +30,11 @@ def last_line(text: str) -> str:
     return shortened(lines[-1]).rstrip(".") if lines else ""
 
 
+def sentence(what: str, why: str) -> str:
+    """What happened, and why where that is known."""
+    return f"{what}: {why}." if why else f"{what}."
+
+
 def shortened(text: str) -> str:
     return text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
 

@@ -90,7 +90,7 @@ def _program() -> str:
 
 def _greeted(connection: Connection) -> Connection:
     try:
-        assert connection.facts
+        _ = connection.facts  # the first thing it says
     except Lost:
         connection.close()
         raise
@@ -116,8 +116,6 @@ _SENTENCES = (
     ("kex_exchange_identification", "{address} ends SSH connections before they begin.",
      "It may be overloaded or ban your address (fail2ban, MaxStartups), or what answers there is not SSH."),
     ("Unable to negotiate", "{address} and your ssh have no way to encrypt in common.", "Update the older of the two."),
-    ("Bad owner or permissions", "Your ssh refuses its own configuration.", "Mend what it names above."),
-    ("Bad configuration option", "Your ssh refuses its own configuration.", "Mend what it names above."),
     ("password is required", "{name} needs a password for sudo, and there is no terminal to ask on.",
      "Run in a terminal, or let this user use sudo without a password."),
     ("not in the sudoers", "{name} may not use sudo.", "Log in as root, or add the user to the group sudo."),
@@ -133,6 +131,5 @@ def explain(error: Lost, name: str) -> KitError:
     address = name.rpartition("@")[2]
     for sign, message, hint in _SENTENCES:
         if sign in error.said:
-            message, hint = (text.format(name=name, address=address) for text in (message, hint))
-            return KitError(message, hint, code=HOST, output=error.output if "above" in hint else "")
+            return KitError(*(text.format(name=name, address=address) for text in (message, hint)), code=HOST)
     return error

@@ -1,6 +1,7 @@
 """Where a deploy acts: one host, over one connection, and the keeper of its long-running programs."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -186,6 +187,15 @@ class Target:
     def program(self, name: str, content: str, python: str = "") -> Iterator[str]:
         """Lines of one of the kit's own host programs."""
         return self.lines((), content=content, program=name, python=python)
+
+    def look(self, name: str, request: object = None) -> dict[str, Any]:
+        """The document that one of the kit's own host programs prints. Raises KitError."""
+        text = "\n".join(self.program(name, json.dumps(request)))
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise KitError(f"A look at {self.name} ({name}) found nothing that can be read.", output=text) from None
+        return found
 
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:

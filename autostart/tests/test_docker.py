@@ -145,7 +145,7 @@ def test_what_others_do_with_the_container_is_noticed(harbour: House, engine: En
 
 def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     add(harbour, engine, "broken", name="broken", environment={"FAIL": "no such model"})
-    add(harbour, engine, "slow", name="slow", environment={"DELAY": "60"}, startSeconds=1.5)
+    add(harbour, engine, "slow", name="slow", environment={"DELAY": "60"}, startSeconds=5)
     entry = harbour.services[f"whisper.{DOMAIN}"]
     harbour.start()
     assert harbour.json("/die")[0] == 502
@@ -161,8 +161,7 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     assert body["error"]["message"] == "broken could not be started: no such model (exit status 1)"
     _, body = harbour.json("/v1/x", name="slow")
     assert body["error"]["message"] == (
-        "slow could not be started: it did not say at /ready within 1.5 s that it is ready; "
-        "it said: listening"
+        "slow could not be started: it did not say at /ready within 5 s that it is ready; it said: listening"
     )
     assert not engine.running("slow")
 

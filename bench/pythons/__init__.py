@@ -1,1 +1,1 @@
-"""The same services, and the same way to them, on two Pythons."""
+"""The services, and the way to them, on Debian 13's Python beside Debian 12's."""

@@ -1,14 +1,13 @@
 """`make bench NAME=pythons`: some ten minutes on two idle cores."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from bench import report as results
 from bench.pythons import path, speech
-from bench.pythons.sides import NEW, OLD, Side
+from bench.pythons.sides import side
 from bench.report import Figure
 from bench.speech import scene
 from deploy import console, progress
@@ -20,23 +19,19 @@ def main() -> int:
     busy = os.getloadavg()[0]
     try:
         with tempfile.TemporaryDirectory(prefix="greffier-bench-") as name, progress.reporter() as report:
-            figures += path.measure(Path(name), report)
+            folder = Path(name)
+            old, new = side("bookworm", folder), side("trixie", folder)
+            versions = f"{new.version} against {old.version}"
+            figures += path.measure(old, new, folder, report)
             with scene.standing(report) as there:
-                figures += speech.measure(there)
+                figures += speech.measure(old, new, there)
     except KitError as error:
         console.failed(error)
         return error.code
-    how = f"processes that ran or waited in the minute before the bench; above 0.5 the figures are noisy; {versions()}"
+    how = f"processes that ran or waited in the minute before the bench; above 0.5 the figures are noisy; {versions}"
     figures.append(Figure("load of the machine before", busy, how))
     results.publish("pythons", figures)
     return 0
-
-
-def versions() -> str:
-    """Which Pythons they were, to the last figure."""
-    ask = ("-c", "import platform; print(platform.python_version(), platform.python_compiler())")
-    said = [subprocess.check_output((Side(one).services, *ask), text=True).strip() for one in (NEW, OLD)]
-    return f"Python {said[0]} against {said[1]}"
 
 
 if __name__ == "__main__":

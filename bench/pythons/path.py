@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.path import fronts, load, wake
 from bench.path.fronts import Process
 from bench.path.host import AUTOSTART, Deployed, environment
-from bench.pythons.sides import NEW, OLD, Side, faster, in_turns
+from bench.pythons import sides
+from bench.pythons.sides import SERVICES, Side, faster, in_turns
 from bench.report import Figure
 from deploy import ROOT
 from deploy.operations.report import Reporter
@@ -21,18 +22,20 @@ WAKE_ROUNDS = 6
 Way = Callable[[Deployed], float]
 
 
-def measure(folder: Path, report: Reporter) -> Iterator[Figure]:
+def measure(before: Side, after: Side, folder: Path, report: Reporter) -> Iterator[Figure]:
     def compare(what: str, unit: str, rounds: int, old: Deployed, new: Deployed, way: Way) -> Figure:
         with report.step(f"{what}: {rounds} times on each Python"):
             return faster(what, unit, in_turns(rounds, lambda: way(old), lambda: way(new)))
 
-    with standing(folder / "service", OLD, whisper) as old, standing(folder / "service", NEW, whisper) as new:
+    whisper = partial(fronts.whisper, python=SERVICES)
+    with standing(folder / "old", before, whisper) as old, standing(folder / "new", after, whisper) as new:
         rate = load.requests_per_second
         yield compare("requests of /v1/models through nginx and autostart", "requests/s", BURST_ROUNDS, old, new, rate)
         for front in (old, new):
             asleep(front)
         yield compare("waking the service", "s", WAKE_ROUNDS, old, new, woken)
-    with standing(folder / "sink", OLD, sink) as old, standing(folder / "sink", NEW, sink) as new:
+    sink = partial(fronts.sink, python=sides.AUTOSTART)
+    with standing(folder / "old-sink", before, sink) as old, standing(folder / "new-sink", after, sink) as new:
         yield compare("requests of a service that costs nothing", "requests/s", BURST_ROUNDS, old, new, rate)
         file = folder / "upload"
         with file.open("wb") as hole:
@@ -43,19 +46,10 @@ def measure(folder: Path, report: Reporter) -> Iterator[Figure]:
         yield compare(what, "ms", STEADY_ROUNDS, old, new, lambda front: load.steady(front).p50)
 
 
-def whisper(side: Side, process: Process) -> Process:
-    return fronts.whisper(process, side.services)
-
-
-def sink(side: Side, process: Process) -> Process:
-    return fronts.sink(process, side.autostart)
-
-
 @contextmanager
-def standing(folder: Path, version: str, service: Callable[[Side, Process], Process]) -> Iterator[Deployed]:
-    """nginx, autostart and the service on one Python, awake and warm."""
-    side = Side(version)
-    with fronts.front(folder / version, partial(service, side), python=side.autostart) as front:
+def standing(folder: Path, side: Side, service: Callable[[Process], Process]) -> Iterator[Deployed]:
+    """nginx, and autostart and the service on one Python, awake and warm."""
+    with fronts.front(folder, service, python=side.autostart) as front:
         load.ask(front)  # wakes it
         load.requests_per_second(front)
         yield front

@@ -19,16 +19,16 @@ SHORT_ROUNDS = 20
 CLIP_ROUNDS = 4
 
 
-def measure(scene: Scene) -> Iterator[Figure]:
+def measure(before: Side, after: Side, scene: Scene) -> Iterator[Figure]:
     (minute, many) = scene.speech(PEER_SECONDS, CLIENTS * SECONDS)
     (short,) = scene.pieces(WARM_UP, SHORT)
     clips = scene.pieces(many, *((start, start + SECONDS) for start in range(0, CLIENTS * SECONDS, SECONDS)))
     with (
-        service.running(scene.folder / "old.log", Side(OLD).services) as old,
-        service.running(scene.folder / "new.log", Side(NEW).services) as new,
+        service.running(scene.folder / "old.log", before.services) as old,
+        service.running(scene.folder / "new.log", after.services) as new,
     ):
         time.sleep(SETTLED)
-        before, after = memory.resident(old.pid) / 1e6, memory.resident(new.pid) / 1e6
+        less, more = memory.resident(old.pid) / 1e6, memory.resident(new.pid) / 1e6
         texts = {served.transcribe(minute).text for served in (old, new)}
 
         def compare(what: str, rounds: int, measured: Callable[[Served], float]) -> Figure:
@@ -43,9 +43,9 @@ def measure(scene: Scene) -> Iterator[Figure]:
         at_a_time = f"{CLIENTS} clients with clips of {SECONDS} s"
         yield compare(at_a_time, CLIP_ROUNDS, lambda one: all_at_once(one, clips)[0])
     yield Figure(
-        f"idle memory on Python {NEW} against {OLD}",
-        after / before,
-        f"resident, model loaded, nothing asked yet: {after:.0f} against {before:.0f} MB",
+        f"idle memory on {NEW} against {OLD}",
+        more / less,
+        f"resident, model loaded, nothing asked yet: {more:.0f} against {less:.0f} MB",
         Goal("at most", 1.03),
     )
     yield Figure(f"texts of {PEER_SECONDS} s of speech", len(texts), "different ones, of both", Goal("at most", 1))

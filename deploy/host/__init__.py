@@ -24,7 +24,11 @@ if sys.version_info < (3, 9):
     sys.exit("this host needs Python 3.9 or newer as python3, and has " + sys.version.split()[0])
 import importlib
 program = sys.argv[1] if len(sys.argv) > 1 else "{program}"
-sys.exit(importlib.import_module("deploy.host." + program).main())
+try:
+    status = importlib.import_module("deploy.host." + program).main()
+except Exception as error:
+    sys.exit(importlib.import_module("deploy.host.mistakes").told(error))
+sys.exit(status)
 """
 
 

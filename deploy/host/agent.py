@@ -26,6 +26,7 @@ from typing import IO
 
 from deploy.host import files, frames
 from deploy.host.files import Head, Refused
+from deploy.host.mistakes import told
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
@@ -101,6 +102,8 @@ class Agent:
         except OSError as error:
             what = error.filename or head.get("path") or head["op"]
             self._say({"event": "refused", "message": f"{what}: {error.strerror or error}"})
+        except Exception as error:  # a mistake of ours, which must not look like a lost connection
+            self._say({"event": "refused", "message": f"{head['op']} failed there: {told(error)}"})
         else:
             content = answer.pop("content", b"")
             self._say({"event": "done", **answer}, content)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.catalog import source_files
 from deploy.errors import KitError
+from deploy.logged import last_line, sentence
 from deploy.operations.report import Bar
 from deploy.render import autostart as rendered
 from deploy.stack import HostStack, Torch
@@ -151,7 +152,10 @@ def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
             yield line
     except KitError as error:
         said = "\n".join([*printed, error.output])
-        raise KitError("The packages could not be installed.", output=said) from None
+        hint = "Check the network, and the package index that PIP_INDEX_URL or pip.conf names."
+        errors = [line for line in said.splitlines() if line.lower().startswith("error: ")]
+        why = last_line(errors[-1])[len("error: ") :] if errors else last_line(said)
+        raise KitError(sentence("The packages could not be installed", why), hint, output=said) from None
 
 
 _INDEXES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_FIND_LINKS": "UV_FIND_LINKS"}

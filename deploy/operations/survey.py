@@ -198,15 +198,16 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
 
 def record_of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
     """The record, out of its file."""
+    later: dict[str, Any] = {"pending": {}, "second": [], "salt": tokens.token_hex(16)}
+    blank: dict[str, Any] = {"kit": VERSION, "release": 0, "files": {}, **later}
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "second": [], "salt": tokens.token_hex(16)}
+        return blank
     try:
-        record: dict[str, Any] = json.loads(raw)
-        record.setdefault("salt", tokens.token_hex(16))
-        record.setdefault("pending", {})
-        record.setdefault("second", [])
+        record = {**later, **json.loads(raw)}
         newer = _version(record["kit"]) > _version(VERSION)
-    except (ValueError, KeyError):
+        if any(type(record[key]) is not type(value) for key, value in blank.items()):
+            raise TypeError
+    except (ValueError, LookupError, AttributeError, TypeError):
         raise KitError(
             f"{host.layout.record} is damaged.", "Remove it: the next deploy compares every file anew."
         ) from None

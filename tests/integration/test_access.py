@@ -44,6 +44,16 @@ def test_npm_client(kit: Kit) -> None:
     assert plain(told["answer"]["text"]) == SAID and told["requests"] == 1
 
 
+def test_vercels_client_with_any_option(kit: Kit) -> None:
+    told = kit.node("vercel.mjs")
+    said = {name: answer.get("text", "").replace(",", "") for name, answer in told.items()}
+    assert said == dict.fromkeys(told, SAID.replace(",", "")) and len(told) == 9
+    assert told["whisper-1 language"]["segments"] and told["whisper-1 language"]["language"] == "en"
+    assert told["gpt-4o-transcribe language"]["segments"] == []
+    assert told["gpt-4o-transcribe words"]["warning"].startswith("timestamp_granularities ")
+    assert told["whisper-1 logprobs"]["warning"].startswith("include ")
+
+
 def test_npm_client_with_a_wrong_key(kit: Kit) -> None:
     told = kit.node("transcribe.mjs", API_KEY="wrong")
     assert told["error"]["kind"] == "AuthenticationError" and told["error"]["code"] == "invalid_api_key"

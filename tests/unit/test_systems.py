@@ -57,10 +57,18 @@ def test_readme_names_what_the_workflow_tries(jobs: dict[str, Any]) -> None:
     assert jobs["debian"]["container"] == "python:${{ matrix.python }}-${{ matrix.release }}"
     row = f"| {', '.join(tried)} | {pythons()[0]} to {pythons()[-1]} | [GitHub Actions]({WORKFLOW}): `make test` |"
     assert row in (ROOT / "README.md").read_text().splitlines()
+    assert "scripts/on-debian trixie make demo" in (ROOT / ".ci/run").read_text().splitlines()
 
 
 def test_a_newer_python_is_found_by_its_name() -> None:
     assert all(f"python{python}" in (ROOT / "scripts/environments").read_text() for python in pythons())
+
+
+@pytest.mark.parametrize(("words", "said"), [(["trixie"], "Say the release and"), (["13", "make", "demo"], "13 is no")])
+def test_on_debian_is_asked_wrongly(words: list[str], said: str) -> None:
+    done = subprocess.run([ROOT / "scripts/on-debian", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"scripts/on-debian: {said}") and "trixie" in done.stderr
 
 
 def test_an_environment_that_could_not_be_made_counts_as_none(tmp_path: Path) -> None:

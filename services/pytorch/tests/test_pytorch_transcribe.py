@@ -109,7 +109,7 @@ HEALTHY = {
 def test_health_is_told_while_it_transcribes(service: Service) -> None:
     """Its page waits three seconds, and takes it for gone after that."""
     answers: list[dict[str, Any]] = []
-    long = threading.Thread(target=lambda: answers.append(asked(service, sounds.repeated(9), language="en")))
+    long = threading.Thread(target=lambda: answers.append(asked(service, sounds.repeated(3), language="en")))
     long.start()
     until(service.queued, "it is being transcribed")
     health, status = service.get("/health").json(), service.get("/status").json()

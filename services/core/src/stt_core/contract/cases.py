@@ -82,7 +82,7 @@ def test_every_format(service: Service, suffix: str) -> None:
     answer = service.post(sounds.encoded(suffix), f"speech.{suffix}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["text"]
-    assert answer.json()["usage"]["seconds"] == pytest.approx(11, abs=0.2)
+    assert answer.json()["usage"]["seconds"] == pytest.approx(4, abs=0.2)
 
 
 def test_silence_is_no_text(service: Service) -> None:
@@ -95,7 +95,7 @@ def test_a_file_that_breaks_off_gives_what_could_be_decoded(service: Service) ->
     answer = service.post(file[: len(file) // 2])
     assert answer.status_code == 200, answer.text
     assert answer.json()["text"]
-    assert answer.json()["usage"]["seconds"] < 6
+    assert answer.json()["usage"]["seconds"] < 3
 
 
 BAD_AUDIO = {
@@ -285,7 +285,10 @@ def test_the_committed_description_is_the_services_own(service: Service, committ
     assert written == served
 
 
-@pytest.mark.parametrize("seed", range(8))
+SEEDS = [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 100))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_broken_files_are_never_the_services_fault(service: Service, seed: int) -> None:
     chance = random.Random(seed)
     file = bytearray(sounds.encoded(chance.choice(sorted(sounds.ENCODINGS))))

@@ -109,10 +109,10 @@ def silence(seconds: float) -> bytes:
 
 
 def encoded(suffix: str, file: bytes | None = None) -> bytes:
-    """A wav file, or the speech, in another format."""
+    """A wav file, or the clip, in another format."""
     container, codec, rate, layout = ENCODINGS[suffix]
     out = io.BytesIO()
-    file = speech() if file is None else file
+    file = clip() if file is None else file
     with av.open(io.BytesIO(file), "r") as source, av.open(out, "w", format=container) as target:
         stream = cast(av.AudioStream, target.add_stream(codec, rate=rate, layout=layout))
         stream.bit_rate = BIT_RATE
