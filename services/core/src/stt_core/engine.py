@@ -110,10 +110,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a file, [start, end) in samples at 16 kHz."""
+    """A stretch of a file, [start, end) in samples at 16 kHz.
+
+    onset: the sample from which somebody speaks in it, where that is known.
+    """
 
     start: int
     end: int
+    onset: int | None = field(default=None, compare=False)
 
     @property
     def length(self) -> int:

@@ -1,6 +1,7 @@
 """From the probability of speech to windows of at most 30 s, cut where nobody speaks. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class Segmenter:
         smooth = np.convolve(self._heard[first:], np.ones(3), mode="valid")
         frame = first + int(np.argmin(smooth)) + 1
         cut = start + frame * FRAME
-        span = Span(self._left, cut)
+        span = Span(self._left, cut, start)
         self._left = self._start = cut
         self._near = True
         self._heard = self._heard[frame:]
@@ -106,7 +107,7 @@ class Segmenter:
             return
         voiced = sum(probability >= self._speech for probability in self._heard)
         self._doubtful = voiced < LEAST and not self._near
-        self._closed, self._start = Span(self._left, end), None
+        self._closed, self._start = Span(self._left, end, self._start), None
 
     def _leave(self, end: int) -> Iterator[Span]:
         """The closed span, behind which nobody speaks for a while."""
@@ -116,7 +117,7 @@ class Segmenter:
 
     def _release(self, end: int) -> Span:
         assert self._closed is not None
-        span, self._closed = Span(self._closed.start, end), None
+        span, self._closed = replace(self._closed, end=end), None
         return span
 
 
@@ -135,7 +136,7 @@ def windows(
         tape.forget(segmenter.keep_from)
     total = tape.end
     for span in segmenter.push(probabilities(tape.rest())):
-        yield from packer.add(Span(span.start, min(span.end, total)), tape.cut(span))
+        yield from packer.add(replace(span, end=min(span.end, total)), tape.cut(span))
     for span in segmenter.end(total):
         yield from packer.add(span, tape.cut(span))
     yield from packer.end()

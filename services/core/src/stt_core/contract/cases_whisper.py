@@ -19,14 +19,16 @@ GREEK = (
     "λογική και συνείδηση, και οφείλουν να συμπεριφέρονται μεταξύ τους με πνεύμα αδελφοσύνης. Κάθε άνθρωπος "
     "δικαιούται να επικαλείται όλα τα δικαιώματα και όλες τις ελευθερίες που προκηρύσσει η παρούσα διακήρυξη, χωρίς "
     "καμία απολύτως διάκριση, ειδικότερα ως προς τη φυλή, το χρώμα, το φύλο, τη γλώσσα, τις θρησκείες, τις "
-    "πολιτικές ή οποιεσδήποτε άλλες πεποιθήσεις."
+    "πολιτικές ή οποιεσδήποτε άλλες πεποιθήσεις, την εθνική ή κοινωνική καταγωγή, την περιουσία, τη γέννηση ή "
+    "οποιαδήποτε άλλη κατάσταση. Δεν θα μπορεί ακόμα να γίνεται καμία διάκριση εξαιτίας του πολιτικού, νομικού ή "
+    "διεθνούς καθεστώτος της χώρας από την οποία προέρχεται κανείς."
 )
 """From the Universal Declaration of Human Rights. Read fast it has more than 224 tokens in 30 s."""
 
 
 @pytest.mark.parametrize("form", ["json", "verbose_json", "srt", "stream"])
 def test_a_text_longer_than_usual_is_whole(service: Service, form: str) -> None:
-    values = sounds.spoken(GREEK, "el", words_per_minute=200)
+    values = sounds.spoken(GREEK, "el", words_per_minute=190)
     asked: dict[str, Any] = {"stream": "true"} if form == "stream" else {"response_format": form}
     answer = service.post(sounds.wav(values), language="el", **asked)
     assert answer.status_code == 200, answer.text
@@ -37,8 +39,9 @@ def test_a_text_longer_than_usual_is_whole(service: Service, form: str) -> None:
         text = " ".join(line for line in answer.text.splitlines() if line and "-->" not in line and not line.isdigit())
     else:
         text = answer.json()["text"]
-    # Synthetic Greek is misheard in places; a window that ends at 224 tokens lacks a tenth of its words or more.
-    assert abs(len(plain(text).split()) - len(plain(GREEK).split())) <= 3
+    # Synthetic Greek is misheard in places, and its words run together; of a window that ended at 224 tokens a third
+    # was missing.
+    assert len(plain(text).split()) >= 0.8 * len(plain(GREEK).split())
     if form == "verbose_json":
         assert answer.json()["segments"][-1]["end"] > len(values) / sounds.RATE - 1.5
 
