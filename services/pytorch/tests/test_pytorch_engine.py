@@ -57,7 +57,8 @@ def test_the_text_is_that_of_transformers_own_generation(engine: PyTorchWhisper,
     tokens = theirs.generate(features, language="en", task="transcribe", return_timestamps=True)
     (said,) = processor.batch_decode(tokens, skip_special_tokens=True)
     encoded = engine._whisper.encode([one.samples], 3000)
-    (ours,) = engine._whisper.decode(encoded, [Prompt("en", "transcribe", ())], 0.0, timestamps=True, room=False)
+    prompts = [Prompt("en", "transcribe", ())]
+    (ours,) = engine._whisper.decode(encoded, prompts, 0.0, timestamps=True, room=False)
     assert plain(ours.text) == plain(said) and "country" in said
 
 

@@ -53,8 +53,10 @@ def _word(word: Word, spans: Sequence[Span]) -> Word:
 
 
 def _span(word: Word, spans: Sequence[Span]) -> Span:
-    """The one in which a word lies whole: that of its middle, or of its end where it is surely heard there. A model
-    tells the end of a word better than its start, which it may put a second into the silence before."""
+    """The one in which a word lies whole: that of its middle, or of its end where it is surely heard there.
+
+    A model tells the end of a word better than its start, which it may put a second into the silence before.
+    """
     _, span = _locate(round((word.start + word.end) / 2 * SAMPLE_RATE), spans, ends=False)
     end, last = _locate(round(word.end * SAMPLE_RATE), spans, ends=True)
     return last if last.onset is not None and end - last.onset >= SURE else span

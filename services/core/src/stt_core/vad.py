@@ -13,8 +13,8 @@ CONTEXT = 64
 STATE = 128
 
 MEMORY = 62
-"""Frames, 2 s, after which the model forgets what it heard, where nobody spoke in them. A minute of digital silence, or
-of a steady hum, drives its memory to where it misses the first seconds of the speech that follows."""
+"""Frames, 2 s, after which the model forgets what it heard, where nobody spoke in them. A minute of digital
+silence, or of a steady hum, drives its memory to where it misses the first seconds of speech that follow."""
 QUIET = 0.35
 """The probability below which nobody speaks, as Silero has it: 0.15 below the usual threshold."""
 
@@ -53,8 +53,10 @@ class VoiceStream:
         self._c = np.zeros((1, 1, STATE), np.float32)
 
     def probabilities(self, samples: NDArray[np.float32]) -> list[float]:
-        """The probability of speech in each frame; samples of shape (frames * 512,). How they are parted into calls
-        makes no difference."""
+        """The probability of speech in each frame; samples of shape (frames * 512,).
+
+        How they are parted into calls makes no difference.
+        """
         frames = samples.reshape(-1, FRAME)
         found: list[float] = []
         while len(found) < len(frames):

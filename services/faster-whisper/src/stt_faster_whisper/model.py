@@ -12,8 +12,8 @@ BEST_OF = 5
 CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
 USUAL = CONTEXT // 2
-"""Tokens that a window's text may have at first, as OpenAI has it: a text that goes in circles ends there. Some
-languages need more for 30 s of fast speech."""
+"""Tokens that a window's text may have at first, as OpenAI has it: a text that goes in circles ends there.
+Some languages need more for 30 s of fast speech."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
 

@@ -32,8 +32,8 @@ class Again:
     done: segments before `offset` (seconds), which are settled.
     tried: failed decodings of what follows; empty where a rest is still unread.
     encoded: what follows, encoded in full; None where it is not yet.
-    room: the usual tokens were too few for what follows; it is decoded with times, so that it can be gone on with
-        where all of them are too few.
+    room: the usual tokens were too few for what follows; it is decoded with times, so that it can be gone
+        on with where all of them are too few.
     """
 
     language: str | None = None
