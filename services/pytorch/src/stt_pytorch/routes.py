@@ -17,6 +17,7 @@ from stt_core.engine import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest, about
 from stt_core.live import GONE, unless_gone
 from stt_core.models import Models
+from stt_core.parameters import Track
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_pytorch import answer
@@ -30,6 +31,7 @@ class TranscribeForm(BaseModel):
 
     language: str = Field("", description="ISO 639-1 code such as `fr`; left out, it is detected.")
     model: str = Field("", description="Such as `medium` or `large-v3`; left out, the service's own.")
+    track: Track = None
     enable_diarization: bool = Field(False, description="Who spoke when, where the service can tell.")
 
     def options(self, capabilities: Capabilities) -> Options:
@@ -67,7 +69,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 model = models.resolve(asked.model)
                 options = replace(asked.options(await scheduler.capabilities(model)), model=model)
                 unused.pop_all()
-            job = scheduler.submit(AudioFile(upload.file), options)
+            job = scheduler.submit(AudioFile(upload.file, track=asked.track), options)
             held.callback(scheduler.cancel, job)
             transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
