@@ -17,8 +17,14 @@ FIRST = 0.001
 """The same for the first frame: libswresample's `min_comp`."""
 RESET = 10.0
 """A step of more than so many seconds is another clock, not a gap: ffmpeg's `-dts_delta_threshold`."""
-HELD = 100
-"""Frames without a time that are waited for until one with a time confirms a step."""
+CONFIRMED = 0.2
+"""Seconds of sound after a step for which the timestamps must go on as it does. One alone may be broken."""
+AGREED = 1 / 8
+"""The share by which their pace may be off: timestamps of another pace are no steps."""
+ROUNDED = 0.002
+"""Seconds that rounding to milliseconds may put them off."""
+HELD = 1_000
+"""Frames that are held for that at most."""
 
 
 class Timed(Protocol):
@@ -50,6 +56,7 @@ class Clock(Generic[Frame]):
         self._running = False
         self._at = 0.0
         self._held: list[Frame] = []
+        self._lasted = 0.0  # seconds of sound in `held`, without the last
         self._others: dict[int, tuple[float, float]] = {}
 
     def saw(self, track: int, time: float) -> None:
@@ -63,19 +70,22 @@ class Clock(Generic[Frame]):
         self._others[track] = (since if abs(time - last) <= RESET else time, time)
 
     def place(self, frame: Frame) -> Iterator[Placed[Frame]]:
-        """The frames whose positions are certain now. A step counts when a second frame agrees with it."""
+        """The frames whose positions are certain now."""
         self._running = True
         if self._held:
-            yield from self._settle(frame)
+            self._lasted += _length(self._held[-1])
+            self._held.append(frame)
+            if (self._lasted >= CONFIRMED and frame.time is not None) or len(self._held) >= HELD:
+                yield from self._settle()
         elif self._follows(frame):
             yield self._next(frame)
         else:
-            self._held = [frame]
+            self._held, self._lasted = [frame], 0.0
 
     def end(self) -> Iterator[Placed[Frame]]:
-        """There are no more: what waited for a second frame follows what was before it."""
-        held, self._held = self._held, []
-        yield from map(self._next, held)
+        """There are no more."""
+        while self._held:
+            yield from self._settle()
 
     def _ahead(self, time: float) -> float:
         """Seconds by which a frame would come later than where the frame before it ends."""
@@ -86,25 +96,25 @@ class Clock(Generic[Frame]):
     def _follows(self, frame: Frame) -> bool:
         if frame.time is None:
             return True
-        early = TOLERANCE if self._resets else RESET
-        return -early <= self._ahead(frame.time) <= (TOLERANCE if self._at else FIRST)
+        ahead = self._ahead(frame.time)
+        return (ahead >= -TOLERANCE or not self._resets) and ahead <= (TOLERANCE if self._at else FIRST)
 
-    def _settle(self, frame: Frame) -> Iterator[Placed[Frame]]:
-        first, before = self._held[0], list(self._held)
-        if frame.time is None and len(before) < HELD:
-            self._held.append(frame)
-            return
+    def _settle(self) -> Iterator[Placed[Frame]]:
+        """The first of those that are held makes a step, if the timestamps behind it go on from there."""
+        first, *others = self._held
         self._held = []
-        expected = (first.time or 0.0) + sum(one.samples / one.sample_rate for one in before)
-        if frame.time is None or abs(frame.time - expected) <= TOLERANCE:
-            yield self._step(first)
-            yield from map(self._next, [*before[1:], frame])
-        else:
-            yield from map(self._next, before)
-            yield from self.place(frame)
+        lasted, agreed = _length(first), bool(others)
+        for one in others:
+            if one.time is not None:
+                off = one.time - (first.time or 0.0) - lasted
+                agreed = abs(off) <= ROUNDED + AGREED * lasted
+            lasted += _length(one)
+        yield self._step(first) if agreed else self._next(first)
+        for one in others:
+            yield from self.place(one)
 
     def _next(self, frame: Frame) -> Placed[Frame]:
-        self._at += frame.samples / frame.sample_rate
+        self._at += _length(frame)
         return 0.0, frame
 
     def _step(self, frame: Frame) -> Placed[Frame]:
@@ -123,3 +133,8 @@ class Clock(Generic[Frame]):
             return True
         left = time - ahead
         return any(since <= left + RESET and last >= time - RESET for since, last in self._others.values())
+
+
+def _length(frame: Timed) -> float:
+    """In seconds."""
+    return frame.samples / frame.sample_rate

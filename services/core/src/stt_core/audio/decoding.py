@@ -15,6 +15,7 @@ from av.stream import Disposition, Stream
 from stt_core.audio import chains, tracks
 from stt_core.audio.bounds import PACKET_BYTES, RATES, Effort, Reader
 from stt_core.audio.clock import FIRST, Clock, Placed
+from stt_core.audio.demuxers import CLOCKED
 from stt_core.errors import AudioError
 
 TS_DISCONT = 0x0200
@@ -63,7 +64,9 @@ class _Playing:
         self._reader = reader
         self._effort = effort
         self._resets = bool(container.format.flags & TS_DISCONT)
-        self._clock = Clock[AudioFrame](_start(container, reader), resets=self._resets)
+        self._clock: Clock[AudioFrame] | None = None
+        if not CLOCKED.isdisjoint(container.format.name.split(",")):
+            self._clock = Clock(_start(container, reader), resets=self._resets)
         self._position = 0
         self.heard = False
         self.fault = tracks.SILENT
@@ -78,12 +81,17 @@ class _Playing:
                     self.fault = f"claims {frame.sample_rate} samples a second"
                     return
                 self.heard = True
-                yield from self._clock.place(frame)
-        yield from self._clock.end()
+                if self._clock is None:
+                    yield 0.0, frame
+                else:
+                    yield from self._clock.place(frame)
+        if self._clock is not None:
+            yield from self._clock.end()
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Those of the track. The clock hears of the others until it runs, or always where it may reset."""
         others = [other for other in self._container.streams if _timed(other) and other != self._stream]
+        others = others if self._clock else []
         read = -1
         while True:
             try:
@@ -110,7 +118,7 @@ class _Playing:
                     yield packet
                 if others and self.heard and not self._resets:
                     return
-            elif (time := packet.dts if packet.pts is None else packet.pts) is not None:
+            elif self._clock and (time := packet.dts if packet.pts is None else packet.pts) is not None:
                 self._clock.saw(packet.stream_index, time * units[packet.stream_index])
 
     def _decoded(self, packet: Packet[Stream]) -> Iterator[AudioFrame]:

@@ -23,4 +23,7 @@ GAMES = (
 )
 """What people speak in them is transcribed, too."""
 
+CLOCKED = frozenset(f"{FILMS} flac ogg".split())
+"""Those whose files have timestamps. Of the others FFmpeg makes them up, by the rate that it meets first."""
+
 OPENED = tuple(f"{SOUND} {FILMS} {GAMES}".split())

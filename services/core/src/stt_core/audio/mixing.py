@@ -26,8 +26,8 @@ UNNAMED = 1.0
 
 FRAME = SAMPLE_RATE // 40
 """Samples that are judged together: 25 ms, shorter than a sound of speech."""
-STRIDE = 4
-"""Every so many samples one is looked at; energies need no more."""
+STRIDE = 5
+"""Every so many samples are looked at once; energies need no more."""
 LOST = 0.25
 """The mix's energy where it counts as lost, by what it is when no channel knows of the other."""
 RUN = 3
@@ -94,8 +94,9 @@ class Everything:
         """names: of the channels, as FFmpeg has them: FL, FC, LFE, or NONE."""
         self._weights = weights(names)
         heard = np.array([not name.startswith("AMBI") or name == "AMBI0" for name in names], np.float32)
-        self._expected = np.where(self._weights > 0, self._weights, heard / np.float32(len(names)))
-        self._difference = self._expected * np.where(self._weights > 0, _spread(len(names)), 1)
+        left_out = self._weights == 0
+        self._expected: NDArray[np.float32] = self._weights + left_out * heard / np.float32(len(names))
+        self._difference = self._expected * np.where(left_out, np.float32(1), _spread(len(names)))
         # A frame that is given already, as the phase shift looks back, and those that wait for what follows.
         self._held = np.zeros((FRAME, len(names)), np.float32)
         self._first = 0  # the number of the frame that `held` begins with
@@ -132,11 +133,10 @@ class Everything:
         """Which of the frames that are whole now are lost."""
         start, whole = len(self._lately), len(self._held) // FRAME
         seen = self._held[start * FRAME : whole * FRAME].reshape(-1, STRIDE, self._held.shape[1])
-        # The step from one sample to the next: neither an offset nor a rumble is speech.
-        steps = seen[:, 1] - seen[:, 0]
-        energy = (steps @ self._weights) ** 2
-        expected = steps**2 @ self._expected**2
-        energy, expected = (one.reshape(whole - start, -1).mean(1) for one in (energy, expected))
+        # A filter around 4 kHz, 17 dB less at 1 and 72 at 40 Hz: neither an offset nor a rumble is speech.
+        bent = seen[:, 0] - 2 * seen[:, 2] + seen[:, 4]
+        energy = _means((bent @ self._weights) ** 2)
+        expected = _means(np.square(bent) @ np.square(self._expected))
         quiet = np.concatenate([self._quiet, (energy < LOST * expected) & (expected > FLOOR)])
         lost = np.all([quiet[late : late + whole - start] for late in range(RUN)], axis=0)
         numbers = np.where(lost, np.arange(self._first + start, self._first + whole), self._lately[-1])
@@ -152,6 +152,12 @@ class Everything:
         ramp = np.arange(1, FRAME + 1, dtype=np.float32) / FRAME
         gains: NDArray[np.float32] = (before[:, None] + (on - before)[:, None] * ramp).reshape(-1)
         return gains
+
+
+def _means(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each frame."""
+    found: NDArray[np.float32] = values.reshape(-1, FRAME // STRIDE).mean(1)
+    return found
 
 
 def _spread(count: int) -> NDArray[np.float32]:

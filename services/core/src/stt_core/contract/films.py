@@ -65,6 +65,8 @@ def _video(target: Any, codec: str) -> av.VideoStream:
 
 def _audio(target: Any, track: Track) -> av.AudioStream:
     stream = cast(av.AudioStream, target.add_stream(track.codec, rate=track.rate, layout=track.layout))
+    stream.bit_rate = 64_000
+    stream.options = {"strict": "experimental"}  # FFmpeg's own Vorbis
     if track.language:
         stream.metadata["language"] = track.language
     if track.default:
@@ -87,7 +89,7 @@ def _encoded(stream: av.AudioStream, track: Track, start: float) -> Iterator["av
     frame.sample_rate = sounds.RATE
     resampler = av.AudioResampler(format=stream.format, layout=stream.layout, rate=track.rate)
     fifo, at = av.AudioFifo(), 0
-    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+    for part in [*resampler.resample(frame), *resampler.resample(None)] if frame.samples else []:
         part.pts = None
         fifo.write(part)
     while (chunk := fifo.read(stream.codec_context.frame_size or 1024, partial=True)) is not None:
