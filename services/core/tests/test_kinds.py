@@ -135,11 +135,14 @@ NO_SOUND = (
     "adf alias_pix anm apng apv aqtitle ass av1 avs2 avs3 bin brender_pix cavsvideo cdg cine dirac "
     "dnxhd dvbsub dvbtxt  evc ffmetadata filmstrip fits flic frm gif h261 h263 h264 hevc ico idf image2 "
     "image2pipe ingenient ipu iv8 ivf  jacosub jpegxl_anim lrc m4v mcc mgsts microdvd mjpeg mjpeg_2000 "
-    "mpegvideo mpjpeg mpl2 mpsub msnwctcp msp nc obu pdv  pjs rawvideo rcwt realtext sami scc ser "
-    "simbiosis_imx srt stl subviewer subviewer1 sup tedcaptions tty txd v210  v210x vc1 vc1test vobsub "
+    "mpegvideo mpjpeg mpl2 mpsub msnwctcp msp nc obu pdv pjs rawvideo rcwt realtext sami scc ser "
+    "simbiosis_imx srt stl subviewer subviewer1 sup tedcaptions tty txd v210 v210x vc1 vc1test vobsub "
     "vplayer vvc webvtt xbin yuv4mpegpipe"
 )
-OPEN_OTHERS = "hls concat webm_dash_manifest sbg lavfi alsa oss fbdev kmsgrab x11grab rtp rtsp sap sdp video4linux2 v4l2"
+OPEN_OTHERS = (
+    "hls concat webm_dash_manifest sbg lavfi alsa oss fbdev kmsgrab x11grab rtp rtsp sap sdp video4linux2 "
+    "v4l2"
+)
 NO_HEADER = (
     "alaw mulaw f32be f32le f64be f64le s16be s16le s24be s24le s32be s32le s8 u16be u16le u24be u24le "
     "u32be u32le u8  vidc aptx aptx_hd bitpacked codec2raw daud data dfpwm g722 g723_1 g726 g726le g728 "

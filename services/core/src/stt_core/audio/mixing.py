@@ -135,7 +135,7 @@ class Everything:
         seen = self._held[start * FRAME : whole * FRAME].reshape(-1, STRIDE, self._held.shape[1])
         # A filter around 4 kHz, 17 dB less at 1 and 72 at 40 Hz: neither an offset nor a rumble is speech.
         bent = seen[:, 0] - 2 * seen[:, 2] + seen[:, 4]
-        energy = _means((bent @ self._weights) ** 2)
+        energy = _means(np.square(bent @ self._weights))
         expected = _means(np.square(bent) @ np.square(self._expected))
         quiet = np.concatenate([self._quiet, (energy < LOST * expected) & (expected > FLOOR)])
         lost = np.all([quiet[late : late + whole - start] for late in range(RUN)], axis=0)
