@@ -201,6 +201,12 @@ def transcribe(
     language: Annotated[
         str, typer.Option("--language", "-l", help="Language code, such as en; detected if not given.")
     ] = "",
+    track: Annotated[
+        int | None,
+        typer.Option(
+            "--track", "-t", min=1, help="Audio track of a film, counted from 1. Default: the one it marks as default."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write to; a service's answer in full.")
     ] = None,
@@ -211,7 +217,7 @@ def transcribe(
 
     space = workspace.opened(inventory)
     with progress.reporter() as report:
-        text = transcribe.run(space, file, service, response_format, language, console.api_key(), report)
+        text = transcribe.run(space, file, service, response_format, language, track, console.api_key(), report)
     console.write(text, output)
 
 

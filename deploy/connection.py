@@ -210,5 +210,5 @@ class Refusal(KitError):
     """The host did not do an operation; `head` has what the agent said."""
 
     def __init__(self, head: Mapping[str, Any]) -> None:
-        super().__init__(str(head["message"]), code=HOST)
+        super().__init__(sentence(str(head["message"])), code=HOST)
         self.head = head

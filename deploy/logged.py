@@ -30,9 +30,9 @@ def last_line(text: str) -> str:
     return shortened(lines[-1]).rstrip(".") if lines else ""
 
 
-def sentence(what: str, why: str) -> str:
-    """What happened, and why where that is known."""
-    return f"{what}: {why}." if why else f"{what}."
+def sentence(what: str, why: str = "") -> str:
+    """What happened, and why where that is known, with one full stop."""
+    return f"{what}: {why}".rstrip(".: ") + "."
 
 
 def shortened(text: str) -> str:

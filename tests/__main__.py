@@ -22,8 +22,8 @@ from tests.parts import FETCH, PARTS, Part, full
 MEMORY = 5_000_000_000
 """Bytes that must be free for each part that runs: the largest takes most of it."""
 
-GRACE = 20.0
-"""Seconds for the last words of a part that is ended."""
+GRACE = 60.0
+"""Seconds for the last words of a part that is ended, and for what it has to put away."""
 
 # Properties are tried on the same examples in every run, so that no change fails by chance; run by hand, pytest looks
 # for new ones. A Python that is aborted says where its threads stand.
@@ -89,11 +89,17 @@ class Runner:
         return status == 0
 
     def stop(self) -> None:
-        """What Ctrl-C does to what runs; nothing else begins."""
+        """Ctrl-C for what runs, and its end where it does not take its leave; nothing else begins."""
         with self._lock:
             self._stopped = True
-            for process in self._running:
-                send(process, signal.SIGINT)
+            running = list(self._running)
+        for process in running:
+            send(process, signal.SIGINT)
+        for process in running:
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                send(process, signal.SIGKILL)
 
     def _pass_on(self, part: Part, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -122,8 +128,11 @@ def main(words: Sequence[str]) -> int:
     parts = list(full(names)) if asked.full else [PARTS[name] for name in names]
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # A shell starts what runs in the background with Ctrl-C ignored, and nohup ignores that the terminal is closed.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     runner = Runner(max(len(part.name) for part in parts))
     if any(part.models for part in parts) and not runner.run(FETCH):
         return 1

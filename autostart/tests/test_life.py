@@ -144,8 +144,9 @@ def test_service_that_dies_is_noticed_and_started_again(house: House) -> None:
     assert house.status()["lastError"] == "out of luck"
     assert "wake" not in house.control("wake", "whisper")
     pid = house.status()["pid"]
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGSEGV)
     wait_until(lambda: state(house) == "failed", "the end to be noticed")
+    assert house.status()["lastError"] == "it ended by signal 11 (SIGSEGV); it said: listening"
     house.control("wake", "whisper")
     assert (house.json("/v1/x")[0], house.starts()) == (200, 3)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
+from deploy.logged import sentence
 from deploy.operations.workspace import control
 from deploy.render import autostart
 from deploy.render.compose import SECOND
@@ -24,7 +25,7 @@ def ask(host: HostStack, target: Target, *words: str) -> dict[str, Any]:
         said = "\n".join(line for stream, line in printed if stream)
         raise KitError("autostart did not answer.", "`deploy` starts it anew.", output=said, code=HOST) from None
     if failure:
-        raise KitError(failure, f"`logs {words[1]}` shows more." if len(words) > 1 else "")
+        raise KitError(sentence(failure), f"`logs {words[1]}` shows more." if len(words) > 1 else "")
     return answer
 
 

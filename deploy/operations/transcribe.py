@@ -54,6 +54,7 @@ def run(
     service: str | None,
     response_format: str,
     language: str,
+    track: int | None,
     key: Secret,
     report: Reporter,
 ) -> str:
@@ -63,7 +64,9 @@ def run(
     host, chosen = find_service(space, service)
     if not chosen.own:
         raise KitError(f"{chosen.name} is a container: it does not transcribe.", code=INVENTORY)
-    fields = {"model": chosen.model, "response_format": response_format} | ({"language": language} if language else {})
+    fields = {"model": chosen.model, "response_format": response_format}
+    fields |= {"language": language} if language else {}
+    fields |= {"track": str(track)} if track is not None else {}
     try:
         file = path.open("rb")
         size = path.stat().st_size

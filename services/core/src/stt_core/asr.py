@@ -23,6 +23,7 @@ from stt_core.errors import BadRequest, about
 from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
+from stt_core.parameters import Track
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_core.speakers import labelled
@@ -49,6 +50,7 @@ class Asked(BaseModel):
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
     diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
     output: Output = "txt"
+    track: Track = None
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
@@ -106,7 +108,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             except BaseException:
                 upload.file.close()
                 raise
-            job = scheduler.submit(_source(upload, asked.encode), options)
+            job = scheduler.submit(_source(upload, asked.encode, asked.track), options)
             with _ending(scheduler, job):
                 transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
@@ -125,14 +127,16 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         responses=TAKING_AUDIO,
         openapi_extra=BODY,
     )
-    async def detect(request: Request, encode: Encode = True) -> Detected | Response:
+    async def detect(
+        request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None
+    ) -> Detected | Response:
         with scheduler.admission():
             upload = await _upload(request, settings.max_upload_bytes)
             if upload is None:
                 return GONE
             # Its words are not wanted, so the first that come will do.
             options = Options(model=models.resolve(""), temperature=0, segments=False)
-            live = Live(scheduler, _source(upload, encode), options)
+            live = Live(scheduler, _source(upload, encode, track), options)
             with _ending(scheduler, live.job):
                 found = await unless_gone(request, _telling(live))
         return GONE if found is None else detected(found)
@@ -151,8 +155,14 @@ async def _upload(request: Request, limit: int) -> UploadFile | None:
     return upload
 
 
-def _source(upload: UploadFile, encode: bool) -> AudioSource:
-    return AudioFile(upload.file) if encode else RawPcm(upload.file)
+def _source(upload: UploadFile, encode: bool, track: int | None) -> AudioSource:
+    """Raises BadRequest for a track of bare samples, which have none."""
+    if encode:
+        return AudioFile(upload.file, track=track)
+    if track is not None:
+        upload.file.close()
+        raise BadRequest("encode=false says that the upload is bare samples: leave out track.", param="track")
+    return RawPcm(upload.file)
 
 
 @contextmanager

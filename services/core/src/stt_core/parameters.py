@@ -48,11 +48,22 @@ def _chunking(value: Any) -> Any:
         raise ValueError("must be auto, or an object with type server_vad") from None
 
 
+Track = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="Which of the file's audio tracks is heard, counted from 1; left out, the default one.",
+        json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a number
+    ),
+]
+
+
 class SpeechForm(BaseModel):
     """What transcription and translation have in common. Empty fields count as left out."""
 
     url: str = Field("", description="Where the file is, in place of `file`: http:// or https://.")
     model: str = Field("", description="A name from /v1/models; left out, the service's own.")
+    track: Track = None
     prompt: str = Field("", description="Text that might have come before, in the language of the answer.")
     temperature: float = Field(
         0, ge=0, le=1, description="0: the most likely text, with fallback to higher ones where that fails."

@@ -56,14 +56,14 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
                 return GONE
             held.enter_context(about("url" if asked.url else "file"))
             if asked.streams:
-                live = Live(scheduler, AudioFile(file), options)
+                live = Live(scheduler, AudioFile(file, track=asked.track), options)
                 held.callback(scheduler.cancel, live.job)
                 # What fails before any text is there has its own status yet.
                 news = await unless_gone(request, live.next())
                 telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers is not None)
                 stream = EventStream(told(live, news, telling), held.pop_all())
                 return rendering.warned(stream, asked.left_out)
-            job = scheduler.submit(AudioFile(file), options)
+            job = scheduler.submit(AudioFile(file, track=asked.track), options)
             held.callback(scheduler.cancel, job)
             transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:

@@ -20,6 +20,7 @@ from stt_core.engine import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest, SpeakersUnavailable, about
 from stt_core.live import GONE, unless_gone
 from stt_core.models import Models
+from stt_core.parameters import Track
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_pytorch import answer
@@ -41,6 +42,7 @@ class TranscribeForm(BaseModel):
         "STT_TRANSCRIBE_LANGUAGE counts; without that, it is detected.",
     )
     model: str = Field("", description="Such as `medium` or `large-v3`; left out, the service's own.")
+    track: Track = None
     enable_diarization: bool = Field(False, description="Who spoke when, where the service can tell.")
 
     def options(self, capabilities: Capabilities) -> Options:
@@ -90,7 +92,7 @@ def router(
                 model = models.resolve(asked.model)
                 options = replace(asked.options(await scheduler.capabilities(model)), model=model)
                 unused.pop_all()
-            job = scheduler.submit(AudioFile(upload.file), options)
+            job = scheduler.submit(AudioFile(upload.file, track=asked.track), options)
             held.callback(scheduler.cancel, job)
             transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:

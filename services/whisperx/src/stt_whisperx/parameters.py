@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from stt_core import languages
 from stt_core.engine import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest
+from stt_core.parameters import Track
 
 SPEAKERS = 60
 """The most that may be asked for."""
@@ -29,6 +30,7 @@ class TranscribeForm(BaseModel):
 
     model: str = Field("", description="A name from /v1/models, such as `base`; left out, the service's own.")
     language: str = Field("", description="Code such as `fr`; left out or `auto`, it is detected.")
+    track: Track = None
     diarize: Annotated[Diarize, BeforeValidator(_diarize)] = Field(
         "false",
         description="Who speaks. `true`: or an error; `auto`: or a warning; `channels`: each channel of the "

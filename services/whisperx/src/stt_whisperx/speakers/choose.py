@@ -83,7 +83,7 @@ class Diarizers:
                     diarizer = self._made()
                     diarizer.load()
                 except Exception as error:
-                    self._failed = f"Speakers cannot be told apart: {error}"
+                    self._failed = str(error)
                     raise
                 self._loaded, self._failed = diarizer, ""
             return self._loaded
