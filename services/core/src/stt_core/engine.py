@@ -110,18 +110,21 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a file, [start, end) in samples at 16 kHz.
-
-    onset: the sample from which somebody speaks in it, where that is known.
-    """
+    """A stretch of a file, [start, end) in samples at 16 kHz."""
 
     start: int
     end: int
-    onset: int | None = field(default=None, compare=False)
 
     @property
     def length(self) -> int:
         return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Span):
+    """A span and where in it somebody is `heard`; around that are margins."""
+
+    heard: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Segment, Span, WindowResult, Word
+from stt_core.engine import Segment, Span, Stretch, WindowResult, Word
 
 SOFT = SAMPLE_RATE // 10
 """Samples of speech that may come before the detector hears any: a soft consonant."""
@@ -47,8 +47,8 @@ def _word(word: Word, spans: Sequence[Span]) -> Word:
         min(max(round(time * SAMPLE_RATE) - before + span.start, span.start), span.end)
         for time in (word.start, word.end)
     )
-    if span.onset is not None and end > span.onset:  # nobody begins a word in the silence before
-        start = max(start, span.onset - SOFT)
+    if isinstance(span, Stretch) and end > span.heard.start:  # nobody begins a word in the silence before
+        start = max(start, span.heard.start - SOFT)
     return replace(word, start=start / SAMPLE_RATE, end=end / SAMPLE_RATE)
 
 
@@ -59,7 +59,7 @@ def _span(word: Word, spans: Sequence[Span]) -> Span:
     """
     _, span = _locate(round((word.start + word.end) / 2 * SAMPLE_RATE), spans, ends=False)
     end, last = _locate(round(word.end * SAMPLE_RATE), spans, ends=True)
-    return last if last.onset is not None and end - last.onset >= SURE else span
+    return last if isinstance(last, Stretch) and end - last.heard.start >= SURE else span
 
 
 def _locate(sample: int, spans: Sequence[Span], *, ends: bool) -> tuple[int, Span]:
