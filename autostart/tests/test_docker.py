@@ -161,8 +161,7 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     assert body["error"]["message"] == "broken could not be started: no such model (exit status 1)"
     _, body = harbour.json("/v1/x", name="slow")
     assert body["error"]["message"] == (
-        "slow could not be started: it did not say at /ready within 5 s that it is ready; "
-        "it said: listening"
+        "slow could not be started: it did not say at /ready within 5 s that it is ready; it said: listening"
     )
     assert not engine.running("slow")
 
