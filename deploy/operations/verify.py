@@ -34,7 +34,7 @@ def trust(host: HostStack, target: Target) -> ssl.SSLContext:
             raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
         try:
             context.load_verify_locations(cadata=authority.decode())
-        except (ssl.SSLError, UnicodeDecodeError):
+        except (ssl.SSLError, ValueError):
             raise certificates.damaged(host.layout) from None
     return context
 

@@ -71,6 +71,6 @@ def _message(line: str) -> str:
     try:
         entry = json.loads(line)
         said = entry.get("exception") or entry["message"]
-        return said.strip().splitlines()[-1]
+        return str(said.strip().splitlines()[-1])
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return line
