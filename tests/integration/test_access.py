@@ -32,7 +32,7 @@ def test_python_client_with_user_and_password_in_the_address(kit: Kit) -> None:
 
 def test_azures_client_with_a_key(kit: Kit) -> None:
     with kit.azure() as client, JFK.open("rb") as file:
-        assert client.audio.transcriptions.create(model=MODEL, file=file).text == SAID
+        assert plain(client.audio.transcriptions.create(model=MODEL, file=file).text) == SAID
         assert MODEL in [model.id for model in client.models.list()]
     with kit.azure(key="wrong") as stranger, pytest.raises(openai.AuthenticationError) as refused:
         stranger.models.list()
@@ -46,8 +46,8 @@ def test_npm_client(kit: Kit) -> None:
 
 def test_vercels_client_with_any_option(kit: Kit) -> None:
     told = kit.node("vercel.mjs")
-    said = {name: answer.get("text", "").replace(",", "") for name, answer in told.items()}
-    assert said == dict.fromkeys(told, SAID.replace(",", "")) and len(told) == 9
+    said = {name: plain(answer.get("text", "")) for name, answer in told.items()}
+    assert said == dict.fromkeys(told, SAID) and len(told) == 9
     assert told["whisper-1 language"]["segments"] and told["whisper-1 language"]["language"] == "en"
     assert told["gpt-4o-transcribe language"]["segments"] == []
     assert told["gpt-4o-transcribe words"]["warning"].startswith("timestamp_granularities ")
