@@ -13,6 +13,7 @@ from deploy import host as programs
 from deploy.connection import Connection, Lost
 from deploy.errors import HOST, KitError
 from deploy.host import files
+from deploy.logged import last_line, sentence
 from deploy.types import Secret
 
 SSH_FAILED = 255
@@ -57,10 +58,11 @@ class Ssh:
         sudo = () if user == "root" else ("sudo", "-n", "--")
         command = self.command((*sudo, *words))
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        name, said = f"{user}@{self.address}", done.stdout.decode(errors="replace").strip()
+        if done.returncode == SSH_FAILED or (done.returncode and "sudo:" in said):
+            raise explain(Lost(f"The connection to {name} ended", said=said), name)
         if done.returncode:
-            name, said = f"{user}@{self.address}", done.stdout.decode(errors="replace").strip()
-            error = Lost(f"`{words[0]}` failed on {name}", said=said)
-            raise explain(error, name) if done.returncode == SSH_FAILED or "sudo:" in said else error
+            raise KitError(sentence(f"`{words[0]}` failed on {name}", last_line(said)), output=said, code=HOST)
 
     def start(self) -> Connection:
         """Begin to connect to an agent on the host, as root."""

@@ -64,7 +64,7 @@ def _images(host: HostStack, target: Target) -> dict[str, str]:
     """Image -> its id, of those that are on the host because of us: built, or pulled and of no other container."""
     of = images.containers(target)
     made_of = target.run(("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}")).splitlines()
-    others = {image for name, image in (line.split() for line in made_of) if name not in of}
+    others = {words[1] for words in map(str.split, made_of) if len(words) == 2 and words[0] not in of}
     there = images.identified(target)
     pulled = set(survey.read_record(target, host).get("pulled", ())) - others
     built = {image for image in there if image.startswith("greffier/")}
