@@ -114,10 +114,10 @@ def test_a_track_may_be_asked_for_on_every_path(service: Service, two: bytes, ab
 
 
 def test_a_track_that_is_not_there_is_refused_with_what_is(service: Service, two: bytes) -> None:
-    known = "It has 2: 1 (fra, 1 channel), 2 (eng, 1 channel)."
+    known = "it has 2: 1 (fra, 1 channel), 2 (eng, 1 channel)."
     for fields in ({}, {"stream": "true"}, {"response_format": "srt"}):
         error = refused(service.post(two, track="3", **fields), 400)
-        assert (error["param"], error["message"]) == ("track", f"The file has no audio track 3. {known}")
+        assert (error["param"], error["message"]) == ("track", f"The file has no audio track 3; {known}")
     for path in ("/asr", "/detect-language"):
         error = refused(asr(service, path, two, track="3"), 400)
         assert error["param"] == "track" and known in error["message"]
@@ -151,7 +151,7 @@ NAMED = {
     "a PNG picture": picture(4),
     "an HLS playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/hostname\n",
     "a web page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
-    "a picture and no sound": sounds.film_without_sound(),
+    "only a picture": sounds.film_without_sound(),
     "65 channels": riff(sounds.RATE, 65, 16, bytes(130 * sounds.RATE)),
 }
 
