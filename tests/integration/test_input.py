@@ -14,7 +14,7 @@ from tests.integration.audio import JFK_SECONDS, silent_film, wav
 from tests.integration.kit import JFK, MODEL, SAID, Kit
 
 BAD: dict[str, tuple[Callable[[Kit], bytes], str]] = {
-    "text": (lambda _: b"Dear service, this is a letter and no sound.\n" * 100, "cannot be read as audio"),
+    "text": (lambda _: b"Dear service, this is a letter and no sound.\n" * 100, "is text, not audio"),
     "empty": (lambda _: b"", "empty"),
     "no audio track": (silent_film, "no audio track"),
     "0 samples": (lambda _: wav(b""), "no sound"),

@@ -10,6 +10,7 @@ from toy import ABLE, Toy
 from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_asr import *  # noqa: F403
+from stt_core.contract.cases_audio import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
 from stt_core.contract.cases_forms import *  # noqa: F403
 from stt_core.contract.cases_hostile import *  # noqa: F403

@@ -54,7 +54,7 @@ def test_a_track_is_chosen_by_its_number() -> None:
     error = refusal(file, track=3)
     assert error.param == "track"
     assert (
-        error.message == "The file has no audio track 3. It has 2: 1 (fra, 1 channel), 2 (eng, 2 channels)."
+        error.message == "The file has no audio track 3; it has 2: 1 (fra, 1 channel), 2 (eng, 2 channels)."
     )
 
 
@@ -95,7 +95,7 @@ def test_what_is_encrypted_is_said_to_be() -> None:
 
 
 def test_a_film_without_sound_is_said_to_be_one() -> None:
-    assert refusal(film("mp4", picture="mpeg4", seconds=1)).message == "The file has a picture and no sound."
+    assert refusal(film("mp4", picture="mpeg4", seconds=1)).message == FILM
 
 
 def test_the_channels_of_the_track_that_is_heard_are_counted() -> None:
@@ -116,6 +116,7 @@ def test_a_channel_that_ends_in_the_middle_is_silent_from_there_on() -> None:
     assert not spans(heard(file, channel=1), STEREO)
 
 
+FILM = "The file has no audio track: there is only a picture."
 CHILD = """
 import io, sys
 from stt_core.audio import AudioFile, channels

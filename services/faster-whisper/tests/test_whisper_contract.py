@@ -7,6 +7,7 @@ import pytest
 from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_asr import *  # noqa: F403
+from stt_core.contract.cases_audio import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
 from stt_core.contract.cases_container import *  # noqa: F403
 from stt_core.contract.cases_forms import *  # noqa: F403

@@ -14,6 +14,7 @@ from conversion import record
 
 from stt_core.contract import sounds
 from stt_core.contract.asserts import plain, refused
+from stt_core.contract.films import Track, film
 from stt_core.contract.service import DEADLINE, Service, serving, until
 from stt_core.engine import Segment, Transcript
 from stt_core.errors import StartError
@@ -61,6 +62,17 @@ def test_two_voices_are_two_speakers(service: Service) -> None:
     assert [list(turn) for turn in body["speakers"]] == [["speaker", "start", "end"]] * 2
     first, second = body["speakers"]
     assert first["end"] == pytest.approx(11, abs=1) and second["start"] == pytest.approx(12, abs=1)
+
+
+def test_a_track_is_asked_for_and_its_times_are_the_films(service: Service) -> None:
+    silence = Track(np.zeros(4 * sounds.RATE, np.int16), "aac", default=True)
+    speech = Track(sounds.samples(sounds.clip()), "aac", start=5.0)
+    file = film("matroska", silence, speech, picture="mpeg4", seconds=10)
+    assert asked(service, file)["segments"] == []
+    found = asked(service, file, track="2", language="en")
+    assert found["segments"][0]["start"] > 4.5 and 7.5 < found["segments"][-1]["end"] <= 9.1
+    error = refused(service.post(file, path="/transcribe", track="3"), 400)
+    assert error["param"] == "track" and "it has 2" in error["message"]
 
 
 def test_nobody_spoke(service: Service) -> None:

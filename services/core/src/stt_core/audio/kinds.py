@@ -7,8 +7,8 @@ from stt_core.errors import AudioError
 
 HEAD = 64 * 1024
 """Bytes that are looked at."""
-SEND = "Send a recording: wav, mp3, m4a, flac, ogg, webm, mp4 and many more are fine."
-THE_AUDIO = "Send the audio itself."
+NO_AUDIO = "The file is {}, not audio: send a recording, such as wav, mp3, m4a, flac, ogg, webm or mp4."
+NO_FILE = "The file is {}, which says where audio is and holds none: send the audio itself."
 PROTECTED = "The file is protected by {}: without its key nobody can decode it."
 
 Signature = tuple[int, bytes, str]
@@ -106,7 +106,7 @@ def check(file: File | IO[bytes]) -> None:
     """Raises AudioError for what is certainly no sound, or none that may be decoded."""
     head = _head(file)
     if what := _certain(head):
-        raise AudioError(f"The file is {what}, not audio. {SEND}")
+        raise AudioError(NO_AUDIO.format(what))
     if head.startswith(ASF) and any(mark in head for mark in PLAYREADY):
         raise AudioError(PROTECTED.format("Windows Media DRM"))
     if head[4:12] in (b"ftypaax ", b"ftypaaxc") or head[4:8] == b"\x57\x90\x75\x36":
@@ -119,17 +119,17 @@ def unreadable(file: File | IO[bytes]) -> str:
     text = _text(head)
     for pattern, what in LISTS:
         if re.match(pattern, text, re.DOTALL | re.IGNORECASE):
-            return f"The file is {what}: it says where audio is, and holds none. {THE_AUDIO}"
+            return NO_FILE.format(what)
     for pattern, what in TEXTS:
         if re.match(pattern, text, re.DOTALL | re.IGNORECASE):
-            return f"The file is {what}, not audio. {SEND}"
+            return NO_AUDIO.format(what)
     if text:
-        return f"The file is text, not audio. {SEND}"
+        return NO_AUDIO.format("text")
     if not head.strip(b"\0"):
-        return f"The file holds nothing but zeros. {SEND}"
+        return NO_AUDIO.format("nothing but zeros")
     return (
         "The file cannot be read as audio: it is damaged, no audio at all, or samples without a header that "
-        "says what they are. wav, mp3, m4a, flac, ogg, webm, mp4 and many more are fine."
+        "says what they are; wav, mp3, m4a, flac, ogg, webm, mp4 and many more are fine."
     )
 
 

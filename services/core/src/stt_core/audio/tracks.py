@@ -48,11 +48,11 @@ def chosen(container: InputContainer, track: int | None, refused: dict[int, str]
     """
     streams = container.streams.audio
     if not streams:
-        what = "a picture and no sound" if container.streams.video else "no audio track"
-        raise AudioError(f"The file has {what}.")
+        rest = ": there is only a picture" if container.streams.video else ""
+        raise AudioError(f"The file has no audio track{rest}.")
     if track is not None and track > len(streams):
         raise AudioError(
-            f"The file has no audio track {track}. It has {len(streams)}: {_listed(streams)}.", param="track"
+            f"The file has no audio track {track}; it has {len(streams)}: {_listed(streams)}.", param="track"
         )
     wanted = sorted(streams, key=_score, reverse=True) if track is None else [streams[track - 1]]
     for stream in wanted:
