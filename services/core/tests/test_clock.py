@@ -54,7 +54,7 @@ def test_timestamps_of_another_pace_are_no_gaps() -> None:
 def test_frames_without_a_time_follow_the_one_before() -> None:
     assert positions([*run(0, 5), 7.0, None, None, 7.06]) == pytest.approx([*run(0, 5), *run(7, 4)])
     assert positions([None] * 9) == pytest.approx(run(0, 9))
-    assert positions([*run(0, 2), 7.0, *[None] * 300]) == pytest.approx([*run(0, 2), *run(7, 301)])
+    assert positions([*run(0, 2), 7.0, *[None] * 2_000]) == pytest.approx(run(0, 2_003))  # not confirmed
 
 
 def test_jitter_adds_nothing() -> None:

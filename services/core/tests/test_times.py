@@ -222,6 +222,11 @@ def test_where_only_the_clock_jumps_there_is_no_silence() -> None:
         assert low == pytest.approx((0, 4.2), abs=NEAR), container
 
 
+def test_a_header_with_a_false_rate_is_no_clock() -> None:
+    """By it, each frame of some 72 ms would be 576 seconds away from the one before."""
+    assert seconds(heard(hostile.one_hertz_flac())) == pytest.approx(10, abs=0.5)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_timestamps_without_any_sense_cut_nothing_and_add_what_they_claim_at_most(seed: int) -> None:
     chance = random.Random(seed)

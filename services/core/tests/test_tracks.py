@@ -79,8 +79,7 @@ def test_where_no_track_can_be_heard_the_first_choice_says_why() -> None:
     file = undecodable(undecodable(film("mp4", one(LOW), one(HIGH))))
     error = refusal(file)
     assert error.message == (
-        "The file's audio track 1 is in a format that FFmpeg cannot decode, "
-        "and none of the other 1 can be heard."
+        "The file's audio track 1 is in a format that FFmpeg cannot decode, and no other can be heard."
     )
     alone = refusal(undecodable(film("mp4", one(LOW))))
     assert alone.message == "The file's audio track is in a format that FFmpeg cannot decode."

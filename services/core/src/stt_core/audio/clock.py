@@ -103,7 +103,7 @@ class Clock(Generic[Frame]):
         """The first of those that are held makes a step, if the timestamps behind it go on from there."""
         first, *others = self._held
         self._held = []
-        lasted, agreed = _length(first), bool(others)
+        lasted, agreed = _length(first), False
         for one in others:
             if one.time is not None:
                 off = one.time - (first.time or 0.0) - lasted

@@ -84,13 +84,13 @@ TEXTS: tuple[tuple[str, str], ...] = (
 )
 
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-PLAYREADY = tuple(
+CONTENT_ENCRYPTION = tuple(
     map(
         bytes.fromhex,
         (
             "fbb3112223bdd211b4b700a0c955fc6e",  # content encryption
             "14e68a292226174cb935dae07ee9289c",  # extended content encryption
-            "3385054381696e49b674ad12cb86d58c",  # advanced content encryption
+            "338505438169e6499b74ad12cb86d58c",  # advanced content encryption
         ),
     )
 )
@@ -107,7 +107,7 @@ def check(file: File | IO[bytes]) -> None:
     head = _head(file)
     if what := _certain(head):
         raise AudioError(NO_AUDIO.format(what))
-    if head.startswith(ASF) and any(mark in head for mark in PLAYREADY):
+    if head.startswith(ASF) and any(mark in head for mark in CONTENT_ENCRYPTION):
         raise AudioError(PROTECTED.format("Windows Media DRM"))
     if head[4:12] in (b"ftypaax ", b"ftypaaxc") or head[4:8] == b"\x57\x90\x75\x36":
         raise AudioError(PROTECTED.format("Audible's DRM"))

@@ -62,7 +62,7 @@ def chosen(container: InputContainer, track: int | None, refused: dict[int, str]
                 return stream
             refused[stream.index] = fault
     which = "audio track" if len(streams) == 1 else f"audio track {1 + streams.index(wanted[0])}"
-    rest = "" if len(wanted) == 1 else f", and none of the other {len(wanted) - 1} can be heard"
+    rest = "" if len(wanted) == 1 else ", and no other can be heard"
     raise AudioError(f"The file's {which} {refused[wanted[0].index]}{rest}.")
 
 
