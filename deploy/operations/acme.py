@@ -89,16 +89,8 @@ def _renew_in_time(target: Target) -> None:
     lifetime = there.ends - there.begins
     if lifetime >= dt.timedelta(days=CERTBOT_DAYS - 1):
         return
-    lines = [
-        line
-        for line in text.decode(errors="surrogateescape").splitlines()
-        if not line.startswith("renew_before_expiry")
-    ]
+    lines = [line for line in text.decode().splitlines() if not line.startswith("renew_before_expiry")]
     hours = max(1, round(lifetime * RENEW_SHARE / dt.timedelta(hours=1)))
     target.write(
-        RENEWAL,
-        "\n".join([f"renew_before_expiry = {hours} hours", *lines, ""]).encode(errors="surrogateescape"),
-        0o644,
-        "root",
-        "root",
+        RENEWAL, "\n".join([f"renew_before_expiry = {hours} hours", *lines, ""]).encode(), 0o644, "root", "root"
     )
