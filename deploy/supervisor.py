@@ -80,7 +80,7 @@ class LocalSupervisor:
 
     def release(self, unit: str) -> str:
         try:
-            return (Path(self.layout.run) / f"{unit}.release").read_text()
+            return (Path(self.layout.run) / f"{unit}.release").read_text(errors="replace")
         except OSError:
             return ""
 
