@@ -51,13 +51,13 @@ def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
 
 WRONG = {
     "a library that takes other arguments": (
-        "core/src/stt_core/audio.py",
+        "core/src/stt_core/audio/tracks.py",
         "container = av.open(file,",
         "container = av.open(file, surprise=1,",
         r"whisper failed \(status 500\): TypeError: open\(\) got an unexpected keyword argument 'surprise'\.",
     ),
     "a service that dies at its work": (
-        "core/src/stt_core/audio.py",
+        "core/src/stt_core/audio/tracks.py",
         "container = av.open(file,",
         "__import__('os').kill(0, 11); container = av.open(file,",
         r"whisper failed \(status 50[23]\): .*signal 11 \(SIGSEGV\)|whisper could not be started: .*SIGSEGV",
