@@ -38,7 +38,7 @@ COMMANDS = (
 FAULTS = ("refused", "failed", "nonsense", "ends", "babble")
 STATUSES = {0, 2, 3, 4, 5}
 FULL = os.environ.get("FULL") == "1"
-SOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass
