@@ -76,7 +76,7 @@ def test_an_unknown_path(kit: Kit, path: str) -> None:
         ({"temperature": "3"}, "temperature"),
         ({"response_format": "docx"}, "response_format"),
         ({"language": "klingon"}, "language"),
-        ({"timestamp_granularities[]": "word"}, "timestamp_granularities"),
+        ({"timestamp_granularities[]": "phrase"}, "timestamp_granularities"),
     ],
 )
 def test_a_wrong_field_is_named(kit: Kit, fields: dict[str, str], param: str) -> None:
