@@ -67,7 +67,9 @@ class Paper:
                 content = answer.pop("content", b"")
                 frames.send(sink, {"event": "done", **answer}, content)
             if self.plan["keep"]:
-                self.path.write_text(json.dumps(self.files))
+                new = self.path.with_suffix(f".{os.getpid()}")
+                new.write_text(json.dumps(self.files))
+                new.replace(self.path)  # whoever reads it meanwhile reads it whole
 
     # What the agent does.
 
