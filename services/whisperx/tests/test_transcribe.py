@@ -166,12 +166,12 @@ def test_words_and_speakers_keep_the_time_of_a_film(service: Service) -> None:
     late = film(
         "matroska", Track(sounds.samples(sounds.clip()), "aac", start=5.0), picture="mpeg4", seconds=10
     )
-    plain = service.post(sounds.clip(), path=PATH, diarize="true").json()["segments"]
+    alone = service.post(sounds.clip(), path=PATH, diarize="true").json()["segments"]
     found = service.post(late, path=PATH, diarize="true").json()["segments"]
-    assert [segment["text"].split() for segment in found] == [segment["text"].split() for segment in plain]
+    assert [plain(one["text"]) for one in found] == [plain(one["text"]) for one in alone]
     first, last = found[0]["words"][0], found[-1]["words"][-1]
-    assert first["start"] == pytest.approx(5 + plain[0]["words"][0]["start"], abs=0.3)
-    assert last["end"] == pytest.approx(5 + plain[-1]["words"][-1]["end"], abs=0.3)
+    assert first["start"] == pytest.approx(5 + alone[0]["words"][0]["start"], abs=0.3)
+    assert last["end"] == pytest.approx(5 + alone[-1]["words"][-1]["end"], abs=0.3)
     assert {segment["speaker"] for segment in found} == {"SPEAKER_00"}
 
 
