@@ -105,7 +105,8 @@ class Whisper:
         results = self._library.model.generate(
             encoded,
             begin,
-            max_length=2 * most,  # CTranslate2 halves it
+            # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
+            max_length=max(2 * most, most + len(begin[0])),
             suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,
