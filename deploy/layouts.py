@@ -1,11 +1,10 @@
 """Where things lie: on a VPS, and in one folder of this machine."""
 
-import getpass
-import grp
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.host import files
 from deploy.types import Layout
 
 
@@ -22,6 +21,7 @@ def system_layout() -> Layout:
         nginx_conf="/etc/nginx/conf.d",
         nginx_main="",
         nginx_user="",
+        nginx_version=(),
         addresses=("0.0.0.0", "[::]"),
         http_port=80,
         https_port=443,
@@ -37,7 +37,7 @@ def system_layout() -> Layout:
 
 def local_layout(root: Path, models: Path, ports: Mapping[str, int]) -> Layout:
     """One folder of this machine, run by the user who calls."""
-    user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
+    user, group = files.user(os.geteuid()), files.group(os.getegid())
     return Layout(
         runtime="process",
         etc=f"{root}/etc",
@@ -49,6 +49,7 @@ def local_layout(root: Path, models: Path, ports: Mapping[str, int]) -> Layout:
         nginx_conf=f"{root}/etc/nginx/conf.d",
         nginx_main=f"{root}/etc/nginx/nginx.conf",
         nginx_user=f"{user} {group}" if os.geteuid() == 0 else "",
+        nginx_version=(),
         addresses=("127.0.0.1",),
         http_port=ports.get("http", 8080),
         https_port=ports.get("https", 8443),

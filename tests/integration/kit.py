@@ -18,12 +18,15 @@ from typing import Any
 
 import httpx2
 import openai
+from openai import AzureOpenAI
 
 from deploy.operations import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
-SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+"""In it, as `tests.heard.plain` has it."""
+
 MODEL = "Systran/faster-whisper-base"
 HOST = "here"
 CURL = ("curl", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header", "@-")
@@ -112,6 +115,7 @@ class Kit:
         )
         assert done.returncode == status, f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        assert "Greffier made a mistake" not in done.stderr, done.stderr
         return done
 
     def user(self, name: str = "anna") -> None:
@@ -220,6 +224,13 @@ class Kit:
         with _ONE_AT_A_TIME, _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
             base = base or f"{self.origin}/whisper/v1"
             return openai.OpenAI(base_url=base, api_key=key, **({"timeout": PATIENCE} | more))
+
+    def azure(self, *, base: str = "", key: str | None = None) -> AzureOpenAI:
+        """Azure's client, which sends the key in a header of its own and names the model in the path."""
+        key = self.api_key if key is None else key
+        with _ONE_AT_A_TIME, _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
+            base = base or f"{self.origin}/whisper"
+            return AzureOpenAI(azure_endpoint=base, api_key=key, api_version="2024-06-01", timeout=PATIENCE)
 
     def transcribed(self, audio: Path = JFK, **more: Any) -> Any:
         with audio.open("rb") as file, self.openai() as client:

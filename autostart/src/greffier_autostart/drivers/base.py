@@ -18,6 +18,11 @@ class End:
     clean: bool
 
 
+def joined(reason: str, said: str) -> str:
+    """Why it ended, and what it logged last, which need not be the reason."""
+    return f"{reason}; it said: {said}" if said else reason
+
+
 class Driver(Protocol):
     """Runs one service, at most one instance at a time. Only `start` raises."""
 

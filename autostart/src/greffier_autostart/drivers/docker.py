@@ -9,7 +9,7 @@ from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 from typing import Any
 
 from ..config import ServiceEntry
-from .base import End, StartError
+from .base import End, StartError, joined
 from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
 
 STOP_TRIES = 5
@@ -75,7 +75,7 @@ class DockerDriver:
             return End("its container was stopped by somebody else", clean=True)
         if facts.exit_code and (run.out_of_memory or facts.out_of_memory):
             limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
-            return End(_joined(f"it was killed for want of memory{limit}", said), clean=False)
+            return End(joined(f"it was killed for want of memory{limit}", said), clean=False)
         if facts.exit_code == 0:
             return End(said or "it ended by itself", clean=True)
         return End(f"{said or 'it ended'} (exit status {facts.exit_code})", clean=False)
@@ -173,10 +173,6 @@ class DockerDriver:
                 run.ended.set_result(None)
             elif not facts.running:
                 run.ended.set_result(facts)
-
-
-def _joined(reason: str, said: str) -> str:
-    return f"{reason}; it said: {said}" if said else reason
 
 
 def _bytes(size: int) -> str:

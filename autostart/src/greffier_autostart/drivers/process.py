@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import ProcessEntry
-from .base import End, StartError
+from .base import End, StartError, joined
 from .logfile import LogFile
 
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -93,7 +93,9 @@ class ProcessDriver:
         said = self._log.last_line()
         if code == 0:
             return End(said or "it ended by itself", clean=True)
-        return End(said or _describe(code), clean=False)
+        if code < 0:  # what it said last was of something else, unless it aborted itself
+            return End(joined(_describe(code), said), clean=False)
+        return End(said or f"it ended with status {code}", clean=False)
 
     async def stop(self) -> None:
         process, ended = self._process, self._ended
@@ -182,11 +184,10 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _describe(code: int) -> str:
+    """Of an end by a signal: `code` is its negative."""
     if code == -signal.SIGKILL:
         return "it was killed (signal 9), perhaps for want of memory"
-    if code < 0:
-        try:
-            return f"it ended by signal {-code} ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"it ended by signal {-code}"
-    return f"it ended with status {code}"
+    try:
+        return f"it ended by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"it ended by signal {-code}"

@@ -241,6 +241,11 @@ class Transcript:
     def text(self) -> str:
         return "".join(segment.text for segment in self.segments).strip()
 
+    @property
+    def told_apart(self) -> bool:
+        """Its segments say who spoke."""
+        return any(segment.speaker is not None for segment in self.segments)
+
 
 Progress = Callable[[str, float], None]
 """Told of a stage of the work (aligning, diarizing) and the share of it that is done, from 0 to 1."""

@@ -9,8 +9,8 @@ FRAME = 512
 """Samples of which one loudness is taken: 32 ms at 16 kHz."""
 AUDIBLE = 10 ** (-30 / 20)
 """Speech whose loudest frame has this root mean square is heard as it is. Of six prompts in three languages
-and a recording, Silero loses next to nothing 20 dB below their usual level, some from 40 dB on, all at 60;
-Whisper base's words change from about 40 dB on."""
+and a recording, Silero loses next to nothing 20 dB below their usual level, some from 40 dB on, and all at
+60; Whisper base's words change from about 40 dB on."""
 USUAL = 10 ** (-20 / 20)
 """What quiet speech is raised to for the model that writes it down."""
 MOST = 10 ** (70 / 20)

@@ -11,6 +11,9 @@ BEST_OF = 5
 """Samples of which the likeliest is taken, at temperatures above 0; OpenAI's reference value."""
 CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
+USUAL = CONTEXT // 2
+"""Tokens that one decoding may have, as OpenAI has it: a text that goes in circles ends there. Some languages
+need more for 30 s of fast speech; what follows is decoded next."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
 
@@ -84,6 +87,11 @@ class Model(Protocol):
 
     def raw(self, token: int) -> bytes:
         """The bytes that a token stands for."""
+
+
+def limit(prompt: int) -> int:
+    """Tokens that may follow a prompt of so many."""
+    return min(USUAL, CONTEXT - prompt)
 
 
 def context(mark: int, prompt: Sequence[int], hotwords: Sequence[int]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import aligned, raw
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Aligned, Prompt, context
+from stt_faster_whisper.model import BEST_OF, CONTEXT, Aligned, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
@@ -42,8 +42,13 @@ class Whisper:
             message = f"{folder} cannot be loaded on {device} as {compute_type}: {error}"
             raise StartError(message) from error
         self.lanes = LANES
-        self.languages: tuple[str, ...] = tuple(self._library.supported_languages)
         self.multilingual: bool = self._library.model.is_multilingual
+        self.languages: tuple[str, ...] = tuple(
+            language
+            for language in self._library.supported_languages
+            # The library names all of Whisper's; Cantonese has a token since large-v3 only.
+            if not self.multilingual or self._library.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        )
         self._tokenizers: dict[tuple[str, Task], Any] = {}
         self._suppressed = list(get_suppressed_tokens(self._tokenizer("en"), [-1]))
 
@@ -86,7 +91,7 @@ class Whisper:
     def decode(self, encoded: Any, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self._begin(one.language, one.task)] for one in prompts]
-        limit = min(CONTEXT // 2, CONTEXT - len(begin[0]))  # CTranslate2's own
+        most = limit(len(begin[0]))
         sampling = (
             {
                 "beam_size": 1,
@@ -100,7 +105,7 @@ class Whisper:
         results = self._library.model.generate(
             encoded,
             begin,
-            max_length=CONTEXT,
+            max_length=CONTEXT,  # CTranslate2 takes the lesser of its half and what the prompt leaves of it
             suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,
@@ -117,7 +122,7 @@ class Whisper:
                 / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
                 full=encoded.shape[1] * 2 >= FULL,
-                cut=len(result.sequences_ids[0]) >= limit,
+                cut=len(result.sequences_ids[0]) >= most,
             )
             for result in results
         ]

@@ -22,15 +22,13 @@ from stt_core.errors import StartError
 from stt_core.languages import NAMES
 from stt_faster_whisper.alignment import raw
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Aligned, Prompt, context
+from stt_faster_whisper.model import BEST_OF, Aligned, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate
 from stt_pytorch.hardware import Hardware
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-LONGEST = CONTEXT // 2
-"""Tokens of one window's text, as OpenAI has it."""
 LANES = 1
 """PyTorch's threads are one pool, and a GPU one queue: two forwards at a time would share them."""
 
@@ -104,7 +102,7 @@ class Whisper:
     def decode(self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
-        limit = min(LONGEST, CONTEXT - len(begin[0]))
+        most = limit(len(begin[0]))
         branches = BEST_OF if temperature > 0 else 1
         generated = generate(
             self._model,
@@ -113,15 +111,14 @@ class Whisper:
             self._rules(len(begin[0])),
             mark=len(prompts[0].context),
             end=self._end,
-            limit=limit,
+            limit=most,
             temperature=temperature,
         )
         best = [
             max(generated[first : first + branches], key=lambda one: one.avg_logprob)
             for first in range(0, len(generated), branches)
         ]
-        full = encoded.shape[1] * 2 >= FULL
-        return [self._decoding(one, temperature, full, len(one.tokens) >= limit) for one in best]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in best]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -194,7 +191,7 @@ class Whisper:
             ]
         )
 
-    def _decoding(self, one: Generated, temperature: float, full: bool, cut: bool) -> Decoding:
+    def _decoding(self, one: Generated, temperature: float, full: bool, most: int) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
         return Decoding(
             tokens=one.tokens,
@@ -203,5 +200,5 @@ class Whisper:
             avg_logprob=one.avg_logprob,
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
-            cut=cut,
+            cut=len(one.tokens) >= most,
         )
