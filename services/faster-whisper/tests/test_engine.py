@@ -17,7 +17,7 @@ from stt_faster_whisper.windowed import UNSURE
 
 def window(samples: np.ndarray[tuple[int], np.dtype[np.int16]], **asked: object) -> Window:
     values: Samples = samples.astype(np.float32) / np.float32(32768)
-    options = Options(segments=False, **asked)  # type: ignore[arg-type]
+    options = Options(**asked)  # type: ignore[arg-type]
     return Window(values, (Span(0, len(values)),), options, language=options.language, only=True)
 
 

@@ -52,7 +52,7 @@ def test_the_text_is_that_of_transformers_own_generation(engine: PyTorchWhisper,
     theirs = WhisperForConditionalGeneration.from_pretrained(folder).eval()
     processor = WhisperProcessor.from_pretrained(folder)
     speech = np.concatenate([sounds.samples(sounds.speech())] * 2)[: 26 * SAMPLE_RATE]
-    one = window(speech, language="en", segments=True)
+    one = window(speech, language="en")
     features = processor(one.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
     tokens = theirs.generate(features, language="en", task="transcribe", return_timestamps=False)
     (said,) = processor.batch_decode(tokens, skip_special_tokens=True)
@@ -82,7 +82,7 @@ def test_words_are_the_text_and_where_they_were_said(engine: PyTorchWhisper) -> 
 def test_windows_of_one_forward_do_not_change_each_other(engine: PyTorchWhisper) -> None:
     """Rows of other lengths, languages and texts; only the encoder's length is shared."""
     speech = sounds.samples(sounds.speech())
-    asked = {"language": "en", "word_times": True, "logprobs": True, "segments": True}
+    asked = {"language": "en", "word_times": True, "logprobs": True}
     alone = window(speech, **asked)
     other = window(speech[3 * SAMPLE_RATE :], **asked)
     translated = window(speech[SAMPLE_RATE:], **asked | {"language": "de", "task": "translate"})
@@ -111,10 +111,10 @@ def test_what_is_drawn_is_the_likeliest_of_some(engine: PyTorchWhisper) -> None:
 def test_hotwords_and_prompt_are_heard(engine: PyTorchWhisper) -> None:
     names = ["Kubernetes", "Traefik", "Proxmox"]
     speech = sounds.spoken("We deployed it with Kubernetes and Traefik on Proxmox.")
-    plain = text(heard(engine, window(speech, language="en", segments=False)))
+    plain = text(heard(engine, window(speech, language="en")))
     assert not all(name in plain for name in names)
     for field in ("hotwords", "prompt"):
-        asked = {field: ", ".join(names), "segments": False}
+        asked = {field: ", ".join(names)}
         found = text(heard(engine, window(speech, language="en", **asked)))
         assert all(name in found for name in names), found
 

@@ -135,7 +135,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             if upload is None:
                 return GONE
             # Its words are not wanted, so the first that come will do.
-            options = Options(model=models.resolve(""), temperature=0, segments=False)
+            options = Options(model=models.resolve(""), temperature=0)
             live = Live(scheduler, _source(upload, encode, track), options)
             with _ending(scheduler, live.job):
                 found = await unless_gone(request, _telling(live))

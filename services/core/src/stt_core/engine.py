@@ -88,7 +88,6 @@ class Options:
     language: None to detect it.
     languages: those that may be spoken, where `language` is None; empty for any.
     temperature: None for 0 with fallback to higher ones where the decoding failed.
-    segments: the times of segments matter. Where they do not, a window may come back as one segment.
     logprobs: the segments shall have them.
     speakers: the segments shall say who spoke, told apart in this way; `voices` are known.
     """
@@ -100,7 +99,6 @@ class Options:
     prompt: str = ""
     hotwords: str = ""
     temperature: float | None = None
-    segments: bool = True
     word_times: bool = False
     logprobs: bool = False
     speakers: SpeakerOptions | None = None

@@ -105,7 +105,6 @@ class TranslationForm(SpeechForm):
             task=self.task,
             prompt=self.prompt,
             temperature=self.fallback,
-            segments=self.response_format in ("srt", "vtt", "verbose_json"),
         )
 
 
@@ -212,9 +211,6 @@ class TranscriptionForm(SpeechForm):
             prompt=self.prompt,
             hotwords=hotwords,
             temperature=self.fallback,
-            segments=subtitles
-            or diarized
-            or (self.response_format == "verbose_json" and "segment" in self.granularities),
             word_times=words or ((subtitles or diarized) and capabilities.word_times),
             logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,

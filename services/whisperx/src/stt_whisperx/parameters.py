@@ -51,7 +51,6 @@ class TranscribeForm(BaseModel):
         bare = self.response_format == "text" and self.diarize == "false"
         return Options(
             language=language,
-            segments=not bare,
             word_times=self.align and not bare,
             speakers=speakers,
         )

@@ -75,7 +75,6 @@ def options(settings: SessionSettings, asked: Asked, able: Capabilities) -> Opti
         languages=() if language else several,
         prompt=asked.prompt,
         hotwords=", ".join(asked.keywords),
-        segments=True,  # without its time tokens Whisper repeats a short phrase again and again
         logprobs=settings.logprobs,
         vad=VadOptions(threshold=threshold),
     )

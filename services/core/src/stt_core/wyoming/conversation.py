@@ -179,7 +179,6 @@ class Conversation:
             model=model,
             language=languages.asked(asked.language, capabilities.languages, "language"),
             hotwords=expected[:HOTWORDS] if capabilities.hotwords else "",
-            segments=False,
         )
 
     async def _next(self) -> Event | None:
