@@ -28,6 +28,17 @@ GREEK = (
 """From the Universal Declaration of Human Rights. Read fast it has more than 224 tokens in 30 s."""
 
 
+FRENCH = (
+    "Tous les êtres humains naissent libres et égaux en dignité et en droits. Ils sont doués de raison et de "
+    "conscience et doivent agir les uns envers les autres dans un esprit de fraternité. Chacun peut se "
+    "prévaloir de tous les droits et de toutes les libertés proclamés dans la présente Déclaration, sans "
+    "distinction aucune, notamment de race, de couleur, de sexe, de langue, de religion, d'opinion politique "
+    "ou de toute autre opinion, d'origine nationale ou sociale, de fortune, de naissance ou de toute autre "
+    "situation."
+)
+"""From the same declaration. Its first 28 s leave no room in their window for a sentence more."""
+
+
 @pytest.mark.parametrize("form", ["json", "verbose_json", "srt", "stream"])
 def test_a_text_longer_than_usual_is_whole(service: Service, form: str) -> None:
     values = sounds.spoken(GREEK, "el", words_per_minute=190)
@@ -63,3 +74,17 @@ def test_speech_after_a_long_silence_is_whole(service: Service, seconds: int, ki
     alone = service.post(sounds.speech(), **asked).json()["words"]
     starts = [word["start"] - seconds for word in words]
     assert starts == pytest.approx([word["start"] for word in alone], abs=0.3)
+
+
+def test_of_several_languages_each_part_is_heard_in_its_own(service: Service) -> None:
+    french = sounds.spoken(FRENCH, "fr")[: 28 * sounds.RATE]
+    file = sounds.wav(np.concatenate([french, sounds.samples(sounds.speech())]))
+    asked: dict[str, Any] = {"languages__": ["en", "fr"]}
+    found = service.post(file, response_format="verbose_json", **asked).json()
+    spoken = [segment["language"] for segment in found["segments"]]
+    assert list(dict.fromkeys(spoken)) == ["french", "english"] and spoken == sorted(spoken, reverse=True)
+    assert plain(found["text"]).endswith(JFK) and "conscience" in found["text"], found["text"]
+    assert found["language"] == "french"
+    answer = service.post(file, **asked).json()
+    assert [one["code"] for one in answer["languages"]] == ["fr", "en"]
+    assert answer["text"] == found["text"]
