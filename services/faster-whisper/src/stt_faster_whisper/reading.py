@@ -50,8 +50,9 @@ def read(
     said = placed(words(pieces, times, aligned.likely), speech)
     rest: list[Part] = []
     end = part.end
-    if heard.cut and (count := certain(said)):
-        begin = said[count].start
+    # What goes in circles or is a guess says no more of itself; the speech that it leaves is decoded alone.
+    if heard.cut and not heard.failed and (count := certain(said)):
+        begin = said[count - 1].end  # the next may be half a word, whose time is all that was left
         if min(begin - part.start, part.end - begin) >= FORWARD:
             said, end = said[:count], begin
             rest.append(Part(begin, part.end))
