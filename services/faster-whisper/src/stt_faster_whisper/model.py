@@ -1,5 +1,6 @@
 """What a Whisper model is to the engine, whichever library it runs in, and what stands before its text."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ CONTEXT = 448
 USUAL = CONTEXT // 2
 """Tokens that one decoding may have, as OpenAI has it: a text that goes in circles ends there. Some languages
 need more for 30 s of fast speech; what follows is decoded next."""
+FASTEST = 25
+"""Tokens a second; Armenian at a usual pace has 21, more than any other language."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
 
@@ -66,8 +69,11 @@ class Model(Protocol):
     def context(self, prompt: str, hotwords: str) -> tuple[int, ...]:
         """The tokens that stand before the window's own."""
 
-    def decode(self, encoded: Any, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
-        """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
+    def decode(
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+    ) -> list[Decoding]:
+        """One decoding of each window, of at most so many tokens, none of time; the prompts' contexts are of
+        one length."""
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -89,9 +95,14 @@ class Model(Protocol):
         """The bytes that a token stands for."""
 
 
-def limit(prompt: int) -> int:
-    """Tokens that may follow a prompt of so many."""
-    return min(USUAL, CONTEXT - prompt)
+def limit(prompt: int, most: int) -> int:
+    """Of `most` tokens those that may follow a prompt of so many."""
+    return min(most, CONTEXT - prompt)
+
+
+def sayable(seconds: float) -> int:
+    """Tokens that nobody exceeds in so short a time."""
+    return min(USUAL, math.ceil(FASTEST * (seconds + 1)))
 
 
 def context(mark: int, prompt: Sequence[int], hotwords: Sequence[int]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import aligned, raw
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Aligned, Prompt, context, limit
+from stt_faster_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
@@ -88,10 +88,12 @@ class Whisper:
         before: list[int] = tokenizer.encode(" " + prompt.strip()) if prompt.strip() else []
         return context(tokenizer.sot_prev, before, words)
 
-    def decode(self, encoded: Any, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
+    def decode(
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+    ) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self._begin(one.language, one.task)] for one in prompts]
-        most = limit(len(begin[0]))
+        most = limit(len(begin[0]), most)
         sampling = (
             {
                 "beam_size": 1,
@@ -105,7 +107,8 @@ class Whisper:
         results = self._library.model.generate(
             encoded,
             begin,
-            max_length=CONTEXT,  # CTranslate2 takes the lesser of its half and what the prompt leaves of it
+            # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
+            max_length=max(2 * most, most + len(begin[0])),
             suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,

@@ -21,7 +21,7 @@ from stt_core.engine import (
 from stt_core.level import raised
 from stt_faster_whisper.decoding import Decoding, best, temperature
 from stt_faster_whisper.detection import Verdict, verdict
-from stt_faster_whisper.model import Model, Prompt
+from stt_faster_whisper.model import USUAL, Model, Prompt, sayable
 from stt_faster_whisper.reading import Part, Reading, read, unheard
 from stt_faster_whisper.trimming import FULL, frames
 
@@ -173,7 +173,10 @@ class Windowed:
         ]
         results: dict[int, WindowResult] = {}
         heard: dict[int, Decoding] = {}
-        for place, decoding in enumerate(self._whisper.decode(encoded, prompts, now)):
+        first = turns[0]
+        # One that failed is alone. What goes in circles takes all the tokens there are, at every temperature.
+        most = sayable(first.part.seconds) if first.known.tried else USUAL
+        for place, decoding in enumerate(self._whisper.decode(encoded, prompts, now, most)):
             turn = turns[place]
             tried = (*turn.known.tried, decoding)
             if not decoding.failed:

@@ -22,7 +22,7 @@ from stt_core.errors import StartError
 from stt_core.languages import NAMES
 from stt_faster_whisper.alignment import raw
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, Aligned, Prompt, context, limit
+from stt_faster_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate
@@ -99,10 +99,12 @@ class Whisper:
         return context(mark, self._tokens(prompt), self._tokens(hotwords))
 
     @torch.inference_mode()
-    def decode(self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float) -> list[Decoding]:
+    def decode(
+        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+    ) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
-        most = limit(len(begin[0]))
+        most = limit(len(begin[0]), most)
         branches = BEST_OF if temperature > 0 else 1
         generated = generate(
             self._model,
