@@ -19,6 +19,9 @@ from stt_faster_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, l
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
+SAMPLED = 4
+"""Windows whose candidates are sampled at once. With the base model and a file of 330 s a process took 1.6 to
+1.9 GB where they were eight and 1.3 GB where four; 0.8 GB where nothing is sampled."""
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 LANES = 2
 """Forwards at the same time: a clip does not wait for a batch of a long file. They share the weights."""
@@ -104,16 +107,21 @@ class Whisper:
             if temperature > 0
             else {"beam_size": BEAM_SIZE}
         )
-        results = self._library.model.generate(
-            encoded,
-            begin,
-            # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
-            max_length=max(2 * most, most + len(begin[0])),
-            suppress_tokens=self._suppressed,
-            return_scores=True,
-            return_no_speech_prob=True,
-            **sampling,
-        )
+        step = SAMPLED if temperature > 0 else len(prompts)
+        results = [
+            result
+            for first in range(0, len(prompts), step)
+            for result in self._library.model.generate(
+                self.rows(encoded, range(first, min(first + step, len(prompts)))),
+                begin[first : first + step],
+                # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
+                max_length=max(2 * most, most + len(begin[0])),
+                suppress_tokens=self._suppressed,
+                return_scores=True,
+                return_no_speech_prob=True,
+                **sampling,
+            )
+        ]
         return [
             Decoding(
                 tokens=tuple(result.sequences_ids[0]),
