@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import signal
@@ -20,6 +22,12 @@ from aiohttp import web
 
 Result = TypeVar("Result")
 NEVER = "0001-01-01T00:00:00Z"
+PATIENCE = 30.0
+"""Seconds that anything here may take; what takes longer hangs."""
+
+LINGER = 0.1
+"""Seconds that a request may go on when the daemon goes. aiohttp takes 0 for no limit: it would then wait for a
+connection that is just being made, on which its client may not say a word for a minute."""
 
 
 @dataclass
@@ -41,7 +49,10 @@ class Container:
 
 
 class FakeDocker:
-    """Its loop runs in a thread of its own. `calls`: what was asked over the socket, as "start NAME"."""
+    """Its loop runs in a thread of its own, which nobody waits for at the end of the program.
+
+    `calls`: what was asked over the socket, as "start NAME".
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,22 +61,53 @@ class FakeDocker:
         self._events: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="docker", daemon=True)
         self._thread.start()
         self._runner: web.AppRunner | None = None
         self.call(self.up())
 
     def call(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do it in the engine's own thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        """Do it in the engine's own thread. Names what runs there where it does not end."""
+        done = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return done.result(PATIENCE)
+        except TimeoutError:
+            if done.done():
+                raise
+            raise AssertionError(f"after {PATIENCE:g} s the stand-in Docker still runs:\n{self._at_work()}") from None
 
     def close(self) -> None:
-        self.call(self.down())
-        for name in list(self.containers):
-            self.call(self.remove(name))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        """End it and its containers, whatever goes wrong."""
+        try:
+            self.call(self._end())
+        finally:
+            for container in self.containers.values():
+                if container.process is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        container.process.kill()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), f"the stand-in Docker does not stop:\n{self._at_work()}"
         self._loop.close()
+
+    async def _end(self) -> None:
+        await self.down()
+        for name in list(self.containers):
+            await self.remove(name)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    def _at_work(self) -> str:
+        """Its containers that run, and where its tasks stand."""
+        text = io.StringIO()
+        for container in self.containers.values():
+            if container.process is not None:
+                print(f"{container.name}, process {container.process.pid}", file=text)
+        for task in asyncio.all_tasks(self._loop):
+            task.print_stack(file=text)
+        return text.getvalue()
 
     # The daemon itself
 
@@ -81,7 +123,7 @@ class FakeDocker:
                 web.post("/{api}/containers/{name}/stop", self._stop),
             ]
         )
-        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, shutdown_timeout=LINGER)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self.path)).start()
 
@@ -150,7 +192,8 @@ class FakeDocker:
     def _kill(self, container: Container, number: signal.Signals) -> None:
         if container.process is not None:
             self._tell("kill", container, signal=str(int(number)))
-            container.process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                container.process.send_signal(number)
 
     async def _end_of(self, container: Container) -> None:
         if container.running:

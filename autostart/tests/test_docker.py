@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from engines import Engine, Played, Real
+from fake_docker import FakeDocker
 from house import DOMAIN, House, free_port, receive, wait_until
 
 FAKE = "fake"
@@ -330,3 +333,18 @@ def test_log_has_no_noise(harbour: House, engine: Engine) -> None:
         list(threads.map(lambda _: harbour.control("wake", "whisper"), range(8)))
     harbour.stop()
     assert all(json.loads(line)["event"] for line in harbour.log.read_text().splitlines())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_the_stand_in_ends_though_somebody_is_just_connecting(tmp_path: Path, turns: int) -> None:
+    docker = FakeDocker(tmp_path / "docker.sock")
+    with socket.socket(socket.AF_UNIX) as client:
+
+        async def come_and_go() -> None:
+            client.connect(str(docker.path))
+            for _ in range(turns):  # of its loop: how far it has got with the connection
+                await asyncio.sleep(0)
+            await docker.down()
+
+        docker.call(come_and_go())
+        docker.close()

@@ -23,7 +23,9 @@ from deploy.operations import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
-SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+"""In it, as `tests.heard.plain` has it."""
+
 MODEL = "Systran/faster-whisper-base"
 HOST = "here"
 CURL = ("curl", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header", "@-")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.heard import plain
 from tests.integration.kit import PATIENCE, ROOT, SAID, Kit, inventory, processes, until
 
 
@@ -42,7 +43,7 @@ def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
         done = demo.cli("demo", "--inventory", str(demo.path))
     assert "Port 8443 (https) is held by another program: taking" in done.stderr
     assert "whisper is asleep; a request will wake it." in done.stderr
-    assert SAID in done.stdout and "to wake" in done.stdout and "to transcribe" in done.stdout
+    assert SAID in plain(done.stdout) and "to wake" in done.stdout and "to transcribe" in done.stdout
     port = re.search(r"https://localhost:(\d+)/whisper/docs", done.stdout)
     assert port and port[1] != "8443"
     assert not processes(_root(demo))
@@ -78,9 +79,9 @@ def _as_pasted(command: str) -> str:
 def test_on_a_terminal_it_stays_until_ctrl_c_and_its_ways_in_work(demo: Kit) -> None:
     with _on_a_terminal(demo) as child:
         said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before).replace("\r\n", "\n")
-        assert SAID in said
-        assert SAID in _as_pasted(said.split("With curl\n")[1].split("\n\n")[0])
-        assert SAID in _as_pasted(said.split("With the OpenAI client\n")[1].split("\n'\n")[0] + "\n'")
+        assert SAID in plain(said)
+        assert SAID in plain(_as_pasted(said.split("With curl\n")[1].split("\n\n")[0]))
+        assert SAID in plain(_as_pasted(said.split("With the OpenAI client\n")[1].split("\n'\n")[0] + "\n'"))
         page = re.search(r"(https://localhost:\d+/whisper/docs)\n +user +(\S+)\n +password +(\S+)", said)
         assert page
         authority = next(_root(demo).glob("*/etc/tls/ca.pem"))

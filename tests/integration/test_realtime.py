@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.heard import plain
 from tests.integration.kit import JFK, PATIENCE, ROOT, Kit, until
 
 DOCS = (ROOT / "docs" / "realtime.md").read_text()
-SAID = ("fellow americans", "your country can do for you", "you can do for your country")
+PARTS = ("fellow americans", "your country can do for you", "you can do for your country")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,7 @@ def pcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _heard(text: str) -> bool:
-    plain = re.sub(r"[^a-z ]", "", text.lower().replace("\n", " "))
-    places = [plain.find(part) for part in SAID]
+    places = [plain(text).find(part) for part in PARTS]
     return places[0] >= 0 and places == sorted(places)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
+from stt_core.contract.asserts import plain
 from stt_core.engine import Options, Samples, Span, Window, WindowResult
 from stt_faster_whisper import alignment, decoding
 from stt_faster_whisper.engine import FasterWhisper
@@ -45,7 +46,7 @@ def test_a_failed_window_is_tried_in_full_and_at_every_temperature_alone(
         (first,) = engine.run([again])
         tried += 1
     assert tried == 1 + len(decoding.TEMPERATURES)
-    assert next(word.text for segment in first.segments for word in segment.words) == " And"
+    assert plain(next(word.text for segment in first.segments for word in segment.words)) == "and"
 
 
 def test_logprobs_are_of_the_texts_own_tokens(engine: FasterWhisper) -> None:
@@ -66,7 +67,7 @@ def test_translation_is_english_with_its_words_in_order(engine: FasterWhisper) -
     spanish = sounds.spoken("Buenos días. La conferencia empieza mañana a las diez.", "es")
     result = heard(engine, window(spanish, task="translate", word_times=True))
     assert result.language == "es"
-    assert "conference" in text(result) and "tomorrow" in text(result)
+    assert {"conference", "tomorrow"} <= set(plain(text(result)).split())
     words = [word for segment in result.segments for word in segment.words]
     assert "".join(word.text for word in words) == text(result)
     times = [time for word in words for time in (word.start, word.end)]

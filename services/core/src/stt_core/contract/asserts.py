@@ -1,6 +1,7 @@
 """What several cases find out about an answer."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ def refused(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert body["error"]["type"] == "invalid_request_error"
     assert body["error"]["message"].endswith((".", "?"))
     return dict(body["error"])
+
+
+def plain(text: str) -> str:
+    """Its words in lower case, a space between. Whether Whisper writes a comma differs by processor."""
+    return " ".join(re.findall(r"[\w']+", text.lower()))
 
 
 FILE, PROMPT, HOTWORD, KEY = "patient-0417.wav", "Xanthippe", "Zebulon", "sk-quiet"
