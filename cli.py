@@ -65,7 +65,8 @@ def schema() -> None:
 def render(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")], inventory: Inventory = DEFAULT
 ) -> None:
-    """Write every file that the hosts would get. Secrets stay references."""
+    """Write every file that the hosts would get. Secrets stay references. No host is asked: where nginx 1.25.1 or newer
+    gets `http2 on` from a deploy, this writes `listen ... http2`, which every version reads."""
     from deploy.operations import inventories
 
     for path in inventories.render(inventory, out):
@@ -85,7 +86,7 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
     from deploy import console
     from deploy.operations import aims, survey
 
-    found = {h.name: survey.look(space, h, aims.of(space, h, service)).plan for h in hosts}
+    found = {h.name: survey.look(space, h, aims.of(space, service)).plan for h in hosts}
     console.plans(space, found, as_json=as_json)
     if any(not p.empty for p in found.values()):
         raise typer.Exit(4)
@@ -111,7 +112,7 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
         outcomes = fleet.each(
             space,
             hosts,
-            lambda chosen, named: apply.deploy(space, chosen, named, consent, aims.of(space, chosen, service)),
+            lambda chosen, named: apply.deploy(space, chosen, named, consent, aims.of(space, service)),
             report,
         )
     console.outcomes(outcomes)

@@ -180,6 +180,10 @@ class HostStack:
         portal = (self.portal,) if self.portal else ()
         return (*portal, *(s.hostname for s in self.services))
 
+    def seen(self, nginx_version: tuple[int, ...]) -> "HostStack":
+        """The same with what was seen of the host."""
+        return replace(self, layout=replace(self.layout, nginx_version=nginx_version))
+
     def seconded(self, names: Collection[str]) -> "HostStack":
         """The same with these services at their second ports, as far as they have one, and not at their first."""
         return replace(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, KitError
+from deploy.render import nginx
 from deploy.types import Layout
 
 START_SECONDS = 10
@@ -43,6 +44,15 @@ def find_nginx() -> str:
 
 def nginx_command(layout: Layout) -> tuple[str, ...]:
     return (find_nginx(), "-c", layout.nginx_main, "-p", layout.var, "-e", f"{layout.log}/nginx-error.log")
+
+
+def nginx_version() -> tuple[int, ...]:
+    """Version of this machine's nginx, such as (1, 26, 3); empty where there is none, or it does not say."""
+    try:
+        done = subprocess.run((find_nginx(), "-v"), capture_output=True, text=True, check=False)
+    except KitError:
+        return ()
+    return nginx.version(done.stderr)
 
 
 class LocalSupervisor:
@@ -78,6 +88,9 @@ class LocalSupervisor:
         done = subprocess.run((*nginx_command(self.layout), "-t"), capture_output=True, text=True, check=False)
         if done.returncode:
             raise KitError("nginx refuses its configuration.", output=done.stderr)
+
+    def nginx_version(self) -> tuple[int, ...]:
+        return nginx_version()
 
     def start(self, unit: str) -> None:
         """Start, anew where it runs, and wait until it serves. Raises KitError with the end of its log."""

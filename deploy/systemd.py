@@ -3,6 +3,7 @@
 import time
 
 from deploy.errors import KitError
+from deploy.render import nginx
 from deploy.render.units import SERVICE, SOCKET
 from deploy.targets import Target
 
@@ -43,6 +44,10 @@ class Systemd:
 
     def check(self) -> None:
         self._target.run(("nginx", "-t"))
+
+    def nginx_version(self) -> tuple[int, ...]:
+        """Such as (1, 26, 3); empty where there is no nginx, or it does not say."""
+        return nginx.version(self._target.run(("sh", "-c", "nginx -v 2>&1"), check=False))
 
     def release(self, unit: str) -> str:
         raw = self._target.read(f"{self._target.layout.run}/{unit}.release")

@@ -53,6 +53,9 @@ class Supervisor(Protocol):
     def check(self) -> None:
         """Raise KitError with nginx's words where it refuses its configuration."""
 
+    def nginx_version(self) -> tuple[int, ...]:
+        """Such as (1, 26, 3); empty where there is no nginx, or it does not say."""
+
     def release(self, unit: str) -> str:
         """What the unit was started from, so that new code shows as a restart."""
 

@@ -57,6 +57,8 @@ class Layout:
     """Path of our own nginx.conf; empty where the distribution's own one includes `nginx_conf`."""
     nginx_user: str
     """`user` line of our own nginx.conf ("name group"); empty where nginx cannot or need not change user."""
+    nginx_version: tuple[int, ...]
+    """What the host's nginx says it is; empty where it was not asked, and then the files are for any version."""
     addresses: tuple[str, ...]
     http_port: int
     https_port: int

@@ -46,29 +46,29 @@ class Aim:
         return aim if self.scope is None else replace(aim, services=self.services, scope=self.scope)
 
 
-Aiming = Callable[[Mapping[str, Any], Collection[str]], Aim]
-"""Takes the host's record, and the services that serve from their second ports: what it depends on is looked at
-under the lock."""
+Aiming = Callable[[HostStack, Mapping[str, Any], Collection[str]], Aim]
+"""Takes the host as it was seen, its record, and the services that serve from their second ports: what it depends on
+is looked at under the lock."""
 
 
-def of(space: Workspace, host: HostStack, service: str | None) -> Aiming:
+def of(space: Workspace, service: str | None) -> Aiming:
     """The named service alone, or all."""
-    return alone(space, host, service) if service else whole(space, host)
+    return alone(space, service) if service else whole(space)
 
 
-def whole(space: Workspace, host: HostStack) -> Aiming:
+def whole(space: Workspace) -> Aiming:
     """All that the inventory says of a host."""
-    return lambda _, second: _all(space, host.seconded(second))
+    return lambda host, _, second: _all(space, host.seconded(second))
 
 
-def back(space: Workspace, host: HostStack, release: Release) -> Aiming:
+def back(space: Workspace, release: Release) -> Aiming:
     """A former release."""
-    return lambda _, second: _back(_all(space, host.seconded(second)), release)
+    return lambda host, _, second: _back(_all(space, host.seconded(second)), release)
 
 
-def alone(space: Workspace, host: HostStack, service: str) -> Aiming:
+def alone(space: Workspace, service: str) -> Aiming:
     """One service as the inventory has it, and the others as they were deployed last. Raises KitError."""
-    return lambda record, second: _alone(space, host, service, record, second)
+    return lambda host, record, second: _alone(space, host, service, record, second)
 
 
 def _all(space: Workspace, host: HostStack) -> Aim:
@@ -109,7 +109,7 @@ def _alone(space: Workspace, host: HostStack, service: str, record: Mapping[str,
         raise KitError(f"{host.name} runs another autostart than this Greffier's.", whole_first, code=INVENTORY)
     document = mixed(former.inventory if former else {**now, "services": {}}, now, service)
     try:
-        stack = workspace.resolved(space, document)
+        stack = workspace.resolved(space, host, document)
     except InventoryError as error:
         raise KitError(
             f"{service} does not go with what {host.name} runs:\n{error.message}", whole_first, code=INVENTORY

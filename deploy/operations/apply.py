@@ -52,7 +52,7 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
     if number is None and len(kept) < 2:
         raise KitError("There is no release before this one to go back to.", code=HOST)
     former = releases.load(target, kept[-2] if number is None else number)
-    return deploy(space, host, report, consent, aims.back(space, host, former))
+    return deploy(space, host, report, consent, aims.back(space, former))
 
 
 def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
@@ -98,7 +98,7 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
     """Do what of a deploy takes long and changes nothing that serves: models and images. Raises KitError."""
     target = space.target(host)
     with target.lock("setup --adopt"):
-        prospect = survey.look(space, host, aims.whole(space, host))
+        prospect = survey.look(space, host, aims.whole(space))
         preflight.check(prospect)
         _fetch(space, prospect, report)
         _build(prospect, report)

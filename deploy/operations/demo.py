@@ -46,7 +46,7 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
         report.say(sentence)
     target = space.target(host)
     try:
-        apply.deploy(space, host, report, _overwrite, aims.whole(space, host))
+        apply.deploy(space, host, report, _overwrite, aims.whole(space))
         yield space, host
     finally:
         for unit in ("nginx", "autostart"):

@@ -12,6 +12,7 @@ from deploy.fields import LABEL
 from deploy.inventory import Inventory
 from deploy.operations import gates, secrets, workspace
 from deploy.operations.workspace import Workspace
+from deploy.supervisor import nginx_version
 
 EXAMPLE = ROOT / "inventory.yml"
 DOMAIN = re.compile(rf"(?=.{{1,200}}$){LABEL}(\.{LABEL})+")
@@ -53,10 +54,12 @@ def schema() -> str:
 
 
 def render(path: Path, out: Path) -> Iterator[str]:
-    """Write every host's tree below `out`/<host>; yields each path. Secrets stay references."""
+    """Write every host's tree below `out`/<host>; yields each path. Secrets stay references. Only this machine's nginx
+    is asked for its version: the files of other hosts are for any."""
     space = workspace.opened(path)
     for host in space.stack.hosts:
-        for name, file in rendering.tree(host).items():
+        seen = host.seen(nginx_version()) if host.runtime == "process" else host
+        for name, file in rendering.tree(seen).items():
             target = out / host.name / name.lstrip("/")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -67,8 +67,9 @@ def look(
     """Survey a host and plan for an aim. `known` secrets are not resolved anew. `second`: the services that shall be
     at their second ports; by default those that are. Raises KitError."""
     target = space.target(host)
+    host = host.seen(target.supervisor.nginx_version())
     record = read_record(target, host)
-    aim = aiming(record, control.seconds(host, target, record) if second is None else second)
+    aim = aiming(host, record, control.seconds(host, target, record) if second is None else second)
     host = aim.host
     about = Stack((replace(host, services=aim.services),))
     tree = {path: file for path, file in aim.tree.items() if aim.concerns(path)}

@@ -111,12 +111,11 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
     )
 
 
-def resolved(space: Workspace, document: Mapping[str, Any]) -> Stack:
-    """What an inventory would mean that has this in it, for hosts of this one. Raises InventoryError."""
+def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> Stack:
+    """What an inventory would mean that has this in it, and this host alone. Raises InventoryError."""
     source = Source(space.source.path, document, space.source.places)
     wrote, problems = inventory.validate(source)
-    layouts = {host.name: host.layout for host in space.stack.hosts}
-    return resolve.stack(wrote, source, catalog.load(), layouts, catalog.autostart(), problems)
+    return resolve.stack(wrote, source, catalog.load(), {host.name: host.layout}, catalog.autostart(), problems)
 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:

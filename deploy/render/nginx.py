@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 RELOAD = (Effect("reload", "nginx"),)
+HTTP2 = (1, 25, 1)
+"""The nginx that knows `http2 on` and warns of `listen … http2`, which is all that those before it know
+(https://nginx.org/en/CHANGES)."""
 SEND_TIMEOUT_FLOOR = 600
 """Seconds. A large upload is held while the service wakes: less than start timeout and hold would be a 504."""
 
@@ -107,6 +110,12 @@ def _refusals() -> Iterator[Refusal]:
     )  # fmt: skip
 
 
+def version(said: str) -> tuple[int, ...]:
+    """The version in what `nginx -v` says, such as (1, 26, 3); empty where it says none."""
+    found = re.search(r"\bnginx/(\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else ()
+
+
 def quote(value: object) -> str:
     """An nginx string that holds exactly this value. Raises KitError where nginx has no way to write it."""
     text = str(value)
@@ -148,6 +157,7 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         for n, s in enumerate(host.services, 1)
     ]
     carried = [m for m in mounts if m.path]
+    http2 = layout.nginx_version >= HTTP2
     values = {
         "layout": layout,
         "mounts": carried,
@@ -159,6 +169,8 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         "trusted": list(_origins(host, own=True)),
         "cors": list(_origins(host, own=False)),
         "errors": list(_refusals()),
+        "http2": http2,
+        "secure": "ssl" if http2 else "ssl http2",
     }
     environment = _environment()
 

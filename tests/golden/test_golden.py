@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,15 +16,17 @@ import yaml
 from deploy import ROOT, catalog, inventory, reference, render, resolve
 from deploy.layouts import local_layout, system_layout
 from deploy.operations import certificates, users
-from deploy.render import autostart
+from deploy.render import autostart, nginx
 from deploy.stack import HostStack, Stack
-from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command
+from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command, nginx_version
 from deploy.targets import local_target
 from deploy.types import Layout, Tree
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"
 CASES = {"one-vps": ROOT / "inventory.yml", "two-hosts": HERE / "two-hosts.yml"}
+NGINX = {"one-vps": (), "two-hosts": (1, 26, 3)}
+"""As `render` writes it without asking the host; and for Debian 13."""
 LONG = "transcriptions-of-the-court-of-appeal." + "a" * 63 + "." + "b" * 63 + "." + "c" * 63 + ".example.org"
 # As Debian ships it, less what needs root: our files have to fit in there.
 DEBIAN_MAIN = """\
@@ -90,7 +93,7 @@ def rights(tree: Tree) -> str:
 def test_the_whole_tree_is_as_committed(case: str, request: pytest.FixtureRequest) -> None:
     got = {}
     for host in resolved(CASES[case]).hosts:
-        tree = render.tree(host)
+        tree = render.tree(host.seen(NGINX[case]))
         got |= {f"{host.name}{path}": file.text for path, file in tree.items()}
         got[f"{host.name}/rights.txt"] = rights(tree)
     folder = EXPECTED / case
@@ -122,9 +125,42 @@ def test_the_reference_and_the_schema_are_as_the_models_say(tmp_path: Path) -> N
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), "run: make docs"
 
 
+SECURE = re.compile(r"^ *listen \S+:8?443 ssl( http2)?( default_server)?;$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("version", [(), (1, 22, 1), (1, 24, 0), (1, 25, 0), (1, 25, 1), (1, 26, 3), (2, 0, 0)])
+@pytest.mark.parametrize("case", CASES)
+def test_http2_is_written_as_the_hosts_nginx_knows_it(case: str, version: tuple[int, ...]) -> None:
+    for host in resolved(CASES[case]).hosts:
+        texts = {path: file.text for path, file in render.tree(host.seen(version)).items() if "/nginx" in path}
+        by_listening = {found[1] for text in texts.values() for found in SECURE.finditer(text)}
+        directives = [path.rpartition("/")[2] for path, text in texts.items() if "http2 on;" in text]
+        if version >= (1, 25, 1):
+            assert by_listening == {None} and directives == ["tls.conf"]
+        else:
+            assert by_listening == {" http2"} and directives == []
+        including = [text for path, text in texts.items() if re.search(r"greffier-(portal|service-)", path)]
+        assert including and all("/nginx/tls.conf" in text for text in including)
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("nginx version: nginx/1.22.1", (1, 22, 1)),
+        ("nginx version: nginx/1.24.0 (Ubuntu)\n", (1, 24, 0)),
+        ("Tengine version: Tengine/2.3.3\nnginx version: nginx/1.18.0", (1, 18, 0)),
+        ("nginx version: openresty/1.27.1.2", ()),
+        ("sh: 1: nginx: not found", ()),
+        ("", ()),
+    ],
+)
+def test_the_version_is_what_nginx_says(said: str, version: tuple[int, ...]) -> None:
+    assert nginx.version(said) == version
+
+
 def rooted(host: HostStack, root: Path) -> HostStack:
-    """The same host inside a folder, on ports that need no root."""
-    own = local_layout(root, root / "models", {})
+    """The same host inside a folder, on ports that need no root, with this machine's nginx."""
+    own = replace(local_layout(root, root / "models", {}), nginx_version=nginx_version())
     if host.runtime == "compose":
         main = root / "etc" / "nginx" / "nginx.conf"
         layout = replace(own, runtime="compose", nginx_main="", addresses=("127.0.0.1", "127.0.0.2"))
