@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 import openai
+from openai import AzureOpenAI
 
 from deploy.operations import ports
 
@@ -222,6 +223,13 @@ class Kit:
         with _ONE_AT_A_TIME, _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
             base = base or f"{self.origin}/whisper/v1"
             return openai.OpenAI(base_url=base, api_key=key, **({"timeout": PATIENCE} | more))
+
+    def azure(self, *, base: str = "", key: str | None = None) -> AzureOpenAI:
+        """Azure's client, which sends the key in a header of its own and names the model in the path."""
+        key = self.api_key if key is None else key
+        with _ONE_AT_A_TIME, _environment(SSL_CERT_FILE=self.authority, NO_PROXY="localhost"):
+            base = base or f"{self.origin}/whisper"
+            return AzureOpenAI(azure_endpoint=base, api_key=key, api_version="2024-06-01", timeout=PATIENCE)
 
     def transcribed(self, audio: Path = JFK, **more: Any) -> Any:
         with audio.open("rb") as file, self.openai() as client:

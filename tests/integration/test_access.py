@@ -30,6 +30,15 @@ def test_python_client_with_user_and_password_in_the_address(kit: Kit) -> None:
         assert plain(client.audio.transcriptions.create(model=MODEL, file=file).text) == SAID
 
 
+def test_azures_client_with_a_key(kit: Kit) -> None:
+    with kit.azure() as client, JFK.open("rb") as file:
+        assert client.audio.transcriptions.create(model=MODEL, file=file).text == SAID
+        assert MODEL in [model.id for model in client.models.list()]
+    with kit.azure(key="wrong") as stranger, pytest.raises(openai.AuthenticationError) as refused:
+        stranger.models.list()
+    assert refused.value.code == "invalid_api_key"
+
+
 def test_npm_client(kit: Kit) -> None:
     told = kit.node("transcribe.mjs")
     assert plain(told["answer"]["text"]) == SAID and told["requests"] == 1
@@ -75,6 +84,16 @@ def test_ways_to_send_a_password(kit: Kit, way: str) -> None:
     way = way.format(key=kit.api_key, pair=pair).replace("==", "=" * pair.count("="))
     status, text = kit.curl(f"{kit.origin}/whisper/v1/models", headers={"Authorization": way})
     assert status == 200 and MODEL in text
+
+
+def test_azures_header_counts_where_there_is_no_authorization(kit: Kit) -> None:
+    def status(**headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return kit.curl(f"{kit.origin}/whisper/v1/models", headers=named)[0]
+
+    assert status(api_key=kit.api_key) == 200
+    assert status(api_key=kit.api_key, Authorization="Bearer wrong") == 401
+    assert status(api_key=f"Basic {kit.api_key}") == status(api_key="wrong") == 401
 
 
 @pytest.mark.parametrize("name", ["localhost", "whisper.localhost"])

@@ -106,6 +106,7 @@ def test_what_reaches_a_service(kit: Kit, portal: bool) -> None:
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "http",
         "X-Real-IP": "203.0.113.7",
+        "api-key": kit.api_key,
     }
     with kit.http(name="localhost" if portal else "echo.localhost") as client:
         answer = client.get(("/echo" if portal else "") + "/v1/a%2Fb?c=%20d", headers=own)
@@ -117,7 +118,7 @@ def test_what_reaches_a_service(kit: Kit, portal: bool) -> None:
     assert headers["x-forwarded-for"] == headers["x-real-ip"] == "127.0.0.1"
     assert headers["x-forwarded-proto"] == "https"
     assert headers["x-forwarded-host"] != "evil.example"
-    assert "authorization" not in headers
+    assert not {"authorization", "api-key"} & set(headers)
     assert kit.api_key not in json.dumps(seen) and kit.password not in json.dumps(seen)
 
 
@@ -130,13 +131,16 @@ def test_a_services_answer_cannot_touch_the_portals_origin(kit: Kit) -> None:
         assert client.get("/v1/anything").headers["set-cookie"] == "upstream=1"
 
 
-def _upgrade(kit: Kit, protocols: str, *, origin: str = "", path: str = "/echo/v1/realtime") -> tuple[str, Any]:
+def _upgrade(
+    kit: Kit, protocols: str, *, origin: str = "", path: str = "/echo/v1/realtime", azure: str = ""
+) -> tuple[str, Any]:
     """Answer's head, and what the service saw of the request where it took it."""
     lines = [f"GET {path} HTTP/1.1", f"Host: localhost:{kit.ports['https']}", "Connection: Upgrade"]
     lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
     lines.append(f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}")
     lines += [f"Sec-WebSocket-Protocol: {protocols}"] if protocols else []
     lines += [f"Origin: {origin}"] if origin else []
+    lines += [f"api-key: {azure}"] if azure else []
     with kit.connection() as connection, connection.makefile("rwb") as file:
         file.write("\r\n".join([*lines, "", ""]).encode())
         file.flush()
@@ -167,6 +171,12 @@ def test_a_websocket_with_the_key_as_subprotocol(kit: Kit, protocols: str, left:
     assert seen["path"] == "/v1/realtime"
     assert seen["headers"]["sec-websocket-protocol"] == left
     assert kit.api_key not in json.dumps(seen) and "authorization" not in seen["headers"]
+
+
+def test_a_websocket_with_the_key_as_azures_client_sends_it(kit: Kit) -> None:
+    _, seen = _upgrade(kit, "", path="/echo/openai/realtime?deployment=x", azure=kit.api_key)
+    assert seen["path"] == "/openai/realtime?deployment=x" and kit.api_key not in json.dumps(seen)
+    assert _upgrade(kit, "realtime", azure="wrong")[0].startswith("HTTP/1.1 401 ")
 
 
 def test_a_websocket_needs_a_password_and_a_page_that_may(kit: Kit) -> None:

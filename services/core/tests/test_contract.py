@@ -15,6 +15,7 @@ from stt_core.contract.cases_hostile import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.cases_url import *  # noqa: F403
+from stt_core.contract.cases_ways import *  # noqa: F403
 from stt_core.contract.service import Service, in_thread
 from stt_core.engine import Capabilities
 

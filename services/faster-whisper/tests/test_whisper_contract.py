@@ -12,6 +12,7 @@ from stt_core.contract.cases_hostile import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.cases_url import *  # noqa: F403
+from stt_core.contract.cases_ways import *  # noqa: F403
 from stt_core.contract.cases_wyoming import *  # noqa: F403
 from stt_core.engine import Capabilities
 from stt_core.languages import NAMES

@@ -234,7 +234,8 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return _answer(NotFound(f"There is no {asked}; /docs lists what there is.", code="not_found"))
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "")
+        methods = (error.headers or {}).get("Allow", "").split(", ")
+        allow = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
         message = f"{asked} is not possible; {request.url.path[:200]} takes {allow}."
         return _answer(MethodNotAllowed(message, code="method_not_allowed", headers={"Allow": allow}))
     return _answer(BadRequest(str(error.detail)))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stt_core import errors, logs
+from stt_core import errors, logs, ways
 from stt_core.account import WEBSOCKET, Account
 from stt_core.metrics import Metrics
 
@@ -48,6 +48,7 @@ class Edge:
             method=scope.get("method", WEBSOCKET),
             traceparent=headers.get("traceparent", ""),
         )
+        scope = ways.same(scope)
         watched = _Watched(account, receive, send)
         busy = self._metrics.websockets if account.method == WEBSOCKET else self._metrics.in_flight
         try:

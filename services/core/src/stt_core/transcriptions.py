@@ -23,6 +23,7 @@ from stt_core.parameters import TranscriptionForm, TranslationForm
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_core.subtitles import Limits
+from stt_core.ways import DEPLOYMENT
 
 Asked = TranscriptionForm | TranslationForm
 
@@ -43,7 +44,7 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
             except ClientDisconnect:
                 return GONE
             try:
-                model = models.resolve(asked.model)
+                model = models.resolve(request.scope.get(DEPLOYMENT) or asked.model)
                 options = replace(asked.options(await scheduler.capabilities(model)), model=model)
             except BaseException:
                 if file is not None:

@@ -102,7 +102,9 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
             with sessions.place():
                 if not scheduler.ready:
                     raise Unavailable("The service is starting or stopping; try again.", retry_after=1)
-                wanted = SessionSettings(Asked(_model(websocket.query_params.get("model"), models)))
+                asked = websocket.query_params
+                named = asked.get("model") or asked.get("deployment")  # the latter by Azure's client
+                wanted = SessionSettings(Asked(_model(named, models)))
                 session = Session(identity, wanted, await check(wanted))
                 ear = Ear(scheduler.voice(), wanted.encoding)
                 await Connection(websocket, scheduler, check, session, ear).run()
