@@ -96,7 +96,7 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
         await read_body(reader, headers)
         return True
     if path == "/upgrade":
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         await echo(reader, writer)
         return False
     if path == "/stale" and number:  # as if it had closed before the request came
@@ -104,6 +104,14 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
     if headers.get("expect") == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     size, digest = await read_body(reader, headers)
+    if path == "/last-words":
+        writer.transport.set_write_buffer_limits(0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6000000\r\n\r\n" + b"x" * 6_000_000)
+        await writer.drain()
+        os._exit(3)
+    if path == "/swallow":
+        print("swallowed", flush=True)
+        return False
     if path == "/die":
         print("out of luck", flush=True)
         os._exit(3)

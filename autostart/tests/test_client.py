@@ -51,7 +51,7 @@ class Router:
         self.closing = False
         self.full = full
         world = World()
-        self.machine = world.machine = Machine("whisper", Limits(60, 40), world)
+        self.machine = world.machine = Machine("whisper", Limits(60, 40, 100), world)
         entry = SimpleNamespace(
             name="whisper", quiet_paths=frozenset(["/health"]), ready_path="/ready", blocking=True
         )

@@ -33,7 +33,7 @@ def test_requests_pass_and_connections_are_kept_on_both_sides(awake: House) -> N
     numbers = []
     for number in range(3):
         body = b"x" * number
-        status, seen = awake.json("/v1/x?a=%20b", method="POST", body=body, connection=connection, X_Odd="é")
+        status, seen = awake.json("/v1/x?a=%20b", method="PUT", body=body, connection=connection, X_Odd="é")
         assert (status, seen["path"], seen["size"]) == (200, "/v1/x?a=%20b", number)
         assert seen["sha256"] == hashlib.sha256(body).hexdigest()
         numbers.append(seen["number"])
@@ -92,14 +92,24 @@ def test_client_that_hangs_up_is_noticed_by_the_service(awake: House) -> None:
     wait_until(lambda: in_flight(awake) == 0, "the request to end")
 
 
-def test_connection_that_the_service_closed_costs_one_more_try(awake: House) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_connection_that_the_service_closed_costs_nobody_an_answer(awake: House, method: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", awake.port)
-    for body in (None, b"x" * 1000):
-        assert awake.json("/v1/x", connection=connection)[0] == 200
-        method = "POST" if body else "GET"
-        status, seen = awake.json("/stale", method=method, body=body, connection=connection)
-        assert (status, seen["number"], seen["size"]) == (200, 0, len(body or b""))
+    body = None if method == "GET" else b"x" * 1000
+    assert awake.json("/v1/x", connection=connection)[0] == 200
+    status, seen = awake.json("/stale", method=method, body=body, connection=connection)
+    assert (status, seen["number"], seen["size"]) == (200, 0, len(body or b""))
     connection.close()
+
+
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 2)])
+def test_only_what_may_be_done_twice_is_sent_twice(awake: House, method: str, times: int) -> None:
+    log = Path(awake.services[f"whisper.{DOMAIN}"]["process"]["log"])
+    before = log.read_text().count("swallowed")
+    assert awake.json("/v1/x")[0] == 200  # leaves a connection to the service behind
+    status, body = awake.json("/swallow", method=method, body=None if method == "GET" else b"x" * 1000)
+    assert (status, body["error"]["code"]) == (502, "bad_gateway")
+    assert log.read_text().count("swallowed") - before == times
 
 
 @pytest.mark.parametrize("path", ["/early", "/early-and-read"])
@@ -147,7 +157,7 @@ def test_unknown_host(awake: House) -> None:
 
 
 def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -> None:
-    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with awake.connect() as sock:
         sock.sendall(upgrade + b"early,")  # a client that does not wait for the 101
         assert receive(sock, b"EARLY,").startswith(b"HTTP/1.1 101")
@@ -161,7 +171,7 @@ def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -
 
 
 def test_client_that_upgrades_and_sends_all_at_once(awake: House) -> None:
-    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with awake.connect() as sock:
         sock.sendall(upgrade + b"all there is")
         sock.shutdown(socket.SHUT_WR)

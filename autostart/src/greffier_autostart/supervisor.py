@@ -13,10 +13,13 @@ from .control import CommandError
 from .drivers import Drivers
 from .listeners import Listeners
 from .machine import Busy, State
-from .service import MAX_HOLD_SECONDS, Report, Service
+from .service import Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
+FAREWELL_SECONDS = 1.0
+"""So long whoever is told that autostart ends may take to hear it."""
+
 LAST_CALL_SECONDS = 0.5
 """Before it ends, what is on its way over open connections already is still served."""
 
@@ -112,7 +115,7 @@ class Supervisor:
     async def hold(self, name: str) -> dict[str, Any]:
         """Holds new requests, finishes those in flight and stops the service; waits until that is done.
 
-        It lasts until `release`, but not for ever: see MAX_HOLD_SECONDS.
+        It lasts until `release`, but not for ever: see `Service.hold_seconds`.
         """
         service = self._named(name)
         service.hold()
@@ -120,9 +123,9 @@ class Supervisor:
             await service.wait_for_change()
         self._refuse_if_gone(service)
         if not service.on_hold:
-            busy = service.machine.in_flight
+            busy, most = service.machine.in_flight, service.hold_seconds
             raise CommandError(
-                f"{name} is not on hold any more (a hold ends after {MAX_HOLD_SECONDS:g} s); in flight {busy}"
+                f"{name} is not on hold any more (a hold ends after {most:g} s); in flight {busy}"
             )
         return self._describe(service)
 
@@ -208,6 +211,9 @@ class Supervisor:
             client.close_if_idle()
         patience = max((service.entry.stop_seconds for service in services), default=0.0)
         if not await self._without_clients(patience):
+            for service in services:
+                service.machine.expel()
+            await self._without_clients(FAREWELL_SECONDS)
             for client in list(self._clients):
                 client.abort()
         for service in services:
@@ -304,7 +310,7 @@ class Supervisor:
             "lastRequest": None if last_use is None else round(now - last_use, 3),
             "starts": machine.starts,
             "lastStartSeconds": _rounded(machine.last_start_seconds),
-            "lastError": machine.last_error,
+            "lastError": str(machine.last_error) if machine.last_error else None,
             "pid": service.pid,
             "idleSeconds": service.entry.idle_seconds,
             "driver": service.entry.driver,
