@@ -29,8 +29,8 @@ PATIENCE = 30.0
 """Seconds that anything here may take; what takes longer hangs."""
 
 LINGER = 0.1
-"""Seconds that a request may go on when the daemon goes. aiohttp takes 0 for no limit: it would then wait for a
-connection that is just being made, on which its client may not say a word for a minute."""
+"""Seconds that a request may go on when the daemon goes. aiohttp takes 0 for no limit: it would then wait for
+a connection that is just being made, on which its client may not say a word for a minute."""
 
 
 def _now() -> str:
@@ -87,7 +87,8 @@ class FakeDocker:
         except TimeoutError:
             if done.done():
                 raise
-            raise AssertionError(f"after {PATIENCE:g} s the stand-in Docker still runs:\n{self._at_work()}") from None
+            text = f"after {PATIENCE:g} s the stand-in Docker still runs:\n{self._at_work()}"
+            raise AssertionError(text) from None
 
     def close(self) -> None:
         """End it and its containers, whatever goes wrong."""

@@ -360,7 +360,6 @@ def test_a_request_between_a_death_and_its_news_waits_and_is_answered(
         engine.close()
 
 
-
 def test_log_has_no_noise(harbour: House, engine: Engine) -> None:
     """The libraries below write nothing of their own among the lines of JSON."""
     harbour.start()

@@ -164,7 +164,9 @@ def test_a_ready_service_that_dies_is_started_by_the_next_request_however_often(
     assert "failed" not in {event["new"] for event in house.events("state")}
 
 
-def test_death_in_the_middle_of_a_request_is_told_and_only_harmless_ones_are_asked_again(house: House) -> None:
+def test_death_in_the_middle_of_a_request_is_told_and_only_harmless_ones_are_asked_again(
+    house: House,
+) -> None:
     status, body = house.json("/die", method="POST", body=b"x")
     told = "whisper ended before its answer was complete: it ended with status 3"
     assert (status, body["error"]["message"]) == (502, told)
@@ -180,9 +182,7 @@ def test_death_in_the_middle_of_a_request_is_told_and_only_harmless_ones_are_ask
     }
     with house.connect() as get, house.connect() as post:
         get.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        post.sendall(
-            f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\nContent-Length: 1\r\n\r\nx".encode()
-        )
+        post.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\nContent-Length: 1\r\n\r\nx".encode())
         wait_until(lambda: house.status()["inFlight"] == 2, "the requests to arrive")
         os.kill(house.status()["pid"], signal.SIGKILL)
         answer = receive(post, b"}}")
@@ -198,7 +198,7 @@ def test_what_a_service_said_before_it_ended_still_arrives(house: House) -> None
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         sock.sendall(f"GET /last-words HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
         wait_until(lambda: house.status()["lastError"], "the end to be noticed")
-        left = 6_000_000  # more than autostart takes in for who does not read; the head makes it end a little early
+        left = 6_000_000  # more than is taken in for a client that does not read; the head makes it end early
         while left > 0:
             piece = sock.recv(1 << 20)
             assert piece, "the answer was cut"

@@ -154,7 +154,7 @@ def test_draining_has_an_end() -> None:
     world.pass_time(DRAIN - 1)
     assert not long.expelled and not world.stopping
     world.pass_time(1)
-    assert [refusal.code for refusal in long.expelled + quiet.expelled] == ["service_restarting"] * 2
+    assert [refusal.code for refusal in long.expelled + quiet.expelled] == ["service_stopping"] * 2
     assert not short.expelled and world.stopping
     world.stopped()
     assert machine.state is State.PAUSED

@@ -159,7 +159,7 @@ class Client(asyncio.Protocol):
             self._transport.resume_reading()
 
     def reply(self, answer: Answer, request: RequestHead, *, complete: bool) -> None:
-        keep_alive = complete and request.keep_alive and not self.closing
+        keep_alive = complete and request.reusable and not self.closing
         if not self._transport.is_closing():
             self.send(answer.encode(head_only=request.method == b"HEAD", keep_alive=keep_alive))
         if complete:

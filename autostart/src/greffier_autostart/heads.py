@@ -145,6 +145,12 @@ class RequestHead(Head):
         )
 
     @property
+    def reusable(self) -> bool:
+        """The client's connection is good for another request. After a handshake that failed it is not: what
+        is said on it may be meant for the websocket that it asked for."""
+        return self.keep_alive and not self.upgrade
+
+    @property
     def is_navigation(self) -> bool:
         """A person's browser opens a page, rather than a program calling an API."""
         return (
@@ -235,6 +241,8 @@ def host_name(value: bytes) -> str:
 
 def parse_request(raw: bytes) -> RequestHead:
     """The head in `raw`, which ends with its empty line. Raises BadMessage."""
+    if raw.startswith((b"\r", b"\n")):
+        raise BadMessage("a request begins with its method")
     head = RequestHead()
     parser = HttpRequestParser(head)
     try:

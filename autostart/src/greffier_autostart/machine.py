@@ -90,8 +90,8 @@ class Refusal:
     retry_after: int
 
 
-REMOVED = "service_removed"
-"""The refusal's code where the service does not come back."""
+STOPPING, REMOVED = "service_stopping", "service_removed"
+"""Codes of refusals: it will be there again, or not."""
 
 
 class Waiter(Protocol):
@@ -215,9 +215,9 @@ class Machine:
 
     def expel(self) -> None:
         """End what is in flight."""
-        restarting = Refusal("service_restarting", f"{self.name} is being restarted; ask again", 1)
+        refusal = self._closed or Refusal(STOPPING, f"{self.name} is being stopped; ask again", 1)
         for waiter in list(self._inside):
-            waiter.expel(self._closed or restarting)
+            waiter.expel(refusal)
 
     def hand_over(self) -> list[Waiter]:
         """The held requests, which are held no longer: the caller redirects them."""

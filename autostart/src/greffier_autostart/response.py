@@ -32,7 +32,7 @@ class Response:
         self._pending = b""
         self._body: Body | None = None
         self.status = 0
-        self.close = not request.keep_alive
+        self.close = not request.reusable
         """The client is told that nothing follows; to be set before the head has come."""
         self.keep_alive = False
         """The service will take another request on its connection."""

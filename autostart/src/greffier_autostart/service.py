@@ -9,7 +9,7 @@ from typing import Any
 
 from .config import ServiceEntry
 from .drivers import Driver, Drivers, End, StartError
-from .machine import REMOVED, Alarm, Cause, Limits, Machine, Refusal, State
+from .machine import REMOVED, STOPPING, Alarm, Cause, Limits, Machine, Refusal, State
 from .probe import Prober, check_port_is_free
 from .upstream import Pool
 
@@ -21,9 +21,6 @@ ADOPT_SECONDS = 3.0
 
 MAX_HOLD_SECONDS = 600.0
 """A hold ends by itself so long after the service may take to finish: whoever asked for it may be gone."""
-
-RESTARTING = "service_restarting"
-"""A refusal's code: the service, or autostart itself, will be there again."""
 
 Report = Callable[["Service", State, State, str | None], None]
 """Told of every change of state: the service, the old and the new state, the reason if there is one."""
@@ -108,14 +105,14 @@ class Service:
         if self.on_hold:
             successor.hold()
         waiters = self.machine.hand_over()
-        self.retire("was replaced", RESTARTING)
+        self.retire("was replaced", STOPPING)
         for waiter in waiters:
             waiter.redirect()
 
     def leave(self, why: str) -> None:
         """Autostart ends: as `retire`, but what can run without autostart goes on."""
         self._leaving = True
-        self.retire(why, RESTARTING)
+        self.retire(why, STOPPING)
 
     def hold(self) -> None:
         """Drain, stop and hold requests until `release`; again: the time begins anew."""
