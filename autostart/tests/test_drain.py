@@ -133,6 +133,34 @@ def test_connections_of_another_protocol_end_as_well(empty_house: House) -> None
         assert closed(sock) and not alive(pid)
 
 
+def test_websockets_of_a_user_who_is_none_any_more_are_closed(empty_house: House) -> None:
+    house = empty_house
+    speaking(house)
+    house.add("slow", environment={"DELAY": "60"})
+    house.write_config()
+    house.control("reload")
+
+    async def talk() -> tuple[int | None, str]:
+        address = f"http://127.0.0.1:{house.port}"
+        async with aiohttp.ClientSession(address, headers={"Host": f"live.{DOMAIN}"}) as session:
+            first, other = [
+                await session.ws_connect("/v1/realtime", headers={"X-Greffier-User": user})
+                for user in ("anna", "bob")
+            ]
+            assert house.control("dismiss", "anna") == {"closed": 2}
+            assert (await first.receive()).type is aiohttp.WSMsgType.CLOSE
+            await other.send_str("hello")
+            return first.close_code, await other.receive_str()
+
+    upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\nX-Greffier-User: anna"
+    with house.connect() as held:
+        held.sendall(f"GET / HTTP/1.1\r\nHost: slow.{DOMAIN}\r\n{upgrade}\r\n\r\n".encode())
+        wait_until(lambda: house.status("slow")["held"] == 1, "the handshake to be held")
+        assert asyncio.run(talk()) == (1008, "olleh")
+        assert receive(held, b"}}").startswith(b"HTTP/1.1 401 ")
+    assert house.control("dismiss", "carla") == {"closed": 0}
+
+
 def test_quiet_requests_do_not_keep_a_service_awake_for_ever(empty_house: House) -> None:
     house = empty_house
     house.add(drainSeconds=DRAIN, idleSeconds=0.3, quietPaths=["/ready", "/gate"])

@@ -176,6 +176,12 @@ def test_only_a_websocket_may_be_switched_to() -> None:
         Response(asked).feed(b"HTTP/1.1 101 Yes\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n")
 
 
+def test_whose_websocket_it_is_is_said_to_nobody_else() -> None:
+    raw = (HANDSHAKE % (b"Upgrade", b"websocket")).replace(HOST, HOST + b"X-Greffier-User: anna\r\n")
+    head = parse_request(raw)
+    assert head.user == "anna" and b"anna" not in head.raw
+
+
 def frame(size: int, opcode: int = 1, mask: bool = False) -> bytes:
     short = min(size, 126 if size < 1 << 16 else 127) if size > 125 else size
     longer = size.to_bytes(2 if short == 126 else 8) if size > 125 else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greffier_autostart.machine import REMOVED, Busy, Cause, Outcome, Refusal, State
+from greffier_autostart.life import REMOVED, Busy, Cause, Outcome, Refusal, State
 from world import DRAIN, HOLD, IDLE, Request, make
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greffier_autostart.machine import Cause, Limits, Machine, Refusal, State
+from greffier_autostart.life import Cause, Limits, Refusal, State
+from greffier_autostart.machine import Machine
 
 IDLE, HOLD, DRAIN = 60.0, 40.0, 100.0
 

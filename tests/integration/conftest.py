@@ -19,7 +19,7 @@ ORIGIN = "https://app.example.org"
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """One roomy service, which sleeps only when told to. Beside it `echo`: in place of a model a program that tells
     what reaches a service, put there through autostart's own configuration."""
-    services = {"whisper": service(wyoming=free_port()), "echo": service()}
+    services = {"whisper": service(wyoming=free_port()), "echo": service(drain_timeout="1s")}
     with deployed(tmp_path_factory.mktemp("kit"), inventory(services, cors_origins=[ORIGIN])) as kit:
         upstream.put(kit, "echo")
         yield kit

@@ -6,7 +6,8 @@ import json
 from http import HTTPStatus
 
 from .config import ServiceEntry
-from .machine import Machine, Refusal, State
+from .life import Refusal, State
+from .machine import Machine
 from .page import waiting_page
 
 
@@ -58,6 +59,10 @@ def unknown_host(host: str) -> Answer:
 def options() -> Answer:
     """To `OPTIONS *`, which asks whether somebody is there at all (RFC 9110, section 9.3.7)."""
     return Answer(200, "text/plain; charset=utf-8", b"")
+
+
+def unauthorized() -> Answer:
+    return error(401, "invalid_api_key", "this key is not valid any more")
 
 
 def bad_gateway(service: str, message: str) -> Answer:

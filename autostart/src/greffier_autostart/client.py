@@ -212,6 +212,10 @@ class Client(asyncio.Protocol):
         if self.exchange is None and not self._lingering:
             self._close()
 
+    def dismiss(self, user: str) -> bool:
+        """Close if it is a websocket of this user. Whether it was."""
+        return self.exchange is not None and self.exchange.dismiss(user)
+
     def abort(self) -> None:
         self._transport.abort()
 

@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,20 @@ class ServiceEntry:
     def ports(self) -> frozenset[int]:
         """Every port that the service itself listens on."""
         return frozenset({self.port, *(tcp.port for tcp in self.tcp)})
+
+    def runs_as(self, other: ServiceEntry) -> bool:
+        """What runs for the one serves the other as well: they differ in what is autostart's own business."""
+        return self == replace(
+            other,
+            hostname=self.hostname,
+            blocking=self.blocking,
+            quiet_paths=self.quiet_paths,
+            openapi=self.openapi,
+            idle_seconds=self.idle_seconds,
+            start_seconds=self.start_seconds,
+            drain_seconds=self.drain_seconds,
+            tells_why=self.tells_why,
+        )
 
     def excludes(self, other: ServiceEntry) -> bool:
         """The two cannot run at the same time: they want the same port or the same container."""

@@ -10,11 +10,11 @@ from .downstream import Downstream
 from .drivers import End
 from .framing import BadMessage, Body
 from .heads import IDEMPOTENT, MAX_HEAD, RequestHead
-from .machine import REMOVED, Outcome, Refusal, State
+from .life import REMOVED, Outcome, Refusal, State
 from .response import Response
 from .service import Service
 from .upstream import Pool, Upstream
-from .websocket import GONE, RESTART, Frames, farewell
+from .websocket import GONE, POLICY, RESTART, Frames, farewell
 
 REPLAY_LIMIT = 64 * 1024
 """A request with a body of at most so many bytes is kept until its answer begins, to be sent once more where
@@ -133,17 +133,15 @@ class Exchange:
         self.begin()
 
     def expel(self, refusal: Refusal) -> None:
-        if not self._answered:
-            self._reply(answers.refusal(refusal))
-            return
-        frames, early = self._frames, self.early
-        self._end()
-        if frames is not None and frames.between and not frames.closed:
-            self.client.send(farewell(GONE if refusal.code == REMOVED else RESTART, refusal.message))
-        if early or frames is not None:
-            self.client.linger()
-        else:
-            self.client.cut(reset=self.response.open_ended)
+        code = GONE if refusal.code == REMOVED else RESTART
+        self._stop(answers.refusal(refusal), farewell(code, refusal.message))
+
+    def dismiss(self, user: str) -> bool:
+        """End it if it is a websocket of this user, or is to become one. Whether it was."""
+        if self.over or not self.head.upgrade or self.head.user != user:
+            return False
+        self._stop(answers.unauthorized(), farewell(POLICY, "this key is not valid any more"))
+        return True
 
     # From the client
 
@@ -155,6 +153,20 @@ class Exchange:
     def early(self) -> bool:
         """The answer is complete though the request is not."""
         return self.response.done and not self.request.done
+
+    def _stop(self, answer: Answer, goodbye: bytes) -> None:
+        """End in the middle: by an answer, a websocket by its goodbye, and what has begun by breaking off."""
+        if not self._answered:
+            self._reply(answer)
+            return
+        frames, early = self._frames, self.early
+        self._end()
+        if frames is not None and frames.between and not frames.closed:
+            self.client.send(goodbye)
+        if early or frames is not None:
+            self.client.linger()
+        else:
+            self.client.cut(reset=self.response.open_ended)
 
     def request_data(self, data: bytes) -> int:
         """Bytes that follow the head. How many of them are the body's. Raises BadMessage."""

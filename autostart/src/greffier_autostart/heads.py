@@ -24,6 +24,9 @@ WEBSOCKET = b"websocket"
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Doing it twice is as good as once (RFC 9110, section 9.2.2)."""
 
+USER = b"x-greffier-user"
+"""In a handshake: whose websocket it is. nginx says it, lets no client say it, and says it to us alone."""
+
 _BETWEEN_NEIGHBOURS = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"http2-settings")
 )
@@ -71,7 +74,7 @@ class Head:
 
     def _kept(self, lines: list[bytes]) -> Iterator[bytes]:
         """The fields that are for more than the next one."""
-        dropped = (self.options | _BETWEEN_NEIGHBOURS) - _END_TO_END
+        dropped = (self.options | _BETWEEN_NEIGHBOURS) - _END_TO_END | {USER}
         return (line for line in lines if line.partition(b":")[0].lower() not in dropped)
 
 
@@ -79,7 +82,7 @@ class RequestHead(Head):
     """The head of one request.
 
     `host` is lower case without port and closing dot; `target` is a path with its query, or `*`; `path` lacks
-    the query. `raw` is what goes on to the service. `upgrade`: it asks for a websocket.
+    the query. `raw` is what goes on to the service. `upgrade`: it asks for a websocket, for `user`.
     """
 
     __slots__ = (
@@ -91,6 +94,7 @@ class RequestHead(Head):
         "method",
         "raw",
         "target",
+        "user",
         "version",
     )
 
@@ -105,6 +109,7 @@ class RequestHead(Head):
         self.fetch_mode = b""
         self.expects = False  # 100 Continue
         self.raw = b""
+        self.user = ""
 
     def on_url(self, part: bytes) -> None:
         self.target += part
@@ -200,6 +205,7 @@ class RequestHead(Head):
         kept = [b" ".join((self.method, self.target, version)), b"Host: " + self.authority]
         kept += (line for line in self._kept(lines) if line.partition(b":")[0].lower() != b"host")
         if self.upgrade:
+            self.user = next((_value(line) for line in lines if line[: len(USER)].lower() == USER), "")
             kept += (b"Connection: Upgrade", b"Upgrade: " + WEBSOCKET)
         return b"\r\n".join(kept) + b"\r\n\r\n"
 
@@ -228,6 +234,10 @@ class ResponseHead(Head):
         elif close:
             kept.append(b"Connection: close")
         return b"\r\n".join(kept) + b"\r\n\r\n"
+
+
+def _value(line: bytes) -> str:
+    return line.partition(b":")[2].strip().decode("latin-1")
 
 
 def host_name(value: bytes) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from .config import ServiceEntry
 from .drivers import Driver, Drivers, End, StartError
-from .machine import REMOVED, STOPPING, Alarm, Cause, Limits, Machine, Refusal, State
+from .life import REMOVED, STOPPING, Alarm, Cause, Limits, Refusal, State
+from .machine import Machine
 from .probe import Prober, check_port_is_free
 from .upstream import Pool
 
@@ -80,13 +81,17 @@ class Service:
                     await self.wait_for_change()
 
     def replace(self, entry: ServiceEntry) -> None:
-        """Go on with another entry: drain, stop, and start with it. With the same one it just serves on."""
+        """Go on with another entry: drain, stop, and start with it. With one for which the same runs it just
+        serves on."""
         self.wanted_entry = entry
         self.successor = None
-        if entry != self.entry:
+        if not entry.runs_as(self.entry):
             self.machine.pause()
             self._go_on_when_paused()
-        elif not self.on_hold:
+            return
+        if entry != self.entry:
+            self._take(entry)
+        if not self.on_hold:
             self.machine.resume()
 
     @property
@@ -238,14 +243,17 @@ class Service:
         if self.machine.state is not State.PAUSED or self.wanted_entry is None:
             return
         if self.wanted_entry != self.entry:
-            self.entry = self.wanted_entry
-            self._openapi = None
+            self._take(self.wanted_entry)
             self._spawn(self._driver.close())
             self._driver = self._drivers.create(self.entry, self.machine.adopt)
-            self.machine.limits = _limits(self.entry)
             self._spawn(self._adopt())
         if not self.on_hold:
             self.machine.resume()
+
+    def _take(self, entry: ServiceEntry) -> None:
+        self.entry = entry
+        self._openapi = None
+        self.machine.limit(_limits(entry))
 
     def _end_hold(self) -> None:
         if self._hold is not None:

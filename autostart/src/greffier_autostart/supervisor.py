@@ -11,8 +11,8 @@ from .client import Client
 from .config import Config, ConfigError, ServiceEntry
 from .control import CommandError
 from .drivers import Drivers
+from .life import Busy, State
 from .listeners import Listeners
-from .machine import Busy, State
 from .service import Report, Service
 
 MAX_CONNECTIONS = 4096
@@ -28,6 +28,8 @@ class Connection(Protocol):
     """A client's, whatever it speaks."""
 
     def close_if_idle(self) -> None: ...
+
+    def dismiss(self, user: str) -> bool: ...
 
     def abort(self) -> None: ...
 
@@ -134,6 +136,10 @@ class Supervisor:
         service = self._named(name)
         service.release()
         return self._describe(service)
+
+    def dismiss(self, user: str) -> dict[str, Any]:
+        """Ends the websockets of a user who is no user any more. Says how many there were."""
+        return {"closed": sum(client.dismiss(user) for client in list(self._clients))}
 
     async def adopt(self) -> None:
         """Takes over what runs already, as far as it is ready in a moment."""

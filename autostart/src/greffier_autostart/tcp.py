@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from .config import Address
 from .exchange import HOLD_BUFFER
-from .machine import Outcome, Refusal
+from .life import Outcome, Refusal
 from .service import Service
 from .upstream import WRITE_BUFFER, Pool, Upstream
 
@@ -169,6 +169,9 @@ class TcpClient(asyncio.Protocol):
         """Close unless something was asked."""
         if not self._asked:
             self._close()
+
+    def dismiss(self, user: str) -> bool:
+        return False  # it is nobody's: there is no password
 
     def abort(self) -> None:
         self._transport.abort()

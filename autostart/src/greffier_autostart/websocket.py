@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-RESTART, GONE = 1012, 1001
-"""Why a connection is closed: the service comes back, or does not (IANA's WebSocket close codes)."""
+RESTART, GONE, POLICY = 1012, 1001, 1008
+"""Why a connection is closed: the service comes back, or does not, or it is not allowed any more (IANA's
+WebSocket close codes)."""
 
 _CLOSE = 0x8
 _LONGER = {126: 2, 127: 8}

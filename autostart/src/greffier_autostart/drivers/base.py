@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from signal import SIGKILL, Signals
 from typing import Protocol
 
-from ..machine import Cause
+from ..life import Cause
 
 
 class StartError(Exception):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import ProcessEntry
-from ..machine import Cause
+from ..life import Cause
 from .base import End, StartError, ending
 from .logfile import LogFile
 
