@@ -16,18 +16,28 @@ from test_tcp import ask, call, closed
 DRAIN = 0.2
 
 
-def speaking(house: House) -> None:
+def speaking(house: House, *, patient: bool = True) -> None:
     """A house with a service of websockets that is to be stopped soon."""
-    house.add("live", program="websocket_child.py", drainSeconds=DRAIN, stopSeconds=1)
+    environment = {"PATIENT": "1"} if patient else {}
+    entry = house.add("live", program="websocket_child.py", drainSeconds=DRAIN, environment=environment)
+    entry["stopSeconds"] = 1
     house.start()
 
 
 @pytest.mark.parametrize(
-    ("way", "code"), [("restart", 1012), ("change", 1012), ("remove", 1001), ("terminate", 1012)]
+    ("way", "code", "patient"),
+    [
+        ("restart", 1012, False),
+        ("restart", 1000, True),
+        ("change", 1012, False),
+        ("remove", 1001, False),
+        ("terminate", 1012, False),
+    ],
 )
-def test_a_websocket_is_closed_with_a_reason(empty_house: House, way: str, code: int) -> None:
+def test_a_websocket_is_closed_with_a_reason(empty_house: House, way: str, code: int, patient: bool) -> None:
+    """`patient`: the service itself says goodbye when it is stopped."""
     house = empty_house
-    speaking(house)
+    speaking(house, patient=patient)
 
     async def talk() -> int | None:
         headers = {"Host": f"live.{DOMAIN}"}
@@ -41,6 +51,8 @@ def test_a_websocket_is_closed_with_a_reason(empty_house: House, way: str, code:
                 assert await sock.receive_str() == text[::-1]
             stopping = asyncio.create_task(asyncio.to_thread(stop, house, way))
             await asyncio.sleep(0)
+            if patient:
+                assert await sock.receive_str() == "the last words"
             assert (await sock.receive()).type is aiohttp.WSMsgType.CLOSE
             await stopping
             return sock.close_code

@@ -47,6 +47,7 @@ class Exchange:
         "_answered",
         "_counted",
         "_frames",
+        "_goodbye",
         "_moved",
         "_moved_at",
         "_pool",
@@ -86,6 +87,7 @@ class Exchange:
         self._counted = False  # the machine counts this exchange as in flight
         self._quiet = False
         self._frames: Frames | None = None  # of a websocket
+        self._goodbye = b""
         self._moved = True  # a byte has passed since the last sweep
         self._moved_at = 0.0
 
@@ -133,14 +135,18 @@ class Exchange:
         self.begin()
 
     def expel(self, refusal: Refusal) -> None:
-        code = GONE if refusal.code == REMOVED else RESTART
-        self._stop(answers.refusal(refusal), farewell(code, refusal.message))
+        if self._frames is None:
+            self._stop(answers.refusal(refusal))
+        else:  # a service may say goodbye to its websockets when it is stopped; if not, this is said for it
+            self._goodbye = farewell(GONE if refusal.code == REMOVED else RESTART, refusal.message)
+            self._release()
 
     def dismiss(self, user: str) -> bool:
         """End it if it is a websocket of this user, or is to become one. Whether it was."""
         if self.over or not self.head.upgrade or self.head.user != user:
             return False
-        self._stop(answers.unauthorized(), farewell(POLICY, "this key is not valid any more"))
+        self._goodbye = farewell(POLICY, "this key is not valid any more")
+        self._stop(answers.unauthorized())
         return True
 
     # From the client
@@ -154,19 +160,26 @@ class Exchange:
         """The answer is complete though the request is not."""
         return self.response.done and not self.request.done
 
-    def _stop(self, answer: Answer, goodbye: bytes) -> None:
-        """End in the middle: by an answer, a websocket by its goodbye, and what has begun by breaking off."""
+    def _stop(self, answer: Answer) -> None:
+        """End in the middle: by an answer, or what has begun by breaking off."""
         if not self._answered:
             self._reply(answer)
-            return
-        frames, early = self._frames, self.early
+        elif self.tunnel:
+            self._close_tunnel()
+        else:
+            early = self.early
+            self._end()
+            if early:
+                self.client.linger()
+            else:
+                self.client.cut(reset=self.response.open_ended)
+
+    def _close_tunnel(self) -> None:
+        frames = self._frames
         self._end()
         if frames is not None and frames.between and not frames.closed:
-            self.client.send(goodbye)
-        if early or frames is not None:
-            self.client.linger()
-        else:
-            self.client.cut(reset=self.response.open_ended)
+            self.client.send(self._goodbye)
+        self.client.linger()  # closed at once, with something unread, the client would lose what it was told
 
     def request_data(self, data: bytes) -> int:
         """Bytes that follow the head. How many of them are the body's. Raises BadMessage."""
@@ -266,8 +279,7 @@ class Exchange:
         if self.over:
             return
         if self.tunnel:
-            self._end()
-            self.client.finished(keep_alive=False)
+            self._close_tunnel()
         elif self.response.done or (orderly and self.response.eof()):
             self._end()
             if self.request.done:

@@ -223,13 +223,13 @@ class Service:
         return StartError(told, said)
 
     async def _end(self) -> None:
-        self.pool.close()
         if self._life is not None:
             await asyncio.wait({self._life})
         if self._leaving:
             await self._driver.close()
         else:
             await self._driver.stop()
+        self.pool.close()  # only now: to websockets whose time is up a service may say goodbye while it stops
         self.machine.on_stopped()
         await self._adopt()
 

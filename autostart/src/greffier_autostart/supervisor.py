@@ -219,11 +219,12 @@ class Supervisor:
         if not await self._without_clients(patience):
             for service in services:
                 service.machine.expel()
-            await self._without_clients(FAREWELL_SECONDS)
+        for service in services:
+            await service.wait_for(State.PAUSED)
+        if not await self._without_clients(FAREWELL_SECONDS):
             for client in list(self._clients):
                 client.abort()
         for service in services:
-            await service.wait_for(State.PAUSED)
             await service.close()
         self._drivers.close()
 
