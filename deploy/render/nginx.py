@@ -27,6 +27,8 @@ HEADER_TIMEOUT = 15
 """Seconds for a request's head to arrive: a connection that says nothing takes a place from those that do."""
 WORKER_CONNECTIONS = 4096
 """Connections of a worker: a client's takes two, and a third while its password is checked."""
+USUAL_CONNECTIONS = 512
+"""Where nothing is said of it (https://nginx.org/en/docs/ngx_core_module.html)."""
 BUSY_FLOOR, BUSY_CEILING = 16, 65535
 """Requests and websockets of one address at once: as many as it may send in four seconds, within these. The ceiling is
 nginx's own."""
@@ -131,6 +133,12 @@ def version(said: str) -> tuple[int, ...]:
     """The version in what `nginx -v` says, such as (1, 26, 3); empty where it says none."""
     found = re.search(r"\bnginx/(\d+)\.(\d+)\.(\d+)", said)
     return tuple(map(int, found.groups())) if found else ()
+
+
+def connections(dump: str) -> int:
+    """How many connections a worker takes, by what `nginx -T` says."""
+    found = re.search(r"(?:^|[{;])\s*worker_connections\s+(\d+)\s*;", dump, re.MULTILINE)
+    return int(found[1]) if found else USUAL_CONNECTIONS
 
 
 def quote(value: object) -> str:
