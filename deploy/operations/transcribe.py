@@ -62,7 +62,7 @@ def run(
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
     url = f"{host.base_url(chosen)}/audio/transcriptions"
-    timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.start_timeout, write=chosen.start_timeout + 60)
+    timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.hold, write=chosen.hold + 60)
     trusted = verify.trust(host, space.target(host))
     with file, report.step(f"Transcribing {path.name}") as bar, httpx2.Client(verify=trusted) as client:
         try:
