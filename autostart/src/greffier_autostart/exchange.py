@@ -335,9 +335,10 @@ class Exchange:
         self._unsent = sent + self._unsent
 
     def _begin_again(self) -> None:
-        """The service has ended: ask for admission anew, which starts it."""
+        """The service has ended: ask for admission anew, which starts it, or what has taken its place."""
         self._again = True
         self._release()
+        self.service = self.service.successor or self.service
         self.begin()
 
     def _attach(self, upstream: Upstream) -> None:
