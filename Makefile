@@ -1,22 +1,25 @@
 # `make demo` and `make test` set up all they need. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
+# One version of each package for every Python, where there is one: what is tried on one then holds on the others.
+LOCK := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
+	--python-version 3.11
+LOCK_SERVICES := $(LOCK) -c constraints.txt
 # torch's wheels for the processor alone are one for each Python, and nobody needs triton there.
 LOCK_SPEECH := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) --no-emit-package triton \
 	-c services/faster-whisper/requirements.lock
 # torch is installed by its exact version beside these, from an index that fits the machine; what only a GPU needs
 # comes with it.
-LOCK_TORCH := $(LOCK) --override whisperx/overrides.txt $(addprefix --no-emit-package ,torch torchvision triton \
+LOCK_TORCH := $(LOCK_SERVICES) --override whisperx/overrides.txt $(addprefix --no-emit-package ,torch torchvision triton \
 	cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime \
 	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
 	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
 WHISPERX := core/pyproject.toml faster-whisper/pyproject.toml whisperx/pyproject.toml
 
-.PHONY: help setup demo setup-tests test test-vps check bench lock docs clean
+.PHONY: help setup demo setup-tests test test-vps test-debian13 check bench lock docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## make the environment of the kit itself, and install nginx where it is missing
 	@scripts/setup
@@ -25,20 +28,28 @@ demo: setup ## deploy examples/demo.yml to this machine and transcribe a sentenc
 	@$(PYTHON) cli.py demo
 
 setup-tests:
-	@scripts/setup --tests
+	@scripts/setup --tests $(PART)
 
 check: setup-tests ## lint, types, import contracts
 	@scripts/check
 
-test: setup-tests ## set up all that is needed and run check and every test
-	@scripts/check
-	@scripts/test
+test: setup-tests ## set up all that is needed and run check and every test; PART="unit core" runs these parts alone
+	@$(PYTHON) -m tests $(PART)
+
+.PHONY: test-full
+test-full: setup-tests ## the long tests too, the engines as other processors compute, and all on a bare Debian 13 (root)
+	@$(PYTHON) -m tests --full $(PART)
+	@$(MAKE) --no-print-directory test-debian13
 
 test-vps: setup-tests ## deploy to real Debian hosts in containers (root on Debian 12; tests/vps/README.md)
 	@scripts/test-vps
 
-bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or deploy (root on Debian 12)
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization or NAME=deploy"; exit 2; }
+test-debian13: ## `make demo`, then `make test`, as on a bare Debian 13 (root; PART="unit core" runs these parts alone)
+	@scripts/on-debian trixie make demo
+	@scripts/on-debian trixie make test $(if $(PART),PART="$(PART)")
+
+bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or as root on Debian 12 deploy, pythons
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization, NAME=pythons or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
@@ -49,8 +60,8 @@ lock: setup ## resolve every lock file anew
 	$(LOCK) --extra checkout --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) autostart/pyproject.toml -o autostart/requirements.lock
 	$(LOCK) --extra dev -c autostart/requirements.lock autostart/pyproject.toml -o autostart/requirements-dev.lock
-	cd services && ../$(LOCK) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
-	cd services && ../$(LOCK) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
+	cd services && ../$(LOCK_SERVICES) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
+	cd services && ../$(LOCK_SERVICES) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
 		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
 	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
 	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements.lock $(WHISPERX) \

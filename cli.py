@@ -4,7 +4,11 @@
 Every command imports what it needs when it runs, so that `--help` is at once.
 """
 
+import contextlib
 import gc
+import io
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -197,6 +201,12 @@ def transcribe(
     language: Annotated[
         str, typer.Option("--language", "-l", help="Language code, such as en; detected if not given.")
     ] = "",
+    track: Annotated[
+        int | None,
+        typer.Option(
+            "--track", "-t", min=1, help="Audio track of a film, counted from 1. Default: the one it marks as default."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write to; a service's answer in full.")
     ] = None,
@@ -207,7 +217,7 @@ def transcribe(
 
     space = workspace.opened(inventory)
     with progress.reporter() as report:
-        text = transcribe.run(space, file, service, response_format, language, console.api_key(), report)
+        text = transcribe.run(space, file, service, response_format, language, track, console.api_key(), report)
     console.write(text, output)
 
 
@@ -232,27 +242,41 @@ app.add_typer(lock.app, name="lock")
 
 
 def main() -> None:
-    """Run the application; a user's mistake is a sentence and a status, never a stack trace."""
-    from deploy.errors import HOST, KitError
-
+    """Run the application; whatever goes wrong is a sentence and a status, never a stack trace."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a letter of what was said
     try:
-        app()
-    except KitError as error:
-        from deploy import console
-
-        console.failed(error)
-        sys.exit(error.code)
-    except OSError as error:
-        # A folder that may not be written, a full disk: the machine's matter, told with the path.
-        from deploy import console
-
-        console.failed(KitError(f"{error.filename or 'This machine'}: {error.strerror or error}."))
-        sys.exit(HOST)
+        try:
+            app()
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # which typer and rich make a failure
+                raise end.__context__ from None
+            if sys.stdout:
+                sys.stdout.flush()  # here, where it can still be told that this fails
+            raise
     except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # whoever reads what is printed has had enough of it
+        sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:
+        from deploy import console, unforeseen
+
+        told = unforeseen.told(error)
+        with contextlib.suppress(OSError, SystemExit):  # nobody reads it
+            console.failed(told)
+        sys.exit(told.code)
     finally:
         gc.freeze()  # the interpreter would look through all there is once more, to no end
+        _let_go_of_output()
+
+
+def _let_go_of_output() -> None:
+    """The interpreter would try once more to write what could not be written, and complain."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
 from deploy import host as programs
 from deploy.errors import HOST, KitError
 from deploy.host import frames
+from deploy.logged import last_line, sentence, untraced
 from deploy.types import Secret
 
 PING_SECONDS = 5.0
@@ -19,12 +21,21 @@ PING_SECONDS = 5.0
 FAREWELL = 10.0
 """Seconds that the agent has to end the step it is at and to give the lock back, after Ctrl-C."""
 
+AGAIN = "Run the command again: what was cut off goes on from there."
+SILENCE = "Does `ssh {name} true` print anything? A line in .bashrc or .profile there may: it has to be silent."
+
 WINDOW = 8
 """Parts of a command's input that may be under way: enough for a long line, little for the host's memory."""
 
 
 class Lost(KitError):
-    """The connection ended. `output` is what ssh or the agent wrote to standard error."""
+    """The connection ended. `said` is what ssh or the agent wrote to standard error."""
+
+    def __init__(self, message: str, hint: str = AGAIN, *, said: str = "") -> None:
+        lines = said.splitlines()
+        shown = said if len(lines) > 1 else ""
+        super().__init__(sentence(message, last_line(untraced(said))), hint, code=HOST, output=shown)
+        self.said = said
 
 
 class Connection:
@@ -33,7 +44,8 @@ class Connection:
 
     def __init__(self, command: Sequence[str], name: str, *, password: Secret | None = None) -> None:
         self.name = name
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the connection)
+        # It lives as long as the connection.
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -74,12 +86,12 @@ class Connection:
     def abort(self) -> None:
         """End it from another thread, or in the middle of an answer; whoever waits for one gets Lost. Returns when the
         host has given up what it did, or does not answer."""
-        self._closed.set()
-        with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last: in the middle of a frame
-            self._sink.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(FAREWELL)
-        self._process.terminate()
+        self._end()
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What the agent says of the host: system, version, Python, memory in bytes, user, time. Raises KitError."""
+        return self.ask("hello")[0]
 
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
         """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""
@@ -97,10 +109,14 @@ class Connection:
         about = {"command": list(command), **about}
         events = self._exchange("run", body, about) if isinstance(body, bytes) else self._feed(body, about)
         for head, content in events:
-            if head["event"] == "line":
-                yield head["stream"], content
-            else:
+            if head["event"] == "done":
                 yield 0, str(head["status"]).encode()
+                return
+            try:
+                yield head["stream"], content
+            except GeneratorExit:  # what still comes must not be taken for the answer to the next question
+                self._end()
+                raise
 
     def lines(
         self, command: Sequence[str], body: bytes | Iterator[bytes] = b"", **about: Any
@@ -143,7 +159,12 @@ class Connection:
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
             head, content = frames.receive(self._source)
-        except (frames.Ended, ValueError, OSError):
+        except ValueError:
+            self._end()
+            raise Lost(
+                f"{self.name} answers what the kit does not understand", SILENCE.format(name=self.name)
+            ) from None
+        except (frames.Ended, OSError):
             raise self._lost() from None
         if head["event"] == "refused":
             raise Refusal(head)
@@ -159,15 +180,26 @@ class Connection:
     def _ping(self) -> None:
         while not self._closed.wait(PING_SECONDS):
             try:
-                self._send({"op": "ping"})
-            except KitError:
+                with self._saying:
+                    frames.send(self._sink, {"op": "ping"})
+            except (OSError, ValueError):  # who asks next is told
                 return
 
     def _lost(self) -> Lost:
-        self._process.wait()
+        self._end()
         self._errors.seek(0)
-        said = self._errors.read().strip()
-        return Lost(f"The connection to {self.name} ended.", code=HOST, output=said)
+        return Lost(f"The connection to {self.name} ended", said=self._errors.read().strip())
+
+    def _end(self) -> None:
+        """The agent ends when nothing more comes to it; what is not the agent may not."""
+        self._closed.set()
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last: in the middle of a frame
+            self._sink.close()
+        try:
+            self._process.wait(FAREWELL)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()
+            self._process.wait()
 
 
 def _ignore_interrupt() -> None:
@@ -178,5 +210,5 @@ class Refusal(KitError):
     """The host did not do an operation; `head` has what the agent said."""
 
     def __init__(self, head: Mapping[str, Any]) -> None:
-        super().__init__(str(head["message"]), code=HOST)
+        super().__init__(sentence(str(head["message"])), code=HOST)
         self.head = head

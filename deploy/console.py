@@ -164,13 +164,16 @@ def imported(taken: Sequence[User], refused: Sequence[str], *, rotate: bool) -> 
 
 def api_key() -> Secret:
     """GREFFIER_API_KEY, or what is typed unseen. Raises KitError."""
-    found = os.environ.get("GREFFIER_API_KEY")
+    found = os.environ.get("GREFFIER_API_KEY", "").strip()
     if not found and sys.stdin.isatty():
         import getpass
 
-        found = getpass.getpass("API key: ")
+        with contextlib.suppress(EOFError):
+            found = getpass.getpass("API key: ").strip()
     if not found:
         raise KitError("No API key was given.", "Set GREFFIER_API_KEY; `users add NAME` makes a key.", code=INVENTORY)
+    if not (found.isascii() and found.isprintable()):  # no header can carry it
+        raise KitError("The API key has characters that no key has.", "`users add NAME` makes a key.", code=INVENTORY)
     return Secret(found)
 
 
@@ -179,7 +182,7 @@ def write(text: str, output: Path | None) -> None:
         print(text.rstrip("\n"))
         return
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         print(text.rstrip("\n"))
         raise KitError(f"{output} cannot be written: {error.strerror}. The transcript is above.") from None
@@ -235,7 +238,11 @@ def _agreed(question: str, *, yes: bool) -> bool:
 
 
 def _yes(question: str) -> bool:
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 def demo(path: Path) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deploy.logged import untraced
+
+BUG = 1  # the kit itself is wrong
 INVENTORY = 2  # the inventory, or what it refers to, is wrong
 HOST = 3  # the host refused, or could not be reached
 CHANGES = 4  # there is something to change
@@ -17,8 +20,8 @@ class KitError(Exception):
         self.message = message
         self.hint = hint
         self.code = code
-        self.output = output
-        """What the failed step printed, in full: shown below the message."""
+        self.output = untraced(output)
+        """What the failed step printed, shown above the message: all of it but stack traces."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

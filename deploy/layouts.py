@@ -1,11 +1,10 @@
 """Where things lie: on a VPS, and in one folder of this machine."""
 
-import getpass
-import grp
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.host import files
 from deploy.types import Layout
 
 
@@ -40,7 +39,7 @@ def system_layout() -> Layout:
 
 def local_layout(root: Path, models: Path, ports: Mapping[str, int]) -> Layout:
     """One folder of this machine, run by the user who calls."""
-    user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
+    user, group = files.user(os.geteuid()), files.group(os.getegid())
     return Layout(
         runtime="process",
         etc=f"{root}/etc",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, KitError
+from deploy.logged import last_line, sentence, untraced
 from deploy.render import nginx
 from deploy.types import Layout
 
@@ -79,15 +80,15 @@ class LocalSupervisor:
 
     def release(self, unit: str) -> str:
         try:
-            return (Path(self.layout.run) / f"{unit}.release").read_text()
+            return (Path(self.layout.run) / f"{unit}.release").read_text(errors="replace")
         except OSError:
             return ""
 
     def check(self) -> None:
         """Raise KitError with nginx's words where it refuses its configuration."""
-        done = subprocess.run((*nginx_command(self.layout), "-t"), capture_output=True, text=True, check=False)
+        done = subprocess.run((*nginx_command(self.layout), "-t"), capture_output=True, check=False)
         if done.returncode:
-            raise KitError("nginx refuses its configuration.", output=done.stderr)
+            raise KitError("nginx refuses its configuration.", output=done.stderr.decode(errors="replace"))
 
     def nginx_version(self) -> tuple[int, ...]:
         return nginx_version()
@@ -101,6 +102,7 @@ class LocalSupervisor:
             Path(folder).mkdir(parents=True, exist_ok=True)
         Path(wanted.ready).unlink(missing_ok=True)
         with log.open("ab") as output:
+            began = output.tell()
             process = subprocess.Popen(
                 wanted.command,
                 env={**os.environ, **wanted.environment},
@@ -121,7 +123,7 @@ class LocalSupervisor:
             ):
                 if process.poll() is None:
                     process.kill()
-                raise KitError(f"{unit} did not start.", f"Its log: {log}", output=_end_of(log), code=HOST)
+                raise _not_started(unit, log, began)
             time.sleep(0.02)
         (Path(self.layout.run) / f"{unit}.release").write_text(wanted.release)
 
@@ -129,12 +131,12 @@ class LocalSupervisor:
         done = subprocess.run(
             self.units[unit].reload,
             capture_output=True,
-            text=True,
             env={**os.environ, **self.units[unit].environment},
             check=False,
         )
         if done.returncode:
-            raise KitError(f"{unit} did not take its new configuration.", output=done.stdout + done.stderr, code=HOST)
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise KitError(f"{unit} did not take its new configuration.", output=said, code=HOST)
 
     def stop(self, unit: str) -> None:
         """End it politely, then firmly; returns when it is gone."""
@@ -182,8 +184,12 @@ def _end(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _end_of(log: Path, size: int = 4000) -> str:
+def _not_started(unit: str, log: Path, began: int) -> KitError:
+    """What to tell, with what a program logged since `began` (bytes): nginx's first emergency, or the last line."""
     try:
-        return log.read_text(errors="replace")[-size:]
+        said = untraced(log.read_bytes()[began:].decode(errors="replace"))
     except OSError:
-        return ""
+        said = ""
+    grave = [line for line in said.splitlines() if "[emerg]" in line]
+    why = last_line(grave[0] if grave else said)
+    return KitError(sentence(f"{unit} did not start", why), f"Its log: {log}", output=said, code=HOST)

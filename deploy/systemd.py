@@ -51,7 +51,7 @@ class Systemd:
 
     def release(self, unit: str) -> str:
         raw = self._target.read(f"{self._target.layout.run}/{unit}.release")
-        return raw.decode().strip() if raw else "1"
+        return raw.decode(errors="replace").strip() if raw else "1"
 
     def _show(self, name: str, unit: str) -> str:
         return self._target.run(("systemctl", "show", "--property", name, "--value", UNITS[unit])).strip()

@@ -1,7 +1,7 @@
 """Where a deploy acts: one host, over one connection, and the keeper of its long-running programs."""
 
 import contextlib
-import getpass
+import json
 import os
 import socket
 import sys
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from deploy import host as programs
 from deploy.connection import Connection, Lost, Refusal
 from deploy.errors import LOCKED, KitError
+from deploy.host.files import user
 from deploy.types import Layout
 
 
@@ -96,10 +97,10 @@ class Target:
     def supervisor(self) -> Supervisor:
         return self._supervise(self)
 
-    @cached_property
+    @property
     def facts(self) -> Mapping[str, Any]:
-        """What the agent says of the host: system, version, memory in bytes, user, time."""
-        return self.connection.ask("hello")[0]
+        """What the agent says of the host: system, version, Python, memory in bytes, user, time."""
+        return self.connection.facts
 
     def close(self) -> None:
         if self._begun:
@@ -187,10 +188,19 @@ class Target:
         """Lines of one of the kit's own host programs."""
         return self.lines((), content=content, program=name, python=python)
 
+    def look(self, name: str, request: object = None) -> dict[str, Any]:
+        """The document that one of the kit's own host programs prints. Raises KitError."""
+        text = "\n".join(self.program(name, json.dumps(request)))
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise KitError(f"A look at {self.name} ({name}) found nothing that can be read.", output=text) from None
+        return found
+
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:
         """Hold the host's lock. Raises KitError (status 5) that names the holder."""
-        who = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "process": os.getpid(), "why": why}
+        who = {"by": operator(), "process": os.getpid(), "why": why}
         try:
             self.connection.ask("lock", path=f"{self.layout.var}/.lock", who=who)
         except Refusal as refusal:
@@ -227,6 +237,11 @@ class Target:
             return False
         self.run(("kill", "-TERM", str(head["holder"]["pid"])))
         return True
+
+
+def operator() -> str:
+    """Who gives the commands, and where."""
+    return f"{user(os.getuid())}@{socket.gethostname()}"
 
 
 def describe(holder: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from greffier_autostart import control as controlling
 from greffier_autostart.__main__ import main
 from greffier_autostart.control import ControlError, ask
 from house import HERE, House
@@ -123,3 +124,13 @@ def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "autostart is not running" in json.loads(capsys.readouterr().out)["error"]["message"]
     assert main(["serve", "--config", str(tmp_path / "none.json")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controlling, "ANSWER_SECONDS", 0.1)
+    path = tmp_path / "hangs.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with pytest.raises(ControlError, match="autostart hangs"):
+            ask(path, "status", None)

@@ -145,7 +145,7 @@ def test_what_others_do_with_the_container_is_noticed(harbour: House, engine: En
 
 def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     add(harbour, engine, "broken", name="broken", environment={"FAIL": "no such model"})
-    add(harbour, engine, "slow", name="slow", environment={"DELAY": "60"}, startSeconds=1.5)
+    add(harbour, engine, "slow", name="slow", environment={"DELAY": "60"}, startSeconds=5)
     entry = harbour.services[f"whisper.{DOMAIN}"]
     harbour.start()
     status, body = harbour.json("/die", method="POST")
@@ -168,7 +168,7 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     assert body["error"]["message"] == "broken could not be started: it ended with status 1"
     assert harbour.status("broken")["lastError"] == "it ended with status 1; it said: no such model"
     _, body = harbour.json("/v1/x", name="slow")
-    late = "it did not say at /ready within 1.5 s that it is ready"
+    late = "it did not say at /ready within 5 s that it is ready"
     assert body["error"]["message"] == f"slow could not be started: {late}"
     assert harbour.status("slow")["lastError"] == f"{late}; it said: listening"
     assert not engine.running("slow")

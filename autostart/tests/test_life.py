@@ -61,7 +61,7 @@ def test_quiet_paths_never_wake(empty_house: House) -> None:
     house = empty_house
     openapi = house.folder / "openapi.json"
     openapi.write_text('{"openapi": "3.1.0"}')
-    house.add(openapi=str(openapi), idleSeconds=0.5)
+    house.add(openapi=str(openapi), idleSeconds=2)
     house.start()
     assert house.json("/health") == (200, {"status": "asleep", "service": "whisper"})
     assert house.json("/status?x") == (200, {"status": "asleep", "service": "whisper"})
@@ -120,13 +120,13 @@ def test_what_else_can_go_wrong_at_a_start(empty_house: House) -> None:
     house = empty_house
     taken = socket.create_server(("127.0.0.1", 0))
     house.add("taken", proxyPort=taken.getsockname()[1])
-    house.add("slow", environment={"DELAY": "60"}, startSeconds=0.5)
+    house.add("slow", environment={"DELAY": "60"}, startSeconds=5)  # enough to say that it listens
     house.add("missing")["process"]["command"] = ["/nonexistent/python"]
     house.add("secret")["process"]["environmentFile"] = "/nonexistent/.env"
     house.start()
     wanted = {
         "taken": f"port {taken.getsockname()[1]} is already in use by another program",
-        "slow": "it did not say at /ready within 0.5 s that it is ready",
+        "slow": "it did not say at /ready within 5 s that it is ready",
         "missing": "/nonexistent/python cannot be run: No such file or directory",
         "secret": "/nonexistent/.env cannot be read: No such file or directory",
     }
@@ -207,7 +207,7 @@ def test_what_a_service_said_before_it_ended_still_arrives(house: House) -> None
 
 def test_browsers_get_a_page_and_programs_wait(empty_house: House) -> None:
     house = empty_house
-    house.add(environment={"DELAY": "0.5"})
+    house.add(environment={"DELAY": "2"})
     house.add("eager", blocking=False, environment={"DELAY": "0.5"})
     house.start()
     response, html = house.http("/docs", Accept="text/html,application/xhtml+xml")

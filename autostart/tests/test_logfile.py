@@ -42,6 +42,10 @@ def test_log_stays_small_while_it_is_written(tmp_path: Path, monkeypatch: pytest
     ("line", "shown"),
     [
         ('{"time": "2026-11-21T15:25:40Z", "level": "info", "message": "the reason"}', "the reason"),
+        (
+            '{"message": "uncaught KeyError", "exception": "Traceback …\\n  File …\\nKeyError: 1\\n"}',
+            "KeyError: 1",
+        ),
         ('{"message": 3}', '{"message": 3}'),
         ('["message"]', '["message"]'),
         ('{"message": "cut o', '{"message": "cut o'),

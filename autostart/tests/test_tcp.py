@@ -72,7 +72,7 @@ def test_what_is_said_while_it_wakes_arrives_whole(empty_house: House) -> None:
             sock.sendall(words)
             sock.shutdown(socket.SHUT_WR)
 
-        thread = threading.Thread(target=say)
+        thread = threading.Thread(target=say, daemon=True)
         thread.start()
         heard = receive(sock, b"").partition(b" ")[2]
         assert len(heard) == len(words) and heard == words.upper()

@@ -31,40 +31,45 @@ class Fronts:
     open: Deployed
 
 
-def sink(process: Process) -> Process:
+def sink(process: Process, python: Path = AUTOSTART) -> Process:
     """A program that does next to nothing, so that it is not what is measured."""
     port = process["environment"]["STT_PORT"]
-    return process | {"command": [str(AUTOSTART), str(SINK), port], "directory": "/", "environment": {}}
+    return process | {"command": [str(python), str(SINK), port], "directory": "/", "environment": {}}
 
 
-def whisper(process: Process) -> Process:
+def whisper(process: Process, python: Path = SERVICES) -> Process:
     """The service itself, from this checkout."""
     module = process["command"][1:]
     code = {"PYTHONPATH": f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"}
     environment = process["environment"] | code
-    return process | {"command": [str(SERVICES), *module], "directory": "/", "environment": environment}
+    return process | {"command": [str(python), *module], "directory": "/", "environment": environment}
 
 
 @contextmanager
 def standing(folder: Path, service: Callable[[Process], Process]) -> Iterator[Fronts]:
     """nginx three times with the same configuration, autostart once, the service once; all end with the block."""
     with (
-        _front(folder / "relayed", service) as relayed,
-        _front(folder / "straight", service, upstream=relayed.service.port) as straight,
-        _front(folder / "open", service, upstream=relayed.host.layout.autostart_port, guarded=False) as unguarded,
+        front(folder / "relayed", service) as relayed,
+        front(folder / "straight", service, upstream=relayed.service.port) as straight,
+        front(folder / "open", service, upstream=relayed.host.layout.autostart_port, guarded=False) as unguarded,
     ):
         yield Fronts(relayed, straight, unguarded)
 
 
 @contextmanager
-def _front(
-    folder: Path, service: Callable[[Process], Process], upstream: int = 0, guarded: bool = True
+def front(
+    folder: Path,
+    service: Callable[[Process], Process],
+    upstream: int = 0,
+    guarded: bool = True,
+    python: Path = AUTOSTART,
 ) -> Iterator[Deployed]:
-    """One nginx. upstream: a port to send requests to; 0 for an autostart of its own, which runs the service."""
+    """One nginx. upstream: a port to send requests to; 0 for an autostart of its own, on that Python,
+    which runs the service."""
     host = workspace.opened(inventory(folder), claim=True).host()
     if upstream:
         host = replace(host, layout=replace(host.layout, autostart_port=upstream))
-    supervisor = _supervisor(host)
+    supervisor = _supervisor(host, python)
     target = local_target("bench", host.layout, supervisor)
     _write(host, target, service, guarded)
     certificates.install(host, target, {})
@@ -102,10 +107,10 @@ def _with(service: Callable[[Process], Process], config: str) -> str:
     return json.dumps(document)
 
 
-def _supervisor(host: HostStack) -> LocalSupervisor:
+def _supervisor(host: HostStack, python: Path) -> LocalSupervisor:
     """The kit's units; autostart from this checkout."""
     units = workspace.units(host)
-    command = (str(AUTOSTART), "-m", "greffier_autostart", "serve", "--config", autostart.path(host))
+    command = (str(python), "-m", "greffier_autostart", "serve", "--config", autostart.path(host))
     code = {"PYTHONPATH": f"{ROOT}/autostart/src"}
     units["autostart"] = replace(units["autostart"], command=command, environment=code)
     return LocalSupervisor(host.layout, units)

@@ -33,7 +33,7 @@ def measure(there: Deployed, report: Reporter) -> Figure:
         control.sleep(there.host, there.target, there.service.name)
         for _ in range(ROUNDS):
             plain.append(_plain(process, there))
-            woken.append(_woken(there))
+            woken.append(waking(there))
             control.sleep(there.host, there.target, there.service.name)
     how = (
         f"medians of {ROUNDS} in turns, {median(woken):.2f} s against {median(plain):.2f} s: from the request through "
@@ -42,7 +42,7 @@ def measure(there: Deployed, report: Reporter) -> Figure:
     return Figure("wake against plain start and model load (time ratio)", median(woken) / median(plain), how, GOAL)
 
 
-def _woken(there: Deployed) -> float:
+def waking(there: Deployed) -> float:
     began = time.monotonic()
     load.ask(there)
     return time.monotonic() - began

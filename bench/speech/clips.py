@@ -27,14 +27,14 @@ def measure(scene: Scene) -> Iterator[Figure]:
     walls: dict[str, list[float]] = {"served": [], "unbatched": [], "batched": [], "peer": []}
     with scene.report.step(f"{CLIENTS} clips of {SECONDS} s, {ROUNDS} times at once, and one by one by the library"):
         for _ in range(ROUNDS):
-            wall, answers = _at_once(served, clips)
+            wall, answers = all_at_once(served, clips)
             walls["served"].append(wall)
             at_once.append(answers)
             for name, batched in (("unbatched", False), ("batched", True)):
                 transcribe = partial(library.transcribe, batched=batched)
                 walls[name].append(sum(transcribe(clip).seconds for clip in clips))
     with scene.report.step(f"{CLIENTS} clips at once by faster-whisper-server"):
-        walls["peer"].append(_at_once(peer, clips)[0])
+        walls["peer"].append(all_at_once(peer, clips)[0])
 
     ours = median(walls["served"])
     what = f"{CLIENTS} clients with clips of {SECONDS} s: served against"
@@ -54,7 +54,7 @@ def measure(scene: Scene) -> Iterator[Figure]:
     )
 
 
-def _at_once(client: Client, clips: Sequence[Path]) -> tuple[float, list[Timed]]:
+def all_at_once(client: Client, clips: Sequence[Path]) -> tuple[float, list[Timed]]:
     """Wall time of all, and each one's own."""
     with ThreadPoolExecutor(len(clips)) as pool:
         began = time.monotonic()

@@ -32,7 +32,7 @@ class Served(Client):
 
 
 @contextmanager
-def running(log: Path) -> Iterator[Served]:
+def running(log: Path, python: Path = SERVICES) -> Iterator[Served]:
     """The service with its model loaded; ends with the block. Raises RuntimeError with what it logged."""
     settings = {
         "STT_PORT": "0",
@@ -40,7 +40,7 @@ def running(log: Path) -> Iterator[Served]:
         "STT_MODELS_DIR": str(models_folder()),
         "STT_MAX_UPLOAD_BYTES": str(HOURS_OF_WAV),
     }
-    with process((str(SERVICES), "-m", "stt_faster_whisper"), log, environment(PYTHONPATH=CODE, **settings)) as child:
+    with process((str(python), "-m", "stt_faster_whisper"), log, environment(PYTHONPATH=CODE, **settings)) as child:
         pattern = rb"listening on [\d.]+ port (\d+)"
         until(child, log, lambda: re.search(pattern, log.read_bytes()) is not None)
         found = re.search(pattern, log.read_bytes())

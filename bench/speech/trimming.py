@@ -77,7 +77,7 @@ def _heard(whisper: Whisper, phrases: list[tuple[str, Samples]], padding: float 
         started = time.monotonic()
         encoded = whisper.encode([samples], length)
         taken.append(time.monotonic() - started)
-        found += whisper.decode(encoded, [Prompt(language, "transcribe", ())], 0.0, timestamps=False)
+        found += whisper.decode(encoded, [Prompt(language, "transcribe", ())], 0.0, timestamps=False, room=False)
     return found, median(taken)
 
 

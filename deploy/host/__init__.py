@@ -1,4 +1,4 @@
-"""Programs that run on a host which has nothing of the kit: the standard library alone, Python 3.11 or newer.
+"""Programs that run on a host which has nothing of the kit: the standard library alone, Python 3.9 or newer.
 
 `python3 -` would take standard input for itself, so a program travels there ahead of its request, as one
 archive, and the argument list holds a fixed loader and nothing else:
@@ -20,11 +20,15 @@ COMMAND = (
     "runpy.run_path('/proc/self/fd/%d' % d, run_name='__main__')",
 )
 MAIN = """import sys
-if sys.version_info < (3, 11):
-    sys.exit("this host needs Python 3.11 or newer as python3, and has " + sys.version.split()[0])
+if sys.version_info < (3, 9):
+    sys.exit("this host needs Python 3.9 or newer as python3, and has " + sys.version.split()[0])
 import importlib
 program = sys.argv[1] if len(sys.argv) > 1 else "{program}"
-sys.exit(importlib.import_module("deploy.host." + program).main())
+try:
+    status = importlib.import_module("deploy.host." + program).main()
+except Exception as error:
+    sys.exit(importlib.import_module("deploy.host.mistakes").told(error))
+sys.exit(status)
 """
 
 

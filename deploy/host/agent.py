@@ -7,6 +7,8 @@ put in place are put there), what the laptop asked for in this case is done, and
 applies ever overlap, and a laptop that died does not hold a host.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json
@@ -24,6 +26,7 @@ from typing import IO
 
 from deploy.host import files, frames
 from deploy.host.files import Head, Refused
+from deploy.host.mistakes import told
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
@@ -99,6 +102,8 @@ class Agent:
         except OSError as error:
             what = error.filename or head.get("path") or head["op"]
             self._say({"event": "refused", "message": f"{what}: {error.strerror or error}"})
+        except Exception as error:  # a mistake of ours, which must not look like a lost connection
+            self._say({"event": "refused", "message": f"{head['op']} failed there: {told(error)}"})
         else:
             content = answer.pop("content", b"")
             self._say({"event": "done", **answer}, content)
@@ -230,7 +235,7 @@ class Agent:
             self._running = None
             return {"status": status}
 
-    def _feed(self, sink: IO[bytes], given: "queue.SimpleQueue[bytes]") -> None:
+    def _feed(self, sink: IO[bytes], given: queue.SimpleQueue[bytes]) -> None:
         """Pass on what the laptop sends, until an empty part; each is told of when it was taken, so that few wait."""
         with contextlib.suppress(BrokenPipeError), sink:
             while part := given.get():

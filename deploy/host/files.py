@@ -1,5 +1,7 @@
 """Files of a host: what they are, and putting them in place."""
 
+from __future__ import annotations
+
 import contextlib
 import grp
 import hashlib

@@ -1,5 +1,7 @@
 """What the laptop and the agent on a host say to each other: a JSON head, and bytes after it."""
 
+from __future__ import annotations
+
 import json
 import struct
 from typing import IO, Any
@@ -26,6 +28,8 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     if length > MAX_HEAD:
         raise ValueError("a frame's head is too long")
     head = json.loads(_exactly(stream, length))
+    if not isinstance(head, dict):
+        raise ValueError("a frame's head is no object")
     size = head.pop("body", 0)
     if not isinstance(size, int) or not 0 <= size <= MAX_BODY:
         raise ValueError("a frame's body is too long")

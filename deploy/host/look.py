@@ -3,6 +3,8 @@
 Reads {"free": [paths], "docker": bool, "nginx": bool} from standard input, and prints one line of JSON.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

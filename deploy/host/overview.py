@@ -13,6 +13,8 @@ Standard output, one JSON document:
 Sizes are bytes.
 """
 
+from __future__ import annotations
+
 import contextlib
 import http.client
 import json

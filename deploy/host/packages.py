@@ -3,6 +3,8 @@
 pip runs in this program's environment, so its index, links, proxies, certificates and cache apply.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re

@@ -1,5 +1,7 @@
 """A model's folder: what lies there, what is recorded of it, and one writer at a time."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import hashlib
@@ -15,6 +17,7 @@ from deploy.host.wanted import Failure, File, read_files
 RECORD = ".greffier.json"
 STAGING = ".fetch"
 MAX_RECORD = 1 << 20  # bytes
+CHUNK = 1 << 20  # bytes of a file that are read at once
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,11 @@ class Record:
 
 
 def sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as content:
+        while part := content.read(CHUNK):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def size_of(path: Path) -> int | None:

@@ -1,5 +1,7 @@
 """What is to be fetched: values, and reading them from JSON. Every name and path may be hostile."""
 
+from __future__ import annotations
+
 import json
 import re
 import urllib.parse
@@ -164,7 +166,7 @@ def read_request(document: bytes) -> Request:
         raise Failure("token: it has characters that no token has")  # it is a secret: not shown
     if not directory.is_absolute():
         raise Failure(f"directory: {str(directory)!r} is not an absolute path")
-    if not isinstance(timeout, int | float) or not 0 < timeout <= 600:
+    if not isinstance(timeout, (int, float)) or not 0 < timeout <= 600:
         raise Failure("timeout: a number of seconds between 0 and 600 is needed")
     models = sequence(entry.get("models"), "models")
     return Request(

@@ -1,5 +1,7 @@
 """Servers that may be slow, wrong, hostile or not there at all."""
 
+from __future__ import annotations
+
 import http.client
 import os
 import threading
@@ -8,9 +10,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Optional
 
 from deploy.host.store import need_space, sha256, size_of
 from deploy.host.wanted import MAX_FILE, Failure, File, shown
@@ -20,7 +23,7 @@ MAX_DOCUMENT = 32 << 20  # bytes of a listing of files
 STALL_SECONDS = 10.0  # without a byte, on a connection that had worked
 ATTEMPTS = 3  # in a row that bring nothing new
 
-Progress = Callable[[int, int | None], None]
+Progress = Callable[[int, Optional[int]], None]
 
 
 class Unreachable(Failure):
@@ -116,7 +119,7 @@ class Server:
                     code = error.headers.get("X-Error-Code") or ""
                     raise Refused(f"{shown(address)} answered {error.code}", error.code, code) from None
                 self.down = Unreachable(f"{shown(self.address)} answered {error.code} {error.reason}")
-        except TimeoutError:
+        except Late:  # before Python 3.11 a class of its own
             answer.add_done_callback(discard)
             self.down = Unreachable(f"{shown(self.address)} did not answer within {self.timeout:g} s")
         except (OSError, ValueError, http.client.HTTPException) as error:

@@ -1,6 +1,5 @@
 """A hand-made installation is taken over, and given back. Nothing of it is deleted."""
 
-import json
 import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from deploy.targets import Target
 
 def look(host: HostStack, target: Target) -> Found:
     """What is in Greffier's way on a host. Raises KitError where nginx refuses what others wrote for it."""
-    seen = json.loads("".join(target.program("neighbours", "")))
+    seen = target.look("neighbours")
     if seen["refused"] and "/greffier" not in seen["refused"]:  # what is ours, a deploy puts right
         raise KitError(
             f"nginx on {host.name} refuses its configuration as it is; nothing was changed.",

@@ -2,8 +2,6 @@
 
 import contextlib
 import datetime as dt
-import getpass
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,7 +36,7 @@ from deploy.operations.workspace import Workspace
 from deploy.plan import Plan
 from deploy.render import compose, env
 from deploy.stack import HostStack
-from deploy.targets import Target, Writing
+from deploy.targets import Target, Writing, operator
 from deploy.types import File, Reference, Secret
 
 Consent = Callable[[HostStack, Sequence[str]], None]
@@ -308,7 +306,6 @@ def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
     # After a restore the record begins anew, and the releases go on.
     number = max(prospect.record["release"], *releases.numbers(target), 0) + 1
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     what = [str(step) for step in prospect.plan.steps]
     aim = prospect.aim
@@ -322,11 +319,11 @@ def _record(prospect: Prospect) -> None:
         aim.units,
         aim.inventory,
     )
-    releases.save(target, release, {"release": number, "at": at, "by": who, "kit": VERSION, "steps": what})
+    releases.save(target, release, {"release": number, "at": at, "by": operator(), "kit": VERSION, "steps": what})
     certificate = survey.certificate_digest(target, host)
     records.settle(
         target,
         _seconds(prospect)
-        | {"kit": VERSION, "release": number, "at": at, "by": who, "certificate": certificate}
+        | {"kit": VERSION, "release": number, "at": at, "by": operator(), "certificate": certificate}
         | {"files": records.entries(prospect)},
     )

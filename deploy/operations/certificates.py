@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deploy.errors import INVENTORY, KitError
+from deploy.errors import HOST, INVENTORY, KitError
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
 from deploy.types import Layout, Reference, Secret
@@ -66,12 +66,19 @@ def seen(pem: bytes | None) -> Certificate | None:
         return None
 
 
-def own(target: Target, pem: bytes) -> bool:
+def own(target: Target, there: Certificate) -> bool:
     """Whether a certificate was issued by the host's own authority."""
     authority = target.read(target.layout.authority)
-    return (
-        authority is not None and read(pem).issuer == x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
-    )
+    try:
+        return authority is not None and there.issuer == _subject(authority)
+    except ValueError:
+        return False
+
+
+def damaged(layout: Layout) -> KitError:
+    """What to tell where the internal authority cannot be read."""
+    hint = "Restore both from a backup. Or remove both: `deploy` makes others, which every client has to trust anew."
+    return KitError(f"{layout.authority} or ca.key beside it is damaged.", hint, code=HOST)
 
 
 def reason(host: HostStack, target: Target) -> str:
@@ -86,8 +93,7 @@ def reason(host: HostStack, target: Target) -> str:
     if authority is None:
         return "there is no authority yet"
     try:
-        there = read(pem)
-        subject = x509.load_pem_x509_certificate(authority).subject.rfc4514_string()
+        there, subject = read(pem), _subject(authority)
     except ValueError:
         return "the one there cannot be read"
     if host.tls.mode == "letsencrypt" and there.issuer != subject:
@@ -172,9 +178,10 @@ def _authority(host: HostStack, target: Target) -> tuple[x509.Certificate, ec.El
     key_file = f"{layout.etc}/tls/ca.key"
     pem, key_pem = target.read(layout.authority), target.read(key_file)
     if pem and key_pem:
-        key = serialization.load_pem_private_key(key_pem, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return x509.load_pem_x509_certificate(pem), key
+        try:
+            return x509.load_pem_x509_certificate(pem), _private(key_pem)
+        except (ValueError, TypeError):
+            raise damaged(layout) from None
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     name = _named(f"Greffier authority of {host.domain}"[:64])
@@ -209,6 +216,17 @@ def _authority(host: HostStack, target: Target) -> tuple[x509.Certificate, ec.El
         layout.authority, certificate.public_bytes(serialization.Encoding.PEM), 0o644, layout.root, layout.root_group
     )
     return certificate, key
+
+
+def _subject(pem: bytes) -> str:
+    return x509.load_pem_x509_certificate(pem).subject.rfc4514_string()
+
+
+def _private(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("not a key that the kit made")
+    return key
 
 
 def _named(text: str) -> x509.Name:

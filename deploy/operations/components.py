@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.catalog import source_files
 from deploy.errors import KitError
+from deploy.logged import last_line, sentence
 from deploy.operations.report import Bar
 from deploy.render import autostart as rendered
 from deploy.stack import HostStack, Torch
@@ -51,9 +52,25 @@ def of(host: HostStack) -> list[Component]:
 
 
 def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
-    """Paths of those that are built to the end."""
-    there = target.existing([f"{component.path}/{COMPLETE}" for component in components])
-    return frozenset(component.path for component in components if f"{component.path}/{COMPLETE}" in there)
+    """Paths of those that are built to the end. An environment is of one Python: the next one, which an upgrade of the
+    system brings, finds none of its packages."""
+    packages = f"lib/python{_python(target)}"
+    marks = {
+        part.path: (f"{part.path}/{COMPLETE}", *((f"{part.path}/{packages}",) if part.lock else ()))
+        for part in components
+    }
+    there = target.existing([mark for needed in marks.values() for mark in needed])
+    return frozenset(path for path, needed in marks.items() if there.issuperset(needed))
+
+
+def title(target: Target, component: Component) -> str:
+    """What it is, for a plan."""
+    return f"{component.label} for Python {_python(target)}" if component.lock else component.label
+
+
+def _python(target: Target) -> str:
+    """The one that its environments are made with, such as 3.13."""
+    return ".".join(target.facts["python"].split(".")[:2])
 
 
 def build(target: Target, layout: Layout, component: Component, bar: Bar) -> None:
@@ -135,7 +152,10 @@ def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
             yield line
     except KitError as error:
         said = "\n".join([*printed, error.output])
-        raise KitError("The packages could not be installed.", output=said) from None
+        hint = "Check the network, and the package index that PIP_INDEX_URL or pip.conf names."
+        errors = [line for line in said.splitlines() if line.lower().startswith("error: ")]
+        why = last_line(errors[-1])[len("error: ") :] if errors else last_line(said)
+        raise KitError(sentence("The packages could not be installed", why), hint, output=said) from None
 
 
 _INDEXES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_FIND_LINKS": "UV_FIND_LINKS"}

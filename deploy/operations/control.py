@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
+from deploy.logged import sentence
 from deploy.operations.workspace import control
 from deploy.render import autostart
 from deploy.render.compose import SECOND
@@ -16,13 +17,15 @@ def ask(host: HostStack, target: Target, *words: str) -> dict[str, Any]:
     """The answer to a control command. Raises KitError with autostart's reason."""
     if not target.supervisor.running("autostart"):
         raise KitError("autostart does not run.", "`deploy` starts it.", code=HOST)
-    text = target.run(control(host, *words), check=False)
+    printed = list(target.connection.lines(control(host, *words)))
     try:
-        answer: dict[str, Any] = json.loads(text)
-    except ValueError:
-        raise KitError("autostart did not answer.", "`deploy` starts it anew.", output=text, code=HOST) from None
-    if "error" in answer:
-        raise KitError(answer["error"]["message"], f"`logs {words[1]}` shows more." if len(words) > 1 else "")
+        answer: dict[str, Any] = dict(json.loads("\n".join(line for stream, line in printed if stream == 1)))
+        failure = str(answer["error"]["message"]) if "error" in answer else ""
+    except (ValueError, LookupError, TypeError):
+        said = "\n".join(line for stream, line in printed if stream)
+        raise KitError("autostart did not answer.", "`deploy` starts it anew.", output=said, code=HOST) from None
+    if failure:
+        raise KitError(sentence(failure), f"`logs {words[1]}` shows more." if len(words) > 1 else "")
     return answer
 
 
@@ -33,16 +36,31 @@ def states(host: HostStack, target: Target) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in ask(host, target, "status")["services"]}
 
 
+def state(host: HostStack, target: Target, service: str) -> dict[str, Any]:
+    """State of one service. Raises KitError where autostart does not run, or does not know it."""
+    for entry in ask(host, target, "status")["services"]:
+        if entry["name"] == service:
+            return dict(entry)
+    raise KitError(f"autostart does not know {service}.", "`deploy` tells it.", code=HOST)
+
+
 def seconds(host: HostStack, target: Target, record: Mapping[str, Any]) -> frozenset[str]:
     """Services that serve from their second container. The record says so; after an apply that was cut off autostart
     does, or what it will read when it starts."""
     if not record["pending"]:
         return frozenset(record["second"])
-    found = states(host, target)
-    if not found:
-        config = json.loads(target.read(autostart.path(host)) or b'{"services": {}}')
-        found = {entry["name"]: entry for entry in config["services"].values()}
+    found = states(host, target) or _configured(host, target)
     return frozenset(name for name, entry in found.items() if is_second(entry))
+
+
+def _configured(host: HostStack, target: Target) -> dict[str, dict[str, Any]]:
+    """Each service's entry in what autostart reads when it starts, by name. Of a file that is damaged nothing: this
+    deploy writes it anew."""
+    try:
+        config = json.loads(target.read(autostart.path(host)) or b"")
+        return {entry["name"]: entry for entry in config["services"].values()}
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return {}
 
 
 def is_second(entry: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """The main job, done as a user would do it: deploy, make a user, transcribe real speech."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +8,12 @@ from pathlib import Path
 
 from deploy import ROOT
 from deploy.errors import KitError
-from deploy.operations import aims, apply, control, users, workspace
+from deploy.operations import aims, apply, calls, control, transcribe, users, workspace
 from deploy.operations.report import Reporter
 from deploy.operations.users import Key
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack, ServiceStack
+from deploy.targets import Target
 
 SAMPLE = ROOT / "examples" / "jfk.wav"
 USER = "demo"
@@ -48,6 +48,9 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
     try:
         apply.deploy(space, host, report, _overwrite, aims.whole(space))
         yield space, host
+    except KitError as error:
+        hint = f"{error.hint} The logs are in {host.layout.log}.".strip()
+        raise KitError(error.message, hint, code=error.code, output=error.output) from None
     finally:
         for unit in ("nginx", "autostart"):
             target.supervisor.stop(unit)
@@ -58,21 +61,40 @@ def _overwrite(host: HostStack, paths: Sequence[str]) -> None:
 
 
 def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:
-    """Send the sample through the OpenAI client to the sleeping service."""
-    import openai
-
+    """Send the sample through the OpenAI client to the sleeping service. Raises KitError."""
     target = space.target(host)
     _, service = workspace.service(space, None)
     names = [user.name for user in users.listed(target, host.layout)]
     make = users.rotate if USER in names else users.add
     key = make(target, host.layout, USER)
-    control.sleep(host, target, service.name)
-    report.say(f"{service.name} is {control.states(host, target)[service.name]['state']}; a request will wake it.")
-    os.environ["SSL_CERT_FILE"] = host.layout.authority  # as its user would: the client trusts this authority
-    client = openai.OpenAI(base_url=host.base_url(service), api_key=key.api_key)
+    asleep = control.sleep(host, target, service.name)
+    report.say(f"{service.name} is {asleep['state']}; a request will wake it.")
     began = time.monotonic()
-    with report.step(f"Transcribing {SAMPLE.name}, 11 s of speech"), SAMPLE.open("rb") as file:
-        answer = client.audio.transcriptions.create(model=service.model, file=file)
+    with report.step(f"Transcribing {SAMPLE.name}, 11 s of speech"):
+        text = _transcribed(host, target, service, key)
     whole = time.monotonic() - began
-    state = control.states(host, target)[service.name]
-    return Demonstration(host, service, key, answer.text.strip(), float(state["lastStartSeconds"]), whole)
+    waking = control.state(host, target, service.name)["lastStartSeconds"] or 0
+    return Demonstration(host, service, key, text, float(waking), whole)
+
+
+def _transcribed(host: HostStack, target: Target, service: ServiceStack, key: Key) -> str:
+    import openai
+
+    with (
+        transcribe.client(host, target) as http,
+        openai.OpenAI(base_url=host.base_url(service), api_key=key.api_key, http_client=http) as client,
+        SAMPLE.open("rb") as file,
+    ):
+        try:
+            answer = client.audio.transcriptions.with_raw_response.create(model=service.model, file=file)
+        except openai.APIStatusError as error:
+            raise calls.refused(host, target, service, error.response) from None
+        except openai.APIConnectionError as error:
+            raise calls.broken(host, target, service, error.__cause__ or error) from None
+        try:
+            text = answer.parse().text
+        except (AttributeError, ValueError, openai.OpenAIError):  # of a page, it gives a string
+            text = None
+        if not isinstance(text, str):
+            raise calls.strange(host, service, answer.http_response)
+        return text.strip()

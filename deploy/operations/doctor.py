@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from deploy import unforeseen
 from deploy.errors import KitError
 from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users
 from deploy.operations.report import Reporter
@@ -33,17 +34,25 @@ Check = Callable[[Workspace, HostStack, Target], Iterator[Finding]]
 
 
 def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding]:
-    """Look at everything; one check that fails does not stop the others."""
+    """Look at everything; one check that fails does not stop the others. Of a host that cannot be reached, only at what
+    is here."""
     target = space.target(host)
     found: list[Finding] = []
+    try:
+        target.connection.ask("hello")
+    except KitError as error:
+        return [Finding("host", error.message, error.hint), *_secrets(space, host, target)]
     with report.step(f"Examining {host.name}") as bar:
         for number, check in enumerate(CHECKS):
             name = check.__name__.strip("_")
             bar.update(number, len(CHECKS), name)
             try:
                 found += check(space, host, target)
-            except KitError as error:
-                found.append(Finding(name, error.message, error.hint or "See above."))
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                failure = unforeseen.told(error)
+                found.append(Finding(name, failure.message, failure.hint or f"{name} could not be looked at."))
     return found
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from deploy import unforeseen
 from deploy.errors import KitError
 from deploy.operations.report import Bar, Reporter
 from deploy.operations.workspace import Workspace
@@ -31,8 +32,10 @@ def each(
     def one(host: HostStack) -> Outcome[Done]:
         try:
             return Outcome(host, act(host, _Named(host.name, report) if len(hosts) > 1 else report), None)
-        except KitError as error:
-            return Outcome(host, None, error)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            return Outcome(host, None, unforeseen.told(error))
 
     if len(hosts) == 1:
         return [one(hosts[0])]  # where Ctrl-C arrives

@@ -4,8 +4,10 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import components, control, images, releases, survey
@@ -62,7 +64,7 @@ def _images(host: HostStack, target: Target) -> dict[str, str]:
     """Image -> its id, of those that are on the host because of us: built, or pulled and of no other container."""
     of = images.containers(target)
     made_of = target.run(("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}")).splitlines()
-    others = {image for name, image in (line.split() for line in made_of) if name not in of}
+    others = {words[1] for words in map(str.split, made_of) if len(words) == 2 and words[0] not in of}
     there = images.identified(target)
     pulled = set(survey.read_record(target, host).get("pulled", ())) - others
     built = {image for image in there if image.startswith("greffier/")}
@@ -82,22 +84,37 @@ def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> N
     """What cannot be made again, in one archive: settings, secrets, users, certificates, data; no models."""
     target = space.target(host)
     command = ("tar", "--create", "--gzip", "--directory", "/", *_excluded(host), *_saved(host, target))
+    with target.lock("backup"), _fresh(path) as file, report.step(f"Saving {host.name}") as bar:
+        done, said = 0, b""
+        for stream, chunk in target.connection.stream(command):
+            if stream == 1:
+                file.write(chunk)
+                done += len(chunk)
+                bar.update(done, 0, f"{done / 1e6:.0f} MB")
+            elif stream == 2:
+                said += chunk
+            elif chunk not in (b"0", b"1"):  # 1: a file changed while it was read
+                raise KitError("The archive could not be made.", output=said.decode(errors="replace"), code=HOST)
+
+
+@contextmanager
+def _fresh(path: Path) -> Iterator[IO[bytes]]:
+    """A new file to write an archive to; of one that is cut off nothing stays. Raises KitError."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KitError(f"{path} is there already; nothing was written.", "Name another file.", code=INVENTORY) from None
     except OSError as error:
         raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None
-    with target.lock("backup"), os.fdopen(handle, "wb") as file, report.step(f"Saving {host.name}") as bar:
-        done = 0
-        for stream, chunk in target.connection.stream(command):
-            if stream == 1:
-                file.write(chunk)
-                done += len(chunk)
-                bar.update(done, 0, f"{done / 1e6:.0f} MB")
-            elif stream == 0 and chunk not in (b"0", b"1"):  # 1: a file changed while it was read
-                path.unlink()
-                raise KitError("The archive could not be made.", code=HOST)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+    except OSError as error:
+        path.unlink()
+        raise KitError(f"{path} cannot be written to its end: {error.strerror}.", code=HOST) from None
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def restore(space: Workspace, host: HostStack, path: Path, report: Reporter) -> None:
@@ -110,8 +127,10 @@ def restore(space: Workspace, host: HostStack, path: Path, report: Reporter) -> 
     target = space.target(host)
     with target.lock("restore"), report.step(f"Restoring {host.name}"):
         command = ("tar", "--extract", "--gzip", "--directory", "/", "--same-owner", "--file", "-")
-        if [line for stream, line in target.connection.stream(command, content) if stream == 0] != [b"0"]:
-            raise KitError(f"{path} could not be unpacked on {host.name}.", code=HOST)
+        *said, (_, status) = target.connection.lines(command, content)
+        if status != "0":
+            told = "\n".join(line for _, line in said)
+            raise KitError(f"{path} could not be unpacked on {host.name}.", output=told, code=HOST)
         # What the record says was done there has still to be done here.
         target.remove(host.layout.record)
 

@@ -33,7 +33,12 @@ def identified(target: Target) -> dict[str, str]:
     """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
     form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
     listed = target.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
-    return dict(line.split() for line in listed.splitlines() if "<none>" not in line)
+    return _pairs(line for line in listed.splitlines() if "<none>" not in line)
+
+
+def _pairs(lines: Iterable[str]) -> dict[str, str]:
+    """Two words a line, as they were asked for; a warning among them is none."""
+    return {words[0]: words[1] for words in map(str.split, lines) if len(words) == 2}
 
 
 def familiar(image: str) -> str:
@@ -171,7 +176,7 @@ def containers(target: Target) -> dict[str, str]:
     """Container -> service, of all that were made of compose files of ours, the newest first."""
     form = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
     listed = target.run(("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form), check=False)
-    return dict(line.split() for line in listed.splitlines())
+    return _pairs(listed.splitlines())
 
 
 def create(target: Target, folder: str, *, anew: bool = True) -> None:

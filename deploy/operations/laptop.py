@@ -80,11 +80,12 @@ def saved(tag: str, told: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def _said(*words: str) -> str:
-    done = subprocess.run((_docker(), *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run((_docker(), *words), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         hint = "Start it, or let the host build: `build: host` in the inventory."
-        raise KitError("Docker on this machine does not answer.", hint, output=done.stderr, code=HOST)
-    return done.stdout.strip()
+        said = done.stderr.decode(errors="replace")
+        raise KitError("Docker on this machine does not answer.", hint, output=said, code=HOST)
+    return done.stdout.decode(errors="replace").strip()
 
 
 def _docker() -> str:

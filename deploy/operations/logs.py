@@ -1,5 +1,6 @@
 """Logs of a host, from their end and on."""
 
+import re
 from collections.abc import Iterator
 
 from deploy.errors import INVENTORY, KitError
@@ -7,38 +8,62 @@ from deploy.operations import images
 from deploy.operations.workspace import Workspace
 from deploy.render import autostart
 from deploy.stack import HostStack
+from deploy.targets import Target
 
 
 def read(space: Workspace, name: str, lines: int, *, follow: bool) -> Iterator[str]:
     """The last `lines` lines, then new ones as they come when `follow`. Raises KitError."""
-    host, command = _command(space, name, lines, follow=follow)
+    host = _host(space, name)
     target = space.target(host)
-    for stream, line in target.connection.lines(command):
+    last = ""
+    for stream, line in target.connection.lines(_command(host, target, name, lines, follow=follow)):
         if stream:
+            last = line
             yield line
         elif line != "0":
-            raise KitError(f"There is no log of {name} yet: it has not been started.")
+            raise _unread(name, last)
 
 
-def _command(space: Workspace, name: str, lines: int, *, follow: bool) -> tuple[HostStack, tuple[str, ...]]:
+def tail(host: HostStack, target: Target, name: str, lines: int) -> str:
+    """The last `lines` lines of a log; nothing where there is none. Raises KitError where the host does not answer."""
+    command = _command(host, target, name, lines, follow=False)
+    return "\n".join(line for stream, line in target.connection.lines(command) if stream)
+
+
+def _unread(name: str, said: str) -> KitError:
+    """What to tell where a log cannot be read, by what the program that reads it said last."""
+    if not said or re.search(r"No such (file|container)", said, re.IGNORECASE):
+        return KitError(f"There is no log of {name} yet: it has not been started.")
+    return KitError(f"The log of {name} could not be read to its end.", "`doctor` looks at what may be wrong there.")
+
+
+def _host(space: Workspace, name: str) -> HostStack:
     known: list[str] = []
     for host in space.stack.hosts:
-        found = _of_process(host) if host.runtime == "process" else _of_compose(host)
+        found = _known(host)
         if name in found:
-            kind, what = found[name]
-            count = str(lines)
-            match kind:
-                case "file":
-                    return host, ("tail", "-n", count, *(("-F",) if follow else ()), "--", what)
-                case "container":
-                    # The newest: the one that serves.
-                    newest = next((c for c, of in images.containers(space.target(host)).items() if of == what), what)
-                    return host, ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), newest)
-                case _:
-                    words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)
-                    return host, (*words, *(("--follow",) if follow else ()))
-        known += list(found)
+            return host
+        known += found
     raise KitError(f"There is no log of {name!r}.", f"Known: {', '.join(dict.fromkeys(known))}.", code=INVENTORY)
+
+
+def _known(host: HostStack) -> dict[str, tuple[str, str]]:
+    return _of_process(host) if host.runtime == "process" else _of_compose(host)
+
+
+def _command(host: HostStack, target: Target, name: str, lines: int, *, follow: bool) -> tuple[str, ...]:
+    kind, what = _known(host)[name]
+    count = str(lines)
+    match kind:
+        case "file":
+            return ("tail", "-n", count, *(("-F",) if follow else ()), "--", what)
+        case "container":
+            # The newest: the one that serves.
+            newest = next((c for c, of in images.containers(target).items() if of == what), what)
+            return ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), newest)
+        case _:
+            words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)
+            return (*words, *(("--follow",) if follow else ()))
 
 
 def _of_process(host: HostStack) -> dict[str, tuple[str, str]]:

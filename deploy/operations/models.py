@@ -9,7 +9,8 @@ from typing import Any
 
 from deploy.catalog import Models
 from deploy.connection import Lost
-from deploy.errors import HOST, KitError
+from deploy.errors import HOST, INVENTORY, KitError
+from deploy.host.wanted import Failure, read_files
 from deploy.misfits import TOKENS
 from deploy.operations.report import Reporter
 from deploy.stack import HostStack, SideModel
@@ -39,10 +40,15 @@ def read_lock(inventory: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        pinned = json.loads(path.read_text())["models"]
-    except (ValueError, KeyError, OSError):
-        raise KitError(f"{path} is damaged.", "Restore it, or remove it to pin the models anew.", code=2) from None
-    return dict(pinned)
+        pinned: dict[str, Any] = json.loads(path.read_text())["models"]
+        for name, entry in pinned.items():
+            read_files(entry["files"], f"{name}: files")
+    except OSError as error:
+        raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
+    except (ValueError, LookupError, AttributeError, TypeError, Failure):
+        hint = "Restore it, or remove it to pin the models anew."
+        raise KitError(f"{path} is damaged.", hint, code=INVENTORY) from None
+    return pinned
 
 
 def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
@@ -141,8 +147,8 @@ def _fetch_one(
     with report.step(f"Fetching {name}") as bar:
         try:
             for line in target.program("models", json.dumps(document), python=python):
-                event = json.loads(line)
-                match event["event"]:
+                event = _event(line)
+                match event.get("event"):
                     case "progress":
                         done[event["file"]] = event["done"]
                         sizes.setdefault(event["file"], event.get("total") or 0)
@@ -152,7 +158,7 @@ def _fetch_one(
                     case "waiting":
                         report.say(event["message"])
                     case "ready" if request["files"] is None:
-                        _pin(inventory, name, {"revision": event["revision"], "files": event["files"]})
+                        failure = _pin(inventory, name, {"revision": event["revision"], "files": event["files"]})
                     case "failed":
                         failure = KitError(event["message"], event.get("hint") or "", code=HOST)
         except KitError as error:
@@ -161,14 +167,28 @@ def _fetch_one(
         raise failure
 
 
-def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> None:
+def _event(line: str) -> dict[str, Any]:
+    """What the fetcher tells; nothing of a line that something else printed."""
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> KitError | None:
+    """Returns what to tell where the lock file cannot be read or written."""
     with _PINNING:
-        models = read_lock(inventory) | {name: entry}
-        text = json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n"
         path = lock_path(inventory)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(text)
-        temporary.replace(path)
+        try:
+            models = read_lock(inventory) | {name: entry}
+            temporary.write_text(json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n")
+            temporary.replace(path)
+        except KitError as error:
+            return error
+        except OSError as error:
+            return KitError(f"{path} cannot be written: {error.strerror}.", code=HOST)
+    return None
 
 
 _PINNING = threading.Lock()  # hosts fetch side by side, and pin into one file

@@ -1,6 +1,5 @@
 """What runs on a host, what sleeps, where it answers, and what it takes: two round trips."""
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,7 +56,7 @@ def of(space: Workspace, host: HostStack) -> HostOverview:
         "commands": {"units": ["systemctl", "is-active", *UNITS.values()]} if host.runtime == "compose" else {},
         "socket": layout.control,
     }
-    found = json.loads("".join(target.program("overview", json.dumps(request))))
+    found = target.look("overview", request)
     record = survey.record_of(host, found["files"].get(layout.record))
     states = {entry["name"]: entry for entry in found["services"]}
     there = certificates.seen(found["files"].get(chain, "").encode())

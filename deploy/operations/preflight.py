@@ -1,6 +1,5 @@
 """What stands in the way of a deploy, found before anything is changed: one look at the host, judged at once."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +51,7 @@ def check(prospect: Prospect) -> None:
     wanted = _wanted(prospect)
     compose = prospect.host.runtime == "compose"
     request = {"free": [need.path for need in wanted.room], "docker": compose, "nginx": compose}
-    lines = prospect.target.program("look", json.dumps(request))
-    found = [*obstacles(wanted, json.loads("".join(lines))), *_models(prospect)]
+    found = [*obstacles(wanted, prospect.target.look("look", request)), *_models(prospect)]
     if found:
         raise KitError(
             "\n".join(obstacle.message for obstacle in found),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import INVENTORY, KitError
+from deploy.errors import HOST, INVENTORY, KitError
 from deploy.targets import Target, Writing
 from deploy.types import Effect, File, Layout, Reference, Tree
 
@@ -62,7 +62,8 @@ def save(target: Target, release: Release, entry: Mapping[str, Any]) -> None:
 def numbers(target: Target) -> list[int]:
     """Those that are kept, oldest first."""
     found = target.run(("find", folder(target.layout), "-name", "*.json", "-printf", "%f\\n"), check=False)
-    return sorted(int(name.removesuffix(".json")) for name in found.split())
+    stems = (name.removesuffix(".json") for name in found.split())
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
 def load(target: Target, number: int) -> Release:
@@ -71,22 +72,33 @@ def load(target: Target, number: int) -> Release:
     if raw is None:
         known = ", ".join(map(str, numbers(target))) or "none"
         raise KitError(f"Release {number} is not kept.", f"Kept: {known}.", code=INVENTORY)
-    document = json.loads(raw)
-    return Release(
-        number,
-        {path: _load(entry) for path, entry in document["tree"].items()},
-        tuple(document["images"]),
-        tuple(document["components"]),
-        tuple(document["models"]),
-        document["units"],
-        document.get("inventory", {}),
-    )
+    try:
+        document = json.loads(raw)
+        return Release(
+            number,
+            {path: _load(entry) for path, entry in document["tree"].items()},
+            tuple(document["images"]),
+            tuple(document["components"]),
+            tuple(document["models"]),
+            document["units"],
+            document.get("inventory", {}),
+        )
+    except (ValueError, LookupError, AttributeError, TypeError):
+        message = f"{_path(target.layout, number)} is damaged: nobody can go back to this release."
+        raise KitError(message, "Remove the file, then `deploy`.", code=HOST) from None
 
 
 def history(target: Target) -> list[dict[str, Any]]:
     """Who deployed what and when, oldest first."""
-    raw = (target.read(book(target.layout)) or b"").decode()
-    return [json.loads(line) for line in raw.splitlines()]
+    raw = (target.read(book(target.layout)) or b"").decode(errors="replace")
+    found = []
+    for number, line in enumerate(raw.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            found.append({key: entry[key] for key in ("release", "at", "by", "kit", "steps")})
+        except (ValueError, LookupError, TypeError):
+            raise KitError(f"{book(target.layout)} is damaged at line {number}.", "Take that line out.") from None
+    return found
 
 
 def _path(layout: Layout, number: int) -> str:

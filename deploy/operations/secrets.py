@@ -22,6 +22,8 @@ def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Se
     problems = []
     for reference in references:
         value, problem = _value(reference, folder)
+        if not problem and not _is_text(value):
+            problem = "is not text"
         if problem or not value:
             message = f"the secret {reference} {problem or 'is empty'}"
             problems.append(Problem(reference.place, message, _HINTS[reference.scheme]))
@@ -55,6 +57,14 @@ def _value(reference: Reference, folder: Path) -> tuple[str, str]:
             return _content(reference.argument, folder)
         case "command":
             return _output(reference.argument, folder)
+
+
+def _is_text(value: str) -> bool:
+    """What the environment gives may be other bytes."""
+    try:
+        return value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _content(path: str, folder: Path) -> tuple[str, str]:

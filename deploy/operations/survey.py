@@ -87,7 +87,7 @@ def look(
         tree,
         {path: digest(file.content(resolved)) for path, file in tree.items()},
         recorded(tree, resolved, record["salt"]),
-        [(part.path, part.label) for part in aim.components.values()]
+        [(part.path, components.title(target, part)) for part in aim.components.values()]
         + [(image, f"image {image}") for image in aim.images],
         list(aim.models),
         aim.units,
@@ -96,12 +96,16 @@ def look(
     with _asking_docker(host):
         there = images.present(target, aim.images)
         containers = images.containers(target) if host.runtime == "compose" else {}
+    built = components.complete(target, aim.components.values())
+    units = {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)}
+    if "autostart" in units and host.autostart.environment(host.layout.opt) in aim.components.keys() - built:
+        units["autostart"] = ""  # what it was started from is about to go
     matter = {path: entry for path, entry in record["files"].items() if aim.concerns(path)}
     have = Survey(
         _files(target, tree, {**record, "files": matter}, resolved),
-        components.complete(target, aim.components.values()) | there,
+        built | there,
         whole,
-        {name: target.supervisor.release(name) for name in wanted.units if target.supervisor.running(name)},
+        units,
         certificates.reason(host, target) or (acme.reason(host, target) if host.tls.mode == "letsencrypt" else ""),
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
@@ -194,15 +198,16 @@ def read_record(target: Target, host: HostStack) -> dict[str, Any]:
 
 def record_of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
     """The record, out of its file."""
+    later: dict[str, Any] = {"pending": {}, "second": [], "salt": tokens.token_hex(16)}
+    blank: dict[str, Any] = {"kit": VERSION, "release": 0, "files": {}, **later}
     if raw is None:
-        return {"kit": VERSION, "release": 0, "files": {}, "pending": {}, "second": [], "salt": tokens.token_hex(16)}
+        return blank
     try:
-        record: dict[str, Any] = json.loads(raw)
-        record.setdefault("salt", tokens.token_hex(16))
-        record.setdefault("pending", {})
-        record.setdefault("second", [])
+        record = {**later, **json.loads(raw)}
         newer = _version(record["kit"]) > _version(VERSION)
-    except (ValueError, KeyError):
+        if any(type(record[key]) is not type(value) for key, value in blank.items()):
+            raise TypeError
+    except (ValueError, LookupError, AttributeError, TypeError):
         raise KitError(
             f"{host.layout.record} is damaged.", "Remove it: the next deploy compares every file anew."
         ) from None

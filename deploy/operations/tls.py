@@ -41,7 +41,7 @@ def standing(space: Workspace, host: HostStack) -> Standing:
             "`deploy` makes the first one." if pem is None else "It cannot be read: `deploy` puts another in place."
         )
         return Standing(host.name, False, "", (), "", "", 0, "", advice)
-    own = certificates.own(target, pem)
+    own = certificates.own(target, there)
     return Standing(
         host.name,
         own,
@@ -130,6 +130,9 @@ def _timer(target: Target) -> str:
 
 def issuer(name: str) -> str:
     """Who issued it, of a distinguished name: the organisation and the authority's own name."""
-    found = x509.Name.from_rfc4514_string(name)
+    try:
+        found = x509.Name.from_rfc4514_string(name)
+    except ValueError:
+        return name
     kinds = (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
     return " ".join(str(part.value) for kind in kinds for part in found.get_attributes_for_oid(kind)) or name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
-from deploy.operations import control
+from deploy.operations import calls, certificates, control
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -22,7 +22,7 @@ def answers(host: HostStack, target: Target, entry: Mapping[str, Any]) -> None:
     path = own[0] if own else entry["healthPath"]
     status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
     if not 200 <= status < 300:
-        raise KitError(f"{hostname} answers {path} with status {status}.", output=text[:2000], code=HOST)
+        raise KitError(f"{hostname} does not answer {path} as it should: {calls.words(status, text)}", code=HOST)
 
 
 def trust(host: HostStack, target: Target) -> ssl.SSLContext:
@@ -32,7 +32,10 @@ def trust(host: HostStack, target: Target) -> ssl.SSLContext:
         authority = target.read(host.layout.authority)
         if authority is None:
             raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
-        context.load_verify_locations(cadata=authority.decode())
+        try:
+            context.load_verify_locations(cadata=authority.decode())
+        except (ssl.SSLError, ValueError):
+            raise certificates.damaged(host.layout) from None
     return context
 
 
@@ -70,4 +73,5 @@ def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
         return error
     if status == 401:
         return None
-    return KitError(f"https://{name} answers a stranger with status {status}, not 401.", output=text[:2000])
+    said = calls.words(status, text)
+    return KitError(f"https://{name} should ask a stranger for a password (status 401), and does not: {said}")

@@ -17,6 +17,8 @@ own, perhaps on a port below 1024. Raw sockets, devices and changing its own rig
 MODELS = "/models"
 DIARIZER = "/diarizer"
 SPOOL = "/spool"
+ALIVE = ("python", "-m", "stt_core.alive")
+"""Asks the service of one of our images whether it serves; the images' own health check is the same."""
 
 
 LABEL = "greffier.service"
@@ -76,7 +78,6 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
 
 def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack) -> None:
     """What only an image of the kit's is known to live with, and what only it needs."""
-    url = f"http://127.0.0.1:{service.container_port}{service.paths.health}"
     definition["user"] = USER
     definition["read_only"] = True
     definition["tmpfs"] = ["/tmp"]
@@ -90,7 +91,7 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
             {"type": "bind", "source": _diarizer(service), "target": DIARIZER, "read_only": True}
         )
     definition["healthcheck"] = {
-        "test": ["CMD", "python", "-c", f"import urllib.request as u; u.urlopen('{url}', timeout=4)"],
+        "test": ["CMD", *ALIVE, str(service.container_port)],
         "interval": "30s",
         "timeout": "5s",
         "retries": 3,

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import wave
+from array import array
 
 from tests.integration.kit import JFK, Kit
 
@@ -20,11 +21,29 @@ def wav(samples: bytes) -> bytes:
     return out.getvalue()
 
 
+READ = (
+    "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the meeting "
+    "shortly before noon without a vote.",
+    "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys stay dry "
+    "until the end of the week.",
+)
+
+
 def spoken(times: int) -> bytes:
-    """The sample again and again: `times` x 11 s of speech."""
+    """The sample, and others read aloud, in turn: `times` x 11 s of speech. Of the sample alone over and over Whisper
+    makes a loop, which is tried at every temperature."""
     with wave.open(str(JFK)) as file:
         samples = file.readframes(file.getnframes())
-    return wav(samples * times)
+    turns = [samples, *(read(text).ljust(len(samples), b"\0")[: len(samples)] for text in READ)]
+    return wav(b"".join(turns[number % len(turns)] for number in range(times)))
+
+
+def read(text: str) -> bytes:
+    """Read aloud by espeak-ng: samples at 16 kHz, each the nearest of its own."""
+    done = subprocess.run(("espeak-ng", "-s", "150", "--stdout", "--", text), stdout=subprocess.PIPE, check=True)
+    with wave.open(io.BytesIO(done.stdout)) as file:
+        rate, heard = file.getframerate(), array("h", file.readframes(1 << 24))
+    return array("h", (heard[place * rate // 16_000] for place in range(len(heard) * 16_000 // rate))).tobytes()
 
 
 _SILENT_FILM = """

@@ -90,7 +90,7 @@ def gated(folder: Path, accounts: dict[str, bool]) -> Iterator[str]:
 @contextmanager
 def _running(handler: type[_Handler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -32,7 +32,7 @@ def test_python_client_with_user_and_password_in_the_address(kit: Kit) -> None:
 
 def test_azures_client_with_a_key(kit: Kit) -> None:
     with kit.azure() as client, JFK.open("rb") as file:
-        assert client.audio.transcriptions.create(model=MODEL, file=file).text == SAID
+        assert plain(client.audio.transcriptions.create(model=MODEL, file=file).text) == SAID
         assert MODEL in [model.id for model in client.models.list()]
     with kit.azure(key="wrong") as stranger, pytest.raises(openai.AuthenticationError) as refused:
         stranger.models.list()
@@ -42,6 +42,16 @@ def test_azures_client_with_a_key(kit: Kit) -> None:
 def test_npm_client(kit: Kit) -> None:
     told = kit.node("transcribe.mjs")
     assert plain(told["answer"]["text"]) == SAID and told["requests"] == 1
+
+
+def test_vercels_client_with_any_option(kit: Kit) -> None:
+    told = kit.node("vercel.mjs")
+    said = {name: plain(answer.get("text", "")) for name, answer in told.items()}
+    assert said == dict.fromkeys(told, SAID) and len(told) == 9
+    assert told["whisper-1 language"]["segments"] and told["whisper-1 language"]["language"] == "en"
+    assert told["gpt-4o-transcribe language"]["segments"] == []
+    assert told["gpt-4o-transcribe words"]["warning"].startswith("timestamp_granularities ")
+    assert told["whisper-1 logprobs"]["warning"].startswith("include ")
 
 
 def test_npm_client_with_a_wrong_key(kit: Kit) -> None:
@@ -173,7 +183,7 @@ def _nothing_written(kit: Kit) -> Iterator[None]:
         while not ended.wait(0.05):
             spooled.update(_open_files(str(kit.root / "var" / "nginx"), str(kit.spool)))
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield

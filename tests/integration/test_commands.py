@@ -170,6 +170,8 @@ def test_transcribe_says_what_is_wrong(kit: Kit, tmp_path: Path) -> None:
     assert "No valid API key" in told and "users add" in told
     assert "GREFFIER_API_KEY" in kit.cli("transcribe", str(JFK), GREFFIER_API_KEY="", status=2).stderr
     key = {"GREFFIER_API_KEY": kit.api_key}
-    assert "cannot be read as audio" in kit.cli("transcribe", str(letter), **key, status=3).stderr
+    assert "is text, not audio" in kit.cli("transcribe", str(letter), **key, status=3).stderr
     assert "nothing.wav" in kit.cli("transcribe", str(tmp_path / "nothing.wav"), **key, status=2).stderr
     assert "srt" in kit.cli("transcribe", str(JFK), "-f", "docx", **key, status=2).stderr
+    told = kit.cli("transcribe", str(JFK), "--track", "2", **key, status=3).stderr
+    assert "The file has no audio track 2; it has 1: 1 (1 channel)." in told

@@ -49,6 +49,59 @@ def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
     assert not processes(_root(demo))
 
 
+WRONG = {
+    "a library that takes other arguments": (
+        "core/src/stt_core/audio/tracks.py",
+        "container = av.open(file,",
+        "container = av.open(file, surprise=1,",
+        r"whisper failed \(status 500\): TypeError: open\(\) got an unexpected keyword argument 'surprise'\.",
+    ),
+    "a service that dies at its work": (
+        "core/src/stt_core/audio/tracks.py",
+        "container = av.open(file,",
+        "__import__('os').kill(0, 11); container = av.open(file,",
+        r"whisper failed \(status 50[23]\): .*signal 11 \(SIGSEGV\)|whisper could not be started: .*SIGSEGV",
+    ),
+    "a model that cannot be loaded": (
+        "core/src/stt_core/loading.py",
+        "self._engine.load(self.model)",
+        "raise RuntimeError('no such layer')",
+        r"whisper could not be started: The model \S+ cannot be loaded: no such layer",
+    ),
+    "a service that does not start": (
+        "core/src/stt_core/server.py",
+        "import logging\n",
+        "import logging\nimport no_such_module\n",
+        r"whisper could not be started: ModuleNotFoundError: No module named 'no_such_module'",
+    ),
+}
+
+
+@pytest.fixture
+def code(demo: Kit) -> Path:
+    """What the demonstration's service is run from."""
+    if not list(_root(demo).glob("*/opt/images/faster-whisper-*")):
+        demo.cli("deploy", "--inventory", str(demo.path))
+    (folder,) = _root(demo).glob("*/opt/images/faster-whisper-*")
+    return folder
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_fails_is_told_in_a_sentence(demo: Kit, code: Path, case: str) -> None:
+    name, right, wrong, sentence = WRONG[case]
+    file = code / name
+    text = file.read_text()
+    assert right in text
+    file.write_text(text.replace(right, wrong, 1))
+    try:
+        done = demo.cli("demo", "--inventory", str(demo.path), status=3)
+    finally:
+        file.write_text(text)
+    assert re.search(f"^Error: .*({sentence})", done.stderr, re.MULTILINE), done.stderr
+    assert f"The logs are in {next(_root(demo).glob('*/log'))}." in done.stderr
+    assert not processes(_root(demo))
+
+
 @contextmanager
 def _on_a_terminal(demo: Kit) -> Iterator[pexpect.spawn]:
     """The demonstration on a wide terminal, until it waits for Ctrl-C."""

@@ -100,7 +100,7 @@ def test_a_deploy_drops_no_request(site: Kit) -> None:
         while not ended.is_set():
             answers.append(site.post(JFK.read_bytes()).status_code)
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     try:
         until(lambda: answers, "a first answer")

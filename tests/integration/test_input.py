@@ -14,7 +14,7 @@ from tests.integration.audio import JFK_SECONDS, silent_film, wav
 from tests.integration.kit import JFK, MODEL, SAID, Kit
 
 BAD: dict[str, tuple[Callable[[Kit], bytes], str]] = {
-    "text": (lambda _: b"Dear service, this is a letter and no sound.\n" * 100, "cannot be read as audio"),
+    "text": (lambda _: b"Dear service, this is a letter and no sound.\n" * 100, "is text, not audio"),
     "empty": (lambda _: b"", "empty"),
     "no audio track": (silent_film, "no audio track"),
     "0 samples": (lambda _: wav(b""), "no sound"),
@@ -76,7 +76,7 @@ def test_an_unknown_path(kit: Kit, path: str) -> None:
         ({"temperature": "3"}, "temperature"),
         ({"response_format": "docx"}, "response_format"),
         ({"language": "klingon"}, "language"),
-        ({"timestamp_granularities[]": "word"}, "timestamp_granularities"),
+        ({"timestamp_granularities[]": "phrase"}, "timestamp_granularities"),
     ],
 )
 def test_a_wrong_field_is_named(kit: Kit, fields: dict[str, str], param: str) -> None:

@@ -125,7 +125,6 @@ def test_health_is_answered_while_a_transcription_runs(kit: Kit) -> None:
             assert client.get("/whisper/health").json() == {"status": "ok"}
             answered += 1
             time.sleep(0.1)  # the processor is for the transcription
-    # What it says twice over reads as a loop to Whisper's guards, which may then guess: no word for word.
     assert answered and "fellow americans" in plain(transcription.result().json()["text"])
 
 

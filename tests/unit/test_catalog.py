@@ -1,6 +1,7 @@
 """What a kind's manifest says of other kinds, and what its image is made of."""
 
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from deploy import ROOT, catalog
 from deploy.operations import components, images
-from deploy.render import autostart
+from deploy.render import autostart, compose
 from deploy.stack import HostStack, Stack
 
 MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
@@ -21,6 +22,15 @@ def services(tmp_path: Path) -> Path:
     """A copy of the manifests and the code."""
     skipped = shutil.ignore_patterns("tests", "__pycache__", "silero", "swagger")
     return shutil.copytree(ROOT / "services", tmp_path / "services", ignore=skipped)
+
+
+@pytest.mark.parametrize("kind", ["faster-whisper", "whisperx", "pytorch"])
+def test_compose_asks_for_health_as_the_image_does(resolved: Callable[[str], Stack], kind: str) -> None:
+    text = f"hosts:\n  vps: {{domain: example.org}}\nservices:\n  one: {{kind: {kind}, enabled: true}}\n"
+    (host,) = resolved(text).hosts
+    asked = compose.project(host, host.services[0])["services"]["one"]["healthcheck"]["test"]
+    line = f"CMD {json.dumps(asked[1:])}"
+    assert asked[0] == "CMD" and line in (ROOT / "services" / kind / "Dockerfile").read_text().splitlines()[-2]
 
 
 def test_an_image_is_made_of_the_other_kinds_source_too(resolved: Callable[[str], Stack], services: Path) -> None:

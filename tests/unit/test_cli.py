@@ -6,53 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import jsonschema
 import pytest
 import yaml
 
-import cli
 from deploy import ROOT, quantities
 from deploy.inventory import Inventory
 from deploy.stack import Stack
+from tests.unit.conftest import Run
 
 LOCAL = "hosts: {me: {runtime: process}}\nservices: {whisper: {kind: faster-whisper}}\n"
 COMMANDS = (
     *("init", "check", "schema", "render", "plan", "deploy", "status", "wake", "sleep", "logs"),
     *("users", "transcribe", "destroy", "demo"),
 )
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Call the application in an empty folder, as `greffier WORDS` does."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("GREFFIER_INVENTORY", raising=False)
-    monkeypatch.delenv("GREFFIER_API_KEY", raising=False)
-
-    def call(*words: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["greffier", *map(str, words)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Said(status, out, err)
-
-    return call
 
 
 def test_alone_it_explains_itself_and_help_lists_every_command() -> None:

@@ -45,7 +45,7 @@ def index(tmp_path: Path) -> Iterator[str]:
 
     handler = partial(Handler, directory=str(tmp_path / "index"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -91,3 +91,20 @@ def test_where_neither_has_it_what_the_installer_said_is_told(target: Target, tm
     with pytest.raises(KitError, match="packages could not be installed") as raised:
         built(target, tmp_path, "http://127.0.0.1:1")
     assert "torch" in raised.value.output
+
+
+def test_an_environment_is_built_anew_for_another_python(target: Target, tmp_path: Path) -> None:
+    code = Component(f"{target.layout.opt}/images/some", "some code", (("", tmp_path / "links"),))
+    (tmp_path / "requirements.lock").write_text("")
+    environment = Component(
+        f"{target.layout.opt}/environments/some", "its environment", lock=tmp_path / "requirements.lock"
+    )
+    for part in (environment, code):
+        components.build(target, target.layout, part, Quiet())
+    assert components.complete(target, (environment, code)) == {environment.path, code.path}
+    # As it is when the system's Python has been upgraded to this one.
+    (packages,) = Path(environment.path, "lib").glob("python3.*")
+    packages.rename(packages.with_name("python3.1"))
+    assert components.complete(target, (environment, code)) == {code.path}
+    components.build(target, target.layout, environment, Quiet())
+    assert components.complete(target, (environment, code)) == {environment.path, code.path}

@@ -1,4 +1,4 @@
-"""A real Debian 12 server to deploy to: systemd, sshd and sudo, and no Docker, nginx or certbot yet.
+"""A real Debian server to deploy to: systemd, sshd and sudo, and no Docker, nginx or certbot yet.
 
     with Host("alpha") as host:
         host.ssh("systemctl is-system-running")
@@ -9,13 +9,16 @@
 import shlex
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, get_args
 
 from tests.vps.engine import CACHE, VpsError
 from tests.vps.internet import LABEL, Internet, timed, wait
 
 PORTS = (22, 80, 443)
+IMAGES = CACHE / "images"
+"""What one host has built and another may load, from its /srv/images."""
 ADMIN_PASSWORD = "let me in"
 """What sudo asks the user `admin` for; sudo asks `debian` for nothing, and `root` needs none."""
 PRIVILEGES = (
@@ -24,6 +27,11 @@ PRIVILEGES = (
     "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined",
     "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec",
 )  # fmt: skip
+
+
+Kind = Literal["debian12", "debian13", "server"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Bare; or Debian 12 with what `setup` installs by apt, for tests that are not about that."""
 
 
 class Host:
@@ -37,8 +45,9 @@ class Host:
     port = 22
     key = CACHE / "keys/id_ed25519"
 
-    def __init__(self, name: str, internet: Internet | None = None) -> None:
+    def __init__(self, name: str, internet: Internet | None = None, kind: Kind = "debian12") -> None:
         self.name = name
+        self.kind = kind
         self._given = internet
         self._undo = ExitStack()
 
@@ -63,6 +72,7 @@ class Host:
         self._undo.close()
 
     def _start(self) -> None:
+        IMAGES.mkdir(exist_ok=True)
         self._docker(
             "run", "--detach", "--name", self._container, "--hostname", self.name,
             "--label", f"{LABEL}={self.internet.number}", "--network", self.internet.name("net"),
@@ -70,7 +80,8 @@ class Host:
             *(f"--publish={self.address}:{port}:{port}" for port in PORTS),
             # systemctl reboot ends the container with a status of its own, and a machine comes back.
             "--restart=on-failure",
-            self.internet.engine.host_image,
+            f"--volume={IMAGES}:/srv/images:ro",
+            self.internet.engine.hosts[self.kind],
         )  # fmt: skip
         self.inside = self._inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
         self.internet.point(f"{self.name}.test", self.inside)
@@ -120,6 +131,13 @@ class Host:
     def write(self, path: str, content: str) -> None:
         """Write a file there, as root."""
         self.ssh(f"cat >{shlex.quote(path)}", stdin=content)
+
+    def save(self, image: str, file: Path) -> None:
+        """Have an image of its Docker in a file of this machine."""
+        draft = file.with_suffix(".new")
+        with draft.open("wb") as out:
+            self.internet.engine.docker("exec", self._container, "docker", "save", image, out=out)
+        draft.rename(file)
 
     def reboot(self) -> None:
         """Reboot as an operator would, and wait until its sshd answers."""

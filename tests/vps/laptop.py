@@ -19,12 +19,13 @@ from typing import Any
 import httpx2
 import openai
 
+from tests.heard import plain
 from tests.vps.host import Host
 from tests.vps.internet import Internet
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
-SAID = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 MODEL = "Systran/faster-whisper-base"
 PATIENCE = 300.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
@@ -43,6 +44,14 @@ def inventory(hosts: Mapping[str, Any], services: Mapping[str, Any] | None = Non
     return {"hosts": dict(hosts), "services": {"whisper": service()} if services is None else dict(services)}
 
 
+ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
+OURS = (
+    "ls -d /etc/greffier /opt/greffier /var/lib/greffier /var/log/greffier /run/greffier /etc/nginx/conf.d/greffier*"
+    " /etc/systemd/system/*greffier* /etc/systemd/system/*/*greffier* /etc/letsencrypt/*/greffier* 2>/dev/null;"
+    " docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}' | grep greffier;"
+    " docker volume ls --quiet; getent passwd greffier; getent group greffier; true"
+)
+"""A command on the host that tells of everything that is the kit's."""
 CONTAINER = "$(docker ps --all --quiet --filter label=greffier.service=whisper)"
 """In a command on the host: the container of the service, whichever of the two it is."""
 
@@ -56,6 +65,27 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
             return value
         assert time.monotonic() < end, f"it did not come to this: {what}"
         time.sleep(0.05)
+
+
+BEFORE = ["listen 0.0.0.0:443 ssl http2;", "listen [::]:443 ssl http2;"]
+ON = ["http2 on", "listen 0.0.0.0:443 ssl;", "listen [::]:443 ssl;"]
+"""How HTTP/2 is asked for, before nginx 1.25.1 and from there on."""
+
+
+def http2(host: Host) -> list[str]:
+    """How the host's files ask for it, where nginx has not a word against them and does speak it."""
+    told = host.ssh("nginx -t 2>&1")
+    assert "test is successful" in told and "warn" not in told
+    name = f"whisper.{host.name}.test"
+    call = "curl --silent --insecure --http2 --output /dev/null --write-out '%{http_version}'"
+    assert host.ssh(f"{call} --resolve {name}:443:127.0.0.1 https://{name}/") == "2"
+    found = host.ssh("grep -rhoE 'listen .*:443 ssl.*|http2 on' /etc/nginx/conf.d /etc/greffier/nginx")
+    return sorted(set(found.splitlines()))
+
+
+def serving_again(host: Host) -> None:
+    """Wait for autostart after a boot."""
+    until(lambda: host.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
 
 
 class Laptop:
@@ -138,6 +168,14 @@ def copy_of_the_kit(folder: Path) -> Path:
     return folder
 
 
+def kit_that_trusts(keyring: Path, folder: Path) -> Path:
+    """A copy of the kit that takes the key of `keyring` for Docker's."""
+    copy_of_the_kit(folder)
+    command = ("gpg", "--homedir", str(keyring), "--batch", "--armor", "--export")
+    (folder / "deploy/host/docker.asc").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    return folder
+
+
 def beginning(seconds: float) -> bytes:
     """The first seconds of the sentence, as a WAV file."""
     with wave.open(str(JFK)) as whole, io.BytesIO() as file:
@@ -189,10 +227,11 @@ class Client:
             yield openai.OpenAI(base_url=f"https://{self.name}/v1", api_key=self.key, http_client=http, max_retries=0)
 
     def transcript(self, audio: bytes | None = None, temperature: float = 0) -> str:
-        """A sentence of real speech, or the given one, by OpenAI's client; `temperature` 0 has fallback."""
+        """The words of a sentence of real speech, or of the given one, by OpenAI's client; `temperature` 0 has
+        fallback."""
         with self.openai() as client:
             file = ("speech.wav", audio or JFK.read_bytes())
-            return client.audio.transcriptions.create(model=MODEL, file=file, temperature=temperature).text.strip()
+            return plain(client.audio.transcriptions.create(model=MODEL, file=file, temperature=temperature).text)
 
 
 class _At(httpx2.BaseTransport):

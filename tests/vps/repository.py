@@ -1,6 +1,7 @@
 """The package sources that a test host sees: Debian's, Docker's and an index of wheels, as folders of files.
 
-    python3 repository.py PACKAGES TOOLS KEYRING     # PACKAGES/debian/pool is there; TOOLS holds Docker's .deb files
+    python3 repository.py PACKAGES TOOLS KEYRING SUITE...    # PACKAGES/debian/pool/SUITE is there for each of them;
+                                                             # TOOLS holds Docker's .deb files
     python3 repository.py --index WHEELS SIMPLE
 
 Run by `prepare` with the system's Python: the standard library, dpkg-deb and gpg.
@@ -65,18 +66,18 @@ def repackage(name: str, parts: tuple[str, ...], depends: str, tools: Path, pool
         run("dpkg-deb", "--build", "--root-owner-group", "-Zgzip", "-z1", tree, pool)
 
 
-def sign(source: Path, suite: str, component: str, origin: str, keyring: Path) -> None:
-    """Write the indexes of the .deb files in `source`/pool, signed."""
+def sign(source: Path, pool: Path, suite: str, component: str, origin: str, keyring: Path) -> None:
+    """Write the indexes of the .deb files in `pool`, a folder below `source`, signed."""
     arch = run("dpkg", "--print-architecture").strip()
     dist = source / "dists" / suite
     folder = dist / component / f"binary-{arch}"
     folder.mkdir(parents=True)
     entries = []
-    for deb in sorted((source / "pool").glob("*.deb")):
+    for deb in sorted(pool.glob("*.deb")):
         data = deb.read_bytes()
         entries.append(
             run("dpkg-deb", "--field", deb)
-            + f"Filename: pool/{deb.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+            + f"Filename: {deb.relative_to(source)}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
         )
     packages = folder / "Packages"
     packages.write_text("\n".join(entries))
@@ -113,13 +114,14 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "--index":
         index(Path(arguments[1]), Path(arguments[2]))
         return
-    packages, tools, keyring = map(Path, arguments)
+    packages, tools, keyring = map(Path, arguments[:3])
     pool = packages / "docker/pool"
     pool.mkdir(parents=True)
     for name, parts, depends in DOCKER:
         repackage(name, parts, depends, tools, pool)
-    sign(packages / "debian", "bookworm", "main", "Debian", keyring)
-    sign(packages / "docker", "bookworm", "stable", "Docker", keyring)
+    for suite in arguments[3:]:
+        sign(packages / "debian", packages / "debian/pool" / suite, suite, "main", "Debian", keyring)
+        sign(packages / "docker", pool, suite, "stable", "Docker", keyring)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.vps.host import Host
-from tests.vps.laptop import CONTAINER, MODEL, SAID, Client, Laptop, host, inventory, service, spoken, until
+from tests.vps.laptop import (
+    CONTAINER,
+    MODEL,
+    SAID,
+    Client,
+    Laptop,
+    host,
+    inventory,
+    service,
+    serving_again,
+    spoken,
+    until,
+)
 
 ALPHA = {"alpha": host("alpha")}
 
@@ -66,7 +78,7 @@ def test_back_to_the_release_before(laptop: Laptop, client: Client, alpha: Host)
 def test_a_reboot(laptop: Laptop, client: Client, alpha: Host) -> None:
     laptop.cli("wake", "whisper")
     alpha.reboot()
-    until(lambda: alpha.ssh("systemctl is-active greffier-autostart || true").strip() == "active", "autostart runs")
+    serving_again(alpha)
     assert client.transcript() == SAID
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
 
@@ -148,7 +160,7 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
             assert not long.done()
             process.communicate()
         assert process.returncode == 0
-        assert long.done() and long.result().count("fellow Americans") > 3
+        assert long.done() and long.result().count("fellow americans") > 3
     after = alpha.ssh("docker ps --all --format '{{.Names}}'")
     assert {before.strip(), after.strip()} == {"greffier-whisper", "greffier-whisper_2"}
     assert laptop.cli("plan").strip() == "alpha: nothing to do."

@@ -29,11 +29,7 @@ def bare(internet: Internet) -> Iterator[Host]:
 @pytest.fixture(scope="module")
 def server(internet: Internet) -> Iterator[Host]:
     """A host with Docker, nginx and certbot."""
-    with Host("server", internet) as host:
-        host.ssh(
-            "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy docker-ce docker-compose-plugin"
-            " docker-buildx-plugin nginx certbot python3-venv"
-        )
+    with Host("server", internet, "server") as host:
         yield host
 
 

@@ -1,6 +1,5 @@
 """Hosts as they come: users who are not root, wrong keys, Let's Encrypt, several at once; and the end of one."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +11,7 @@ import pytest
 from tests.vps.engine import CACHE
 from tests.vps.host import ADMIN_PASSWORD, Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import MODEL, ROOT, SAID, Client, Laptop, host, inventory, service
-
-ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
-OURS = (
-    "ls -d /etc/greffier /opt/greffier /var/lib/greffier /var/log/greffier /run/greffier /etc/nginx/conf.d/greffier*"
-    " /etc/systemd/system/*greffier* /etc/systemd/system/*/*greffier* /etc/letsencrypt/*/greffier* 2>/dev/null;"
-    " docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}' | grep greffier;"
-    " docker volume ls --quiet; getent passwd greffier; getent group greffier; true"
-)
+from tests.vps.laptop import ACME, MODEL, OURS, SAID, Client, Laptop, host, inventory, kit_that_trusts, service
 
 
 def test_any_user_who_may_use_sudo(laptop: Laptop) -> None:
@@ -87,22 +78,12 @@ def test_docker_comes_from_its_own_source(internet: Internet, beta: Host, tmp_pa
     told = laptop.cli("setup", "beta", status=3)
     assert "NO_PUBKEY" in told and "the host cannot get Docker's own packages" in told
     assert beta.ssh(known) == before
-    laptop.kit = kit(tmp_path / "kit", CACHE / "keys/gnupg")
+    laptop.kit = kit_that_trusts(CACHE / "keys/gnupg", tmp_path / "kit")
     assert "added Docker's apt source" in laptop.cli("setup", "beta")
     assert "docker.sources" in beta.ssh(known) and "docker.asc" in beta.ssh(known)
     assert beta.ssh("docker version --format '{{.Server.Version}}'").startswith("26.")
     assert beta.ssh("cat /etc/docker/daemon.json").strip() == '{"registry-mirrors": ["https://registry.test"]}'
     assert "ready already" in laptop.cli("setup", "beta")
-
-
-def kit(folder: Path, keyring: Path) -> Path:
-    """A copy of the kit that takes the key of `keyring` for Docker's."""
-    for part in ("deploy", "nginx", "autostart", "services"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-    shutil.copy(ROOT / "cli.py", folder)
-    command = ("gpg", "--homedir", str(keyring), "--batch", "--armor", "--export")
-    (folder / "deploy/host/docker.asc").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
-    return folder
 
 
 @pytest.mark.usefixtures("office")  # alpha is set up

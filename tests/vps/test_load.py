@@ -72,7 +72,7 @@ class Load:
 
 def test_no_request_is_lost_while_deploys_change_the_service(laptop: Laptop, client: Client, alpha: Host) -> None:
     said = client.transcript(beginning(3))
-    assert "fellow Americans" in said
+    assert "fellow americans" in said
     with Load(client).running() as load:
         for queue in (101, 102):
             environment = {"STT_QUEUE": str(queue)}

@@ -27,7 +27,7 @@ def meeting() -> bytes:
 @pytest.fixture(scope="module")
 def wren(internet: Internet) -> Iterator[Host]:
     internet.publish("download.pytorch.org", "whl/cpu", CACHE / "pytorch")
-    with Host("wren", internet) as wren:
+    with Host("wren", internet, "server") as wren:
         yield wren
 
 

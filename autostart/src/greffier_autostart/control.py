@@ -16,6 +16,9 @@ from .config import ConfigError
 
 MAX_REQUEST_BYTES = 64 * 1024
 REQUEST_SECONDS = 10.0
+AT_ONCE = frozenset({"status", "release"})
+"""Commands that wait for nothing."""
+ANSWER_SECONDS = 60.0
 
 
 class CommandError(Exception):
@@ -133,6 +136,8 @@ def ask(path: Path, command: str, name: str | None) -> dict[str, Any]:
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            if command in AT_ONCE:
+                connection.settimeout(ANSWER_SECONDS)
             with _short_path(path) as short:
                 connection.connect(short)
             connection.sendall(json.dumps({"command": command, "name": name}).encode() + b"\n")
@@ -142,6 +147,8 @@ def ask(path: Path, command: str, name: str | None) -> dict[str, Any]:
         raise ControlError(f"nothing answers on {path}: autostart is not running") from None
     except PermissionError:
         raise ControlError(f"{path} may be used only by the user who runs autostart") from None
+    except TimeoutError:
+        raise ControlError(f"autostart hangs: it does not answer on {path}") from None
     except (OSError, ValueError):
         raise ControlError(f"autostart went away before it answered on {path}") from None
     if not isinstance(answer, dict):

@@ -39,12 +39,12 @@ def test_every_output() -> None:
     transcript = Transcript("en", 5.0, segments)
 
     def rendered(output: paths.Output) -> str:
-        return paths.rendered(transcript, output, Limits())
+        return paths.rendered(transcript, output, Limits(), worded=False)
 
-    assert rendered("txt") == "One two\nthree.\n"
-    assert rendered("tsv") == "start\tend\ttext\n500\t2000\tOne two\n2500\t4000\tthree.\n"
-    assert rendered("srt").startswith("1\n00:00:00,500 --> ")
+    assert rendered("txt") == "[SPEAKER_00]: One two\nthree.\n"
+    assert rendered("tsv") == "start\tend\ttext\n500\t2000\t[SPEAKER_00]: One two\n2500\t4000\tthree.\n"
+    assert rendered("srt").startswith("1\n00:00:00,500 --> 00:00:02,000\n[SPEAKER_00]: One two\n\n2\n")
     assert rendered("vtt").startswith("WEBVTT\n\n00:00:00.500 --> ")
     body = json.loads(rendered("json"))
-    assert [segment.get("speaker") for segment in body["segments"]] == ["A", None]
+    assert [segment.get("speaker") for segment in body["segments"]] == ["SPEAKER_00", None]
     assert body["text"] == " One\ttwo three." and body["segments"][0]["words"] is None

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_core import audio
-from stt_core.audio import AudioFile, channels
+from stt_core.audio import AudioFile, bounds, channels
 from stt_core.contract import hostile, sounds
 from stt_core.errors import AudioError
 
@@ -50,8 +49,8 @@ def test_hostile_files_take_little_memory_at_any_time() -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        hostile.id3(hostile.cover(bytes(2 * audio.PIECE_BYTES))) + sounds.encoded("mp3"),
-        hostile.matroska(1, bytes(2 * audio.PIECE_BYTES)),
+        hostile.id3(hostile.cover(bytes(2 * bounds.PIECE_BYTES))) + sounds.encoded("mp3"),
+        hostile.matroska(1, bytes(2 * bounds.PIECE_BYTES)),
     ],
     ids=["a picture", "a packet"],
 )
@@ -61,19 +60,19 @@ def test_what_must_be_held_whole_is_small(file: bytes) -> None:
 
 
 def test_a_packet_that_no_sound_needs_is_left_out() -> None:
-    file = hostile.matroska(1, bytes(audio.PACKET_BYTES + 2), hostile.tone(2))
+    file = hostile.matroska(1, bytes(bounds.PACKET_BYTES + 2), hostile.tone(2))
     assert sum(map(len, AudioFile(io.BytesIO(file)).blocks())) == pytest.approx(2 * sounds.RATE, abs=100)
 
 
 def test_a_file_has_its_share_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "PATIENCE", 0.0)
-    monkeypatch.setattr(audio, "PACE", 0.0)
+    monkeypatch.setattr(bounds, "PATIENCE", 0.0)
+    monkeypatch.setattr(bounds, "PACE", 0.0)
     with pytest.raises(AudioError, match="takes too long"):
         list(AudioFile(io.BytesIO(sounds.encoded("mp3"))).blocks())
 
 
 def test_a_file_of_a_hundred_tracks_and_more_is_heard() -> None:
-    source = AudioFile(io.BytesIO(hostile.matroska(audio.TRACKS + 1, hostile.tone(2))))
+    source = AudioFile(io.BytesIO(hostile.matroska(bounds.TRACKS + 1, hostile.tone(2))))
     assert sum(map(len, source.blocks())) == pytest.approx(2 * sounds.RATE, abs=100)
 
 
@@ -91,7 +90,7 @@ def test_the_sound_of_a_film_is_heard() -> None:
                     target.mux(packet)
             part.close()
     heard = sum(map(len, AudioFile(io.BytesIO(out.getvalue())).blocks()))
-    assert heard / sounds.RATE == pytest.approx(11, abs=0.2)
+    assert heard / sounds.RATE == pytest.approx(4, abs=0.2)
 
 
 def telephone(codec: str, pitches: list[int]) -> bytes:
@@ -111,7 +110,7 @@ def telephone(codec: str, pitches: list[int]) -> bytes:
 
 def loudest(file: bytes, channel: int | None) -> float:
     """The pitch that is loudest, in Hz."""
-    heard: NDArray[np.float32] = np.concatenate(list(AudioFile(io.BytesIO(file), channel).blocks()))
+    heard: NDArray[np.float32] = np.concatenate(list(AudioFile(io.BytesIO(file), channel=channel).blocks()))
     assert len(heard) == pytest.approx(2 * sounds.RATE, abs=100)
     return float(np.argmax(np.abs(np.fft.rfft(heard)))) * sounds.RATE / len(heard)
 
@@ -135,14 +134,14 @@ def test_a_channel_that_is_not_there_is_told() -> None:
     assert channels(io.BytesIO(file)) == 1
     assert loudest(file, 0) == pytest.approx(440, abs=2)
     with pytest.raises(AudioError, match="no channel 2: it has 1"):
-        list(AudioFile(io.BytesIO(file), 1).blocks())
-    with pytest.raises(AudioError, match="cannot be read as audio"):
+        list(AudioFile(io.BytesIO(file), channel=1).blocks())
+    with pytest.raises(AudioError, match="is text, not audio"):
         channels(io.BytesIO(b"no sound"))
 
 
 def test_a_channel_of_a_hostile_file_takes_its_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "PATIENCE", 0.0)
-    monkeypatch.setattr(audio, "PACE", 0.0)
-    for hear in (channels, lambda file: list(AudioFile(file, 0).blocks())):
+    monkeypatch.setattr(bounds, "PATIENCE", 0.0)
+    monkeypatch.setattr(bounds, "PACE", 0.0)
+    for hear in (channels, lambda file: list(AudioFile(file, channel=0).blocks())):
         with pytest.raises(AudioError, match="takes too long"):
             hear(io.BytesIO(sounds.encoded("mp3")))

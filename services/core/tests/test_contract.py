@@ -10,8 +10,11 @@ from toy import ABLE, Toy
 from stt_core.contract.cases import *  # noqa: F403
 from stt_core.contract.cases_answers import *  # noqa: F403
 from stt_core.contract.cases_asr import *  # noqa: F403
+from stt_core.contract.cases_audio import *  # noqa: F403
 from stt_core.contract.cases_clients import *  # noqa: F403
+from stt_core.contract.cases_forms import *  # noqa: F403
 from stt_core.contract.cases_hostile import *  # noqa: F403
+from stt_core.contract.cases_languages import *  # noqa: F403
 from stt_core.contract.cases_realtime import *  # noqa: F403
 from stt_core.contract.cases_streams import *  # noqa: F403
 from stt_core.contract.cases_url import *  # noqa: F403
@@ -24,6 +27,10 @@ from stt_core.engine import Capabilities
 def service() -> Iterator[Service]:
     with in_thread(Toy(), "toy/model") as running:
         yield running
+
+
+def test_health_is_ok_and_nothing_else(service: Service) -> None:
+    assert service.get("/health").json() == {"status": "ok"}
 
 
 @pytest.fixture

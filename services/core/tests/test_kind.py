@@ -1,6 +1,7 @@
 """What a kind of service adds: its own paths, and its own part of /status."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 from fastapi import APIRouter
@@ -24,10 +25,15 @@ def greeting(scheduler: Scheduler, models: Models, settings: Settings) -> Iterab
 
 
 def test_it_has_its_own_paths_and_status() -> None:
-    kind = Kind("Own", Toy, greeting, lambda: {"mood": {"today": "fair"}}, ("pytest",))
+    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**told, "mood": {"today": "fair"}, "model": told["model"].upper()}
+
+    kind = Kind("Own", Toy, greeting, status, lambda ready: {"loaded": ready}, ("pytest",))
     with serving(kind, Settings(port=0, model="toy/model")) as service:
         assert service.get("/greeting").json() == {"ready": True, "model": "toy/model", "port": 0}
         assert "/greeting" in service.get("/openapi.json").json()["paths"]
-        status = service.get("/status").json()
-        assert status["mood"] == {"today": "fair"} and status["state"] == "ready"
-        assert status["libraries"]["pytest"] == pytest.__version__
+        found = service.get("/status").json()
+        assert found["mood"] == {"today": "fair"} and found["state"] == "ready"
+        assert found["model"] == "TOY/MODEL"
+        assert service.get("/health").json() == {"status": "ok", "loaded": True}
+        assert found["libraries"]["pytest"] == pytest.__version__

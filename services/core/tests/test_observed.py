@@ -148,7 +148,7 @@ class Collector:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path, Collector]]:
     """A process of its own, its log and its collector."""
     collector = Collector()
-    thread = threading.Thread(target=collector.server.serve_forever)
+    thread = threading.Thread(target=collector.server.serve_forever, daemon=True)
     thread.start()
     log = tmp_path_factory.mktemp("watched") / "log"
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}

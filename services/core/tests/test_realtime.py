@@ -10,7 +10,7 @@ import websockets.exceptions
 from toy import Toy
 
 from stt_core.contract import sounds
-from stt_core.contract.service import Service, in_thread, until
+from stt_core.contract.service import Service, at_work, in_thread, until
 from stt_core.contract.talk import raw, talk
 from stt_core.kind import Kind
 from stt_core.server import Server, process
@@ -21,17 +21,14 @@ SPEECH = raw(sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE]))
 
 @contextmanager
 def running(toy: Toy) -> Iterator[tuple[Service, Server]]:
-    with process(Kind("Realtime", lambda: toy), Settings(port=0, model="toy/model")) as server:
-        thread = threading.Thread(target=server.run)
-        thread.start()
+    settings = Settings(port=0, model="toy/model")
+    with process(Kind("Realtime", lambda: toy), settings) as server, at_work(server):
         try:
             service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/model")
             until(lambda: service.get("/ready").status_code == 200, "ready")
             yield service, server
         finally:
             toy.gate.set()
-            server.stop()
-            thread.join()
 
 
 def test_a_service_that_stops_finishes_what_was_said() -> None:
@@ -70,7 +67,7 @@ def test_who_speaks_faster_than_is_decoded_has_to_wait() -> None:
     with in_thread(toy, "toy/model") as service, talk(service) as session:
         toy.gate.clear()
         said = SPEECH + raw(sounds.wav(np.zeros(sounds.RATE)))
-        speaker = threading.Thread(target=session.say, args=(said * 12, 48_000))
+        speaker = threading.Thread(target=session.say, args=(said * 12, 48_000), daemon=True)
         speaker.start()
         until(lambda: toy.batches and service.metric("stt_waiting_windows") >= 2, "some of it waits")
         toy.gate.set()

@@ -11,7 +11,7 @@ from toy import Toy, heard
 
 from stt_core.audio import AudioFile
 from stt_core.contract import sounds
-from stt_core.contract.service import QUEUE, Service, in_thread, until
+from stt_core.contract.service import QUEUE, Service, at_work, in_thread, until
 from stt_core.engine import Capabilities, VadOptions, Window, WindowResult
 from stt_core.kind import Kind
 from stt_core.server import process
@@ -113,9 +113,7 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
             assert go.wait(60)
 
     settings = Settings(port=0, model="toy/slow")
-    with process(Kind("Slow", Slow), settings) as server:
-        thread = threading.Thread(target=server.run)
-        thread.start()
+    with process(Kind("Slow", Slow), settings) as server, at_work(server):
         try:
             service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/slow")
             assert service.get("/health").status_code == 200
@@ -127,8 +125,6 @@ def test_alive_at_once_and_ready_when_the_model_is_loaded() -> None:
             until(lambda: service.get("/ready").status_code == 200, "ready")
         finally:
             go.set()
-            server.stop()
-            thread.join()
 
 
 def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: ThreadPoolExecutor) -> None:
@@ -161,9 +157,7 @@ def test_a_stop_answers_what_was_accepted(
     toy: Toy, pool: ThreadPoolExecutor, patience: int, status: int
 ) -> None:
     settings = Settings(port=0, model="toy/model", stop_seconds=patience)
-    with process(Kind("Stop", lambda: toy), settings) as server:
-        thread = threading.Thread(target=server.run)
-        thread.start()
+    with process(Kind("Stop", lambda: toy), settings) as server, at_work(server):
         service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/model")
         try:
             until(lambda: service.get("/ready").status_code == 200, "ready")
@@ -181,8 +175,6 @@ def test_a_stop_answers_what_was_accepted(
             assert [future.result().status_code for future in accepted] == [status] * 3
         finally:
             toy.gate.set()
-            server.stop()
-            thread.join()
 
 
 def waiting(service: Service) -> int:

@@ -1,11 +1,14 @@
 """Subtitles: what is lost, what fits, when it stands on the screen, and how it reads."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_core import formats
 from stt_core.engine import Segment, Transcript, Word
+from stt_core.speakers import introduction
 from stt_core.subtitles import Limits, cues, width
 
 SCREEN = Limits()
@@ -59,6 +62,39 @@ def test_no_word_is_broken_that_a_line_holds(spoken: list[Segment]) -> None:
         for word in segment.text.split():
             if width(word) <= SCREEN.line and word.isascii():
                 assert word in shown
+
+
+@given(segments(), st.lists(st.sampled_from([None, "A", "B"]), min_size=4, max_size=4), limits)
+def test_every_cue_begins_with_its_speaker_and_still_fits(
+    spoken: list[Segment], speakers: list[str | None], given_limits: Limits
+) -> None:
+    told = [replace(one, speaker=name) for one, name in zip(spoken, speakers, strict=False)]
+    found = cues(told, given_limits)
+    for name in (None, "A", "B"):
+        before = introduction(name) if name else ""
+        own = [cue for cue in found if cue.lines[0].startswith(before or ("[SPEAKER_",)) == bool(name)]
+        shown = "".join("".join([cue.lines[0][len(before) :], *cue.lines[1:]]) for cue in own)
+        said = "".join(segment.text for segment in told if segment.speaker == name)
+        assert "".join(shown.split()) == "".join(said.split())
+        times = [time for cue in own for time in (cue.start, cue.end)]
+        assert times == sorted(times)
+        for cue in own:
+            assert len(cue.lines) <= given_limits.lines
+            # A name that would take most of a line does not count.
+            room = given_limits.line + (len(before) if len(before) > given_limits.line // 2 else 0)
+            assert width(cue.lines[0]) <= room and all(width(line) <= room for line in cue.lines[1:])
+    assert [cue.start for cue in found] == sorted(cue.start for cue in found)
+
+
+def test_who_speaks_at_once_is_read_at_once() -> None:
+    """As it is with a channel for each: nobody waits for the other's end."""
+    one = replace(timed(SPEECH, at=1.0), speaker="A")
+    two = replace(timed("I will.", at=4.0), speaker="B")
+    assert [(cue.start, cue.lines) for cue in cues([one, two], SCREEN)] == [
+        (1.0, ("[SPEAKER_00]: And so my fellow Americans,", "ask not what your country can do for you,")),
+        (4.0, ("[SPEAKER_01]: I will.",)),
+        (pytest.approx(6.6), ("[SPEAKER_00]: ask what you", "can do for your country.")),
+    ]
 
 
 def timed(text: str, seconds: float = 0.4, at: float = 0.0) -> Segment:

@@ -16,7 +16,7 @@ from wyoming.event import Event, async_write_event
 from stt_core.contract import sounds
 from stt_core.contract.cases_wyoming import *  # noqa: F403
 from stt_core.contract.cases_wyoming import spoken, talk, text, utterance
-from stt_core.contract.service import DEADLINE, QUEUE, Service, in_thread, until
+from stt_core.contract.service import DEADLINE, QUEUE, Service, at_work, in_thread, until
 from stt_core.errors import BadRequest, StartError
 from stt_core.kind import Kind
 from stt_core.server import process
@@ -117,9 +117,8 @@ def test_whoever_calls_early_waits_and_whoever_waits_in_the_end_is_answered(pool
     toy = Slow()
     toy.gate.clear()
     try:
-        with process(Kind("Slow", lambda: toy), Settings(port=0, model="toy/slow", wyoming_port=0)) as server:
-            thread = threading.Thread(target=server.run)
-            thread.start()
+        settings = Settings(port=0, model="toy/slow", wyoming_port=0)
+        with process(Kind("Slow", lambda: toy), settings) as server, at_work(server):
             assert server.wyoming
             service = Service("", "toy/slow", server.wyoming.getsockname()[1])
             early = pool.submit(talk, service, utterance(spoken()), "transcript-stop")
@@ -130,7 +129,6 @@ def test_whoever_calls_early_waits_and_whoever_waits_in_the_end_is_answered(pool
             assert refused.data["code"] == "not_ready"
             toy.gate.set()
             assert text(early.result())
-            thread.join()
     finally:
         go.set()
         toy.gate.set()

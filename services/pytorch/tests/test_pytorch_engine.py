@@ -11,7 +11,9 @@ from conftest import BASE, TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
+from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
 from stt_core.contract import sounds
 from stt_core.contract.asserts import plain
@@ -41,6 +43,10 @@ def text(result: WindowResult) -> str:
     return "".join(segment.text for segment in result.segments)
 
 
+def test_every_name_on_openais_own_list_means_the_same() -> None:
+    assert {name: languages.code(name) for name in TO_LANGUAGE_CODE} == TO_LANGUAGE_CODE
+
+
 def test_the_text_is_that_of_transformers_own_generation(engine: PyTorchWhisper, models: Path) -> None:
     folder = models / BASE.replace("/", "--")
     theirs = WhisperForConditionalGeneration.from_pretrained(folder).eval()
@@ -51,7 +57,8 @@ def test_the_text_is_that_of_transformers_own_generation(engine: PyTorchWhisper,
     tokens = theirs.generate(features, language="en", task="transcribe", return_timestamps=True)
     (said,) = processor.batch_decode(tokens, skip_special_tokens=True)
     encoded = engine._whisper.encode([one.samples], 3000)
-    (ours,) = engine._whisper.decode(encoded, [Prompt("en", "transcribe", ())], 0.0, timestamps=True)
+    prompts = [Prompt("en", "transcribe", ())]
+    (ours,) = engine._whisper.decode(encoded, prompts, 0.0, timestamps=True, room=False)
     assert plain(ours.text) == plain(said) and "country" in said
 
 

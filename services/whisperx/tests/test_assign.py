@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_core.engine import Logprob, Segment, Word
+from stt_core.speakers import label, letter
 from stt_whisperx.speakers.assign import assigned, exclusive
-from stt_whisperx.speakers.names import label, letter
 from stt_whisperx.speakers.protocol import Diarization, Turn
 
 NAMES = ("A", "B", "C")

@@ -11,10 +11,10 @@ from stt_core.engine import Options, Segment, SpeakerOptions, WindowResult, Word
 from stt_core.job import GivenUp
 from stt_faster_whisper.engine import FasterWhisper
 from stt_whisperx.alignment.choose import Aligners
-from stt_whisperx.engine import WhisperX
+from stt_whisperx.engine import NOBODY, WhisperX
 from stt_whisperx.settings import Stages as Settings
 from stt_whisperx.speakers.choose import Diarizers
-from stt_whisperx.speakers.protocol import Diarizer
+from stt_whisperx.speakers.protocol import Diarization, Diarizer
 from stt_whisperx.stages import Stages
 
 HEARD = [WindowResult("en", (Segment(1, 2, " Ask not.", words=(Word(" Ask not.", 1, 2, 0.9),)),))]
@@ -25,10 +25,34 @@ class Broken(Diarizers):
         raise RuntimeError("out of memory")
 
 
+class Deaf(Diarizers):
+    """Hears nobody, whatever is said."""
+
+    name = "deaf"
+
+    def get(self) -> Diarizer:
+        return self  # type: ignore[return-value]
+
+    def diarize(self, *asked: object) -> Diarization:
+        return Diarization((), (), ())
+
+
+def made(folder: Path, kind: type[Diarizers]) -> WhisperX:
+    stages = Stages(Aligners(folder, {}, "cpu"), kind(folder, Settings(), 1, "cpu"), (), None)
+    return WhisperX(FasterWhisper(folder, "cpu", "int8", 1), stages)
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> WhisperX:
-    stages = Stages(Aligners(tmp_path, {}, "cpu"), Broken(tmp_path, Settings(), 1, "cpu"), (), None)
-    return WhisperX(FasterWhisper(tmp_path, "cpu", "int8", 1), stages)
+    return made(tmp_path, Broken)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_words_without_a_voice_are_a_warning(tmp_path: Path, required: bool) -> None:
+    asked = Options(speakers=SpeakerOptions(required=required))
+    source = AudioFile(io.BytesIO(sounds.speech()))
+    found = made(tmp_path, Deaf).finish(source, HEARD, asked, lambda stage, share: None)
+    assert found.text == "Ask not." and not found.told_apart and found.warnings == (NOBODY,)
 
 
 def test_a_failure_is_a_warning_only_where_speakers_may_fail(engine: WhisperX) -> None:

@@ -14,7 +14,7 @@ from stt_core.contract import sounds
 from stt_core.contract.asserts import refused
 from stt_core.contract.service import DEADLINE, Service, in_process
 from stt_whisperx.__main__ import USUAL
-from stt_whisperx.settings import Stages
+from stt_whisperx.settings import Stages, from_environment
 from stt_whisperx.speakers.choose import Diarizers
 from stt_whisperx.speakers.protocol import DiarizationUnavailable
 
@@ -22,9 +22,9 @@ PATH = "/transcribe"
 
 
 def copied(name: str, folder: Path) -> Path:
-    """A model in another folder, by hard links."""
+    """A model in another folder, by links: the folder may lie on another disk."""
     target = folder / name.replace("/", "--")
-    shutil.copytree(models() / name.replace("/", "--"), target, copy_function=os.link)
+    shutil.copytree(models() / name.replace("/", "--"), target, copy_function=os.symlink)
     return target
 
 
@@ -46,6 +46,9 @@ def test_speakers_that_cannot_be_told_are_an_error_or_a_warning(lone: Service) -
     assert set(answer) == {"segments", "language", "warnings"}
     assert [warning for warning in answer["warnings"] if OPEN in warning] == answer["warnings"]
     assert answer["segments"] and "speaker" not in answer["segments"][0]
+    for response_format in ("json", "text", "srt", "vtt", "verbose_json", "diarized_json"):
+        written = lone.post(sounds.clip(), path=PATH, diarize="auto", response_format=response_format)
+        assert OPEN in written.headers["x-warning"] and "SPEAKER_" not in written.text
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -108,7 +111,12 @@ def test_which_diarizer_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{"STT_DIARIZER": "best"}, {"STT_DIARIZATION_MODEL": "../x"}, {"STT_ALIGN_MODELS": "fr=a b"}],
+    [
+        {"STT_DIARIZER": "best"},
+        {"STT_DIARIZATION_MODEL": "../x"},
+        {"STT_ALIGN_MODELS": "fr=a b"},
+        {"STT_ALIGN_MODELS": "xx=a/b"},
+    ],
 )
 def test_a_wrong_setting_is_one_sentence(variables: dict[str, str]) -> None:
     done = subprocess.run(
@@ -121,6 +129,12 @@ def test_a_wrong_setting_is_one_sentence(variables: dict[str, str]) -> None:
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert next(iter(variables)) in done.stderr.strip().splitlines()[-1]
+
+
+def test_an_aligners_language_is_the_transcripts() -> None:
+    """nb is how people call what Whisper calls no."""
+    asked = from_environment({"STT_ALIGN_MODELS": "nb=a/wav2vec2-norwegian,ger=a/wav2vec2-german"})
+    assert dict(asked.align_models) == {"no": "a/wav2vec2-norwegian", "de": "a/wav2vec2-german"}
 
 
 def test_its_usual_model_is_base() -> None:

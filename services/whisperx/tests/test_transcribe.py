@@ -13,6 +13,7 @@ from whisperx_process import conversation, turns
 
 from stt_core.contract import sounds
 from stt_core.contract.asserts import plain, refused
+from stt_core.contract.films import Track, film
 from stt_core.contract.service import Service
 
 PATH = "/transcribe"
@@ -143,6 +144,35 @@ def test_a_channel_is_a_speaker(service: Service) -> None:
     assert halves == {"SPEAKER_00": 0, "SPEAKER_01": 1}
     error = refused(service.post(sounds.speech(), path=PATH, diarize="channels"), 400)
     assert error["param"] == "diarize" and "one channel" in error["message"]
+
+
+def test_the_channels_are_those_of_the_track_that_is_heard(service: Service) -> None:
+    """A film in the round, whose default track is a call with somebody on each side."""
+    voice = sounds.samples(sounds.clip())
+    rest = np.zeros(6 * sounds.RATE, np.int16)
+    left, right = np.concatenate([voice, rest]), np.concatenate([rest, voice])
+    call = Track(np.stack([left, right], 1), "pcm_s16le", layout="stereo", default=True)
+    file = film("matroska", Track(rest, "aac", layout="5.1"), call)
+    answer = service.post(file, path=PATH, diarize="channels").json()
+    assert [segment["speaker"] for segment in answer["segments"]] == ["SPEAKER_00", "SPEAKER_01"]
+    assert service.post(file, path=PATH, diarize="channels", track="1").json()["segments"] == []
+    assert service.post(file, path=PATH, track="1").json()["segments"] == []
+    for fields in ({}, {"diarize": "channels"}):
+        error = refused(service.post(file, path=PATH, track="3", **fields), 400)
+        assert error["param"] == "track" and "it has 2" in error["message"]
+
+
+def test_words_and_speakers_keep_the_time_of_a_film(service: Service) -> None:
+    late = film(
+        "matroska", Track(sounds.samples(sounds.clip()), "aac", start=5.0), picture="mpeg4", seconds=10
+    )
+    alone = service.post(sounds.clip(), path=PATH, diarize="true").json()["segments"]
+    found = service.post(late, path=PATH, diarize="true").json()["segments"]
+    assert [plain(one["text"]) for one in found] == [plain(one["text"]) for one in alone]
+    first, last = found[0]["words"][0], found[-1]["words"][-1]
+    assert first["start"] == pytest.approx(5 + alone[0]["words"][0]["start"], abs=0.3)
+    assert last["end"] == pytest.approx(5 + alone[-1]["words"][-1]["end"], abs=0.3)
+    assert {segment["speaker"] for segment in found} == {"SPEAKER_00"}
 
 
 def test_one_person_asked_for_as_five_and_silence(service: Service) -> None:

@@ -54,7 +54,7 @@ def test_the_shortest_and_the_longest_clip_do(diarizer: OpenDiarizer, seconds: i
         (part(10, 20.5), "is longer than 10 seconds"),
         (sounds.silence(3), "holds too little speech"),
         (b"", "cannot be used. The file is empty"),
-        (b"no sound", "cannot be used. The file cannot be read as audio"),
+        (b"no sound", "cannot be used. The file is text, not audio"),
     ],
 )
 def test_a_clip_that_does_not_do_is_refused_with_its_name(

@@ -1,17 +1,15 @@
-# A bare Debian 12 server as a provider hands it over: systemd, sshd, sudo, Python; no Docker, nginx or certbot.
+# A bare Debian server as a provider hands it over: systemd, sshd, sudo, Python; no Docker, nginx or certbot.
 ARG DEBIAN
 FROM ${DEBIAN}
+ARG SUITE
 ENV container=docker
 RUN --mount=type=bind,from=debian,target=/source --mount=type=bind,target=/build \
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d \
- && export APT_CONFIG=/build/build.conf && apt-get -q update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -qy systemd systemd-sysv libpam-systemd dbus openssh-server sudo \
+    sh /build/install "file:/source $SUITE main" -- systemd systemd-sysv libpam-systemd dbus openssh-server sudo \
     python3 ca-certificates curl iproute2 iputils-ping procps cron netbase tzdata \
- && rm -rf /usr/sbin/policy-rc.d /var/lib/apt/lists/* /var/cache/apt/archives/* /etc/ssh/ssh_host_* \
- && rm -f /etc/apt/apt.conf.d/90slim && : >/etc/machine-id
-# udev and consoles are not a container's; the apt timers would take apt's lock in the middle of a test.
-RUN systemctl mask systemd-udevd.service systemd-udev-trigger.service getty.target console-getty.service \
-    sys-kernel-debug.mount sys-kernel-tracing.mount apt-daily.timer apt-daily-upgrade.timer \
+ && rm -rf /etc/ssh/ssh_host_* /etc/apt/apt.conf.d/90slim && : >/etc/machine-id
+# udev, modules and consoles are not a container's; the apt timers would take apt's lock in the middle of a test.
+RUN systemctl mask systemd-udevd.service systemd-udev-trigger.service systemd-modules-load.service getty.target \
+    console-getty.service sys-kernel-debug.mount sys-kernel-tracing.mount apt-daily.timer apt-daily-upgrade.timer \
  && systemctl set-default multi-user.target
 # Every host has a key of its own from its first boot on; one type, since RSA takes seconds.
 RUN mkdir -p /etc/systemd/system/ssh.service.d \
@@ -29,6 +27,7 @@ COPY --from=keys ca.pem /usr/local/share/ca-certificates/greffier-vps.crt
 RUN update-ca-certificates
 COPY --from=keys archive.gpg /etc/apt/keyrings/docker.gpg
 COPY docker.sources /etc/apt/sources.list.d/docker.sources
+RUN sed -i "s/SUITE/$SUITE/" /etc/apt/sources.list.d/docker.sources
 COPY daemon.json /etc/docker/daemon.json
 COPY pip.conf /etc/pip.conf
 COPY --chmod=755 boot.sh /boot.sh

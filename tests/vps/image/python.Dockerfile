@@ -2,9 +2,8 @@
 ARG DEBIAN
 FROM ${DEBIAN}
 RUN --mount=type=bind,from=debian,target=/source --mount=type=bind,target=/build \
-    export APT_CONFIG=/build/build.conf && apt-get -q update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -qy ca-certificates netbase tzdata python3 python3-venv \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/* && python3 -m venv /usr/local
+    sh /build/install "file:/source bookworm main" -- ca-certificates netbase tzdata python3 python3-venv \
+ && python3 -m venv /usr/local
 COPY --from=keys ca.pem /usr/local/share/ca-certificates/greffier-vps.crt
 COPY pip.conf /etc/pip.conf
 RUN update-ca-certificates

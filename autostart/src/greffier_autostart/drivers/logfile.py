@@ -12,7 +12,8 @@ from pathlib import Path
 MAX_BYTES = 10 * 1024 * 1024
 """Above this the log is moved to `….1`, so a service's logs take twice this at most. Checked now and then."""
 
-TAIL_BYTES = 8192
+TAIL_BYTES = 64 * 1024
+"""Enough for a line with a stack trace in it."""
 MAX_LINE = 500
 """Characters of the last line that are shown to a caller."""
 
@@ -57,7 +58,7 @@ class LogFile:
 def last_line_of(text: str) -> str:
     """The last line with something in it, without colours, cut to a sensible length; or empty.
 
-    Of a line that is a JSON object with a message, the message.
+    Of a line that is a JSON object, what its stack trace ends in, or else its message.
     """
     for line in reversed(text.splitlines()):
         clean = _ESCAPES.sub("", _message(line)).strip()
@@ -68,7 +69,8 @@ def last_line_of(text: str) -> str:
 
 def _message(line: str) -> str:
     try:
-        said = json.loads(line)["message"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        entry = json.loads(line)
+        said = entry.get("exception") or entry["message"]
+        return str(said.strip().splitlines()[-1])
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return line
-    return said if isinstance(said, str) else line

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -25,9 +26,11 @@ from stt_core.settings import Settings
 
 
 class Health(BaseModel):
-    """The process serves."""
+    """The process serves; a kind of service may have more keys of its own."""
 
-    status: Literal["ok"] = "ok"
+    model_config = ConfigDict(extra="allow")
+
+    status: str = "ok"
 
 
 class Ready(BaseModel):
@@ -73,7 +76,7 @@ class Status(BaseModel):
 
     state: Literal["loading", "ready", "stopping"]
     model: str
-    models: list[ModelStatus]
+    models: list[ModelStatus] | dict[str, bool]
     device: str
     compute_type: str
     memory: Memory
@@ -128,7 +131,8 @@ def create(
 
     @app.get("/health", tags=["Operations"], summary="Whether the process serves")
     async def health() -> Health:
-        return Health()
+        more = await run_in_threadpool(kind.health, scheduler.ready)
+        return Health.model_validate({"status": "ok", **more})
 
     @app.get("/ready", tags=["Operations"], summary="Whether the model is loaded", responses=failures(503))
     async def ready() -> Ready:
@@ -141,7 +145,7 @@ def create(
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
         loaded = scheduler.loaded
-        return Status(
+        told = Status(
             state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
             models=[
@@ -162,7 +166,8 @@ def create(
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),
-        ).model_copy(update=dict(kind.status()))
+        )
+        return Status.model_validate(await run_in_threadpool(kind.status, told.model_dump()))
 
     @app.get(
         "/metrics",

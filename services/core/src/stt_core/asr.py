@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
-from stt_core import form, formats, languages
+from stt_core import form, formats, languages, rendering
 from stt_core.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
 from stt_core.audio import AudioFile, AudioSource, RawPcm
 from stt_core.engine import Capabilities, Options, Segment, SpeakerOptions, Task, Transcript, WindowResult
@@ -23,9 +23,10 @@ from stt_core.errors import BadRequest, about
 from stt_core.job import Job
 from stt_core.live import GONE, Live, unless_gone
 from stt_core.models import Models
-from stt_core.parameters import Language
+from stt_core.parameters import Track
 from stt_core.scheduler import Scheduler
 from stt_core.settings import Settings
+from stt_core.speakers import labelled
 from stt_core.subtitles import Limits
 
 FIELD = "audio_file"
@@ -43,20 +44,18 @@ class Asked(BaseModel):
 
     encode: Encode = True
     task: Task = Field("transcribe", description="`translate` gives English.")
-    language: Annotated[Language | None, BeforeValidator(lambda text: text or None)] = Field(
-        None, description="Code or English name; left out, it is detected."
-    )
+    language: str = Field("", description="Code or English name; left out or `auto`, it is detected.")
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
-    diarize: bool = Field(False, description="Who speaks, in `json`; where the engine can tell.")
+    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
     output: Output = "txt"
+    track: Track = None
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
         for field, asked, able in (
             ("task", self.task == "translate", capabilities.translation),
-            ("language", self.language, self.language in capabilities.languages),
             ("initial_prompt", self.initial_prompt, capabilities.prompt),
             ("word_timestamps", self.word_timestamps, capabilities.word_times),
             ("diarize", self.diarize, capabilities.speakers),
@@ -64,12 +63,14 @@ class Asked(BaseModel):
             if asked and not able:
                 what = f"{field}={str(getattr(self, field))[:40]}"
                 raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
-        subtitles = self.output in ("srt", "vtt") and self.task == "transcribe"
+        language = languages.asked(self.language, capabilities.languages, "language")
+        # Subtitles are cut by words, and speakers told apart between them; a translation's were never said.
+        worded = (self.diarize or self.output in ("srt", "vtt")) and self.task == "transcribe"
         return Options(
             task=self.task,
-            language=self.language,
+            language=language,
             prompt=self.initial_prompt,
-            word_times=self.word_timestamps or (subtitles and capabilities.word_times),
+            word_times=self.word_timestamps or (worded and capabilities.word_times),
             speakers=SpeakerOptions() if self.diarize else None,
         )
 
@@ -107,16 +108,17 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
             except BaseException:
                 upload.file.close()
                 raise
-            job = scheduler.submit(_source(upload, asked.encode), options)
+            job = scheduler.submit(_source(upload, asked.encode, asked.track), options)
             with _ending(scheduler, job):
                 transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
             return GONE
-        name = quote((upload.filename or "")[:NAME], safe="")
-        return PlainTextResponse(
-            await run_in_threadpool(rendered, transcript, asked.output, limits),
+        name = quote((upload.filename or FIELD)[:NAME], safe="")
+        answer = PlainTextResponse(
+            await run_in_threadpool(rendered, transcript, asked.output, limits, asked.word_timestamps),
             headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
         )
+        return rendering.warned(answer, transcript.warnings)
 
     @routes.post(
         "/detect-language",
@@ -125,14 +127,16 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         responses=TAKING_AUDIO,
         openapi_extra=BODY,
     )
-    async def detect(request: Request, encode: Encode = True) -> Detected | Response:
+    async def detect(
+        request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None
+    ) -> Detected | Response:
         with scheduler.admission():
             upload = await _upload(request, settings.max_upload_bytes)
             if upload is None:
                 return GONE
             # Its words are not wanted, so the first that come will do.
             options = Options(model=models.resolve(""), temperature=0, segments=False)
-            live = Live(scheduler, _source(upload, encode), options)
+            live = Live(scheduler, _source(upload, encode, track), options)
             with _ending(scheduler, live.job):
                 found = await unless_gone(request, _telling(live))
         return GONE if found is None else detected(found)
@@ -151,8 +155,14 @@ async def _upload(request: Request, limit: int) -> UploadFile | None:
     return upload
 
 
-def _source(upload: UploadFile, encode: bool) -> AudioSource:
-    return AudioFile(upload.file) if encode else RawPcm(upload.file)
+def _source(upload: UploadFile, encode: bool, track: int | None) -> AudioSource:
+    """Raises BadRequest for a track of bare samples, which have none."""
+    if encode:
+        return AudioFile(upload.file, track=track)
+    if track is not None:
+        upload.file.close()
+        raise BadRequest("encode=false says that the upload is bare samples: leave out track.", param="track")
+    return RawPcm(upload.file)
 
 
 @contextmanager
@@ -183,38 +193,40 @@ def detected(heard: WindowResult | Transcript) -> Detected:
     )
 
 
-def rendered(transcript: Transcript, output: Output, limits: Limits) -> str:
-    """The answer in the format that was asked for."""
+def rendered(transcript: Transcript, output: Output, limits: Limits, worded: bool) -> str:
+    """The answer in the format that was asked for; `worded`: with the words, where it is json."""
     match output:
         case "txt":
-            return "".join(f"{_line(segment)}\n" for segment in transcript.segments)
+            return formats.lines(transcript)
         case "srt":
             return formats.srt(transcript, limits)
         case "vtt":
             return formats.vtt(transcript, limits)
         case "tsv":
             rows = (
-                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_line(segment)}\n"
+                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{formats.line(segment)}\n"
                 for segment in transcript.segments
             )
             return "start\tend\ttext\n" + "".join(rows)
         case "json":
-            return json.dumps(body(transcript), ensure_ascii=False)
+            return json.dumps(body(transcript, worded), ensure_ascii=False)
 
 
-def body(transcript: Transcript) -> dict[str, Any]:
+def body(transcript: Transcript, worded: bool) -> dict[str, Any]:
     """output=json: the segments have the fields of faster-whisper's."""
     return {
         "text": "".join(segment.text for segment in transcript.segments),
-        "segments": [_segment(number, segment) for number, segment in enumerate(transcript.segments, 1)],
+        "segments": [
+            _segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)
+        ],
         "language": transcript.language,
     }
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
+def _segment(number: int, segment: Segment, worded: bool) -> dict[str, Any]:
     words = [
         {"start": word.start, "end": word.end, "word": word.text, "probability": word.probability}
-        for word in segment.words
+        for word in (segment.words if worded else ())
     ]
     fields: dict[str, Any] = {
         "id": number,
@@ -229,11 +241,7 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "words": words or None,
         "temperature": segment.temperature,
     }
-    return fields if segment.speaker is None else fields | {"speaker": segment.speaker}
-
-
-def _line(segment: Segment) -> str:
-    return " ".join(segment.text.split())
+    return fields if segment.speaker is None else fields | {"speaker": labelled(segment.speaker)}
 
 
 BODY: dict[str, Any] = {

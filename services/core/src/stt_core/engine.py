@@ -120,6 +120,13 @@ class Span:
         return self.end - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch(Span):
+    """A span and where in it somebody is `heard`; around that are margins."""
+
+    heard: Span
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """At most 30 s of speech: the spans of the file that it holds, joined without the silence between them.
@@ -214,6 +221,11 @@ class Transcript:
     @property
     def text(self) -> str:
         return "".join(segment.text for segment in self.segments).strip()
+
+    @property
+    def told_apart(self) -> bool:
+        """Its segments say who spoke."""
+        return any(segment.speaker is not None for segment in self.segments)
 
 
 Progress = Callable[[str, float], None]

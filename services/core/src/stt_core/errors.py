@@ -88,20 +88,23 @@ class Unavailable(ApiError):
         super().__init__(message, code="not_ready", headers={"Retry-After": str(retry_after)})
 
 
+FILE = "file"
+
+
 class AudioError(BadRequest):
     """The upload cannot be decoded as audio."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, param="file", code="invalid_audio")
+    def __init__(self, message: str, *, param: str = FILE) -> None:
+        super().__init__(message, param=param, code="invalid_audio")
 
 
 @contextmanager
 def about(field: str) -> Iterator[None]:
-    """What is wrong with the audio is told of the field that brought it."""
+    """What is wrong with the audio is told of the field that brought it, unless another is at fault."""
     try:
         yield
     except AudioError as error:
-        error.param = field
+        error.param = field if error.param == FILE else error.param
         raise
 
 

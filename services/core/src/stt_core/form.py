@@ -1,10 +1,11 @@
 """A form with a file, or with the URL of one, read within bounds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -17,6 +18,8 @@ FIELD_BYTES = 64 * 1024
 FIELDS = 64
 FORM_BYTES = 4 * 1024 * 1024
 """What a form may hold beside its file: samples of voices, above all."""
+PREAMBLE_BYTES = 16 * 1024
+"""Of what stands before a form's first part, for readers that know no forms (RFC 2046, 5.1.1)."""
 
 NESTED = re.compile(r"(\w+)\[(\w*)\]")
 """name[] of a list, name[key] of an object."""
@@ -58,7 +61,7 @@ async def received(request: Request, limit: int, field: str = "file") -> tuple[U
     if declared.isdigit() and int(declared) > limit + FORM_BYTES:
         raise TooLarge(limit, param=field)
     too_large = TooLarge(limit, param=field)
-    data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), limit, too_large)
+    data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), field, limit, too_large)
     uploads = [value for value in data.values() if isinstance(value, UploadFile)]
     try:
         found = data.get(field)
@@ -68,7 +71,12 @@ async def received(request: Request, limit: int, field: str = "file") -> tuple[U
         for upload in uploads:
             upload.file.close()
         raise
-    return found if isinstance(found, UploadFile) else None, data
+    if not isinstance(found, UploadFile):
+        return None, data
+    if not (found.filename or found.size):  # so browsers send a field in which nobody chose a file
+        found.file.close()
+        return None, data
+    return found, data
 
 
 def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
@@ -102,16 +110,46 @@ def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
 
 
 class Parser(MultiPartParser):
-    """Starlette's, which bounds each field, but neither all of them together nor the file."""
+    """Starlette's, which bounds each field, but neither all of them together nor the file.
 
-    def __init__(self, request: Request, limit: int, too_large: BadRequest) -> None:
+    field: of the file, which it is with a name and without one. A preamble is passed over; a form without its
+    closing boundary is refused.
+    """
+
+    def __init__(self, request: Request, field: str, limit: int, too_large: BadRequest) -> None:
+        _, options = parse_options_header(request.headers["content-type"])
         super().__init__(
-            request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FORM_BYTES
+            request.headers,
+            _from_the_first_part(request.stream(), options.get(b"boundary", b"")),
+            max_files=1,
+            max_fields=FIELDS,
+            max_part_size=FORM_BYTES,
         )
+        self._field = field.encode()
         self._limit = limit
         self._too_large = too_large
         self._file = 0
         self._kept = 0
+        self._whole = False
+
+    async def parse(self) -> FormData:
+        data = await super().parse()
+        if not self._whole:
+            await data.close()
+            raise MultiPartException(
+                "it breaks off before its closing boundary, so what it held is not known."
+            )
+        return data
+
+    def on_end(self) -> None:
+        self._whole = True
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        _, options = parse_options_header(part.content_disposition)
+        if options.get(b"name") == self._field and b"filename" not in options:
+            part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
+        super().on_headers_finished()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._current_part
@@ -128,11 +166,29 @@ class Parser(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-async def _parsed(request: Request, limit: int, too_large: BadRequest) -> FormData:
+async def _parsed(request: Request, field: str, limit: int, too_large: BadRequest) -> FormData:
     try:
-        return await Parser(request, limit, too_large).parse()
+        return await Parser(request, field, limit, too_large).parse()
     except MultiPartException as error:
         raise BadRequest(f"The form cannot be read: {error.message}") from None
+
+
+async def _from_the_first_part(chunks: AsyncIterable[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
+    """A form's body without its preamble, which starlette's parser takes for a mistake."""
+    begin = re.compile(rb"(?:\A|\n)(?=--" + re.escape(boundary) + rb")")
+    before: bytes | None = b""
+    async for chunk in chunks:
+        if before is None:
+            yield chunk
+            continue
+        before += chunk
+        if found := begin.search(before):
+            yield before[found.end() :]
+            before = None
+        elif len(before) > PREAMBLE_BYTES:
+            break
+    if before:
+        raise MultiPartException("the boundary that its content type names is not in it.")
 
 
 def _bounded(request: Request, limit: int, error: BadRequest) -> Request:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from stt_core.engine import Segment, Task, Transcript
 from stt_core.languages import NAMES
+from stt_core.speakers import introduced, labelled
 from stt_core.subtitles import Limits, cues
 
 SCREEN = Limits()
@@ -43,15 +44,19 @@ class TranscriptionBody(BaseModel):
 
 
 class WordBody(BaseModel):
-    """A word with its times in seconds."""
+    """A word with its times in seconds; `speaker` where that was asked for and is known."""
 
     word: str
     start: float
     end: float
+    speaker: str | None = None
 
 
 class SegmentBody(BaseModel):
-    """A few seconds of text; times in seconds, `seek` in frames of 10 ms."""
+    """A few seconds of text; times in seconds, `seek` in frames of 10 ms.
+
+    words: its own, where words were asked for. speaker: where that was asked for and is known.
+    """
 
     id: int
     seek: int
@@ -63,6 +68,8 @@ class SegmentBody(BaseModel):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    words: list[WordBody] | None = None
+    speaker: str | None = None
 
 
 class VerboseBody(BaseModel):
@@ -122,21 +129,16 @@ def verbose_body(
 ) -> VerboseBody:
     """Segments and words as `granularities` asks for them. The language is that of the text."""
     code = "en" if task == "translate" else transcript.language or "unknown"
+    worded = "word" in granularities
     return VerboseBody(
         task=task,
         language=NAMES.get(code, code),
         duration=_seconds(transcript.duration),
         text=transcript.text,
-        segments=[_segment(index, segment) for index, segment in enumerate(transcript.segments)]
+        segments=[_segment(index, segment, worded) for index, segment in enumerate(transcript.segments)]
         if "segment" in granularities
         else None,
-        words=[
-            WordBody(word=word.text.strip(), start=_seconds(word.start), end=_seconds(word.end))
-            for segment in transcript.segments
-            for word in segment.words
-        ]
-        if "word" in granularities
-        else None,
+        words=[word for segment in transcript.segments for word in _words(segment)] if worded else None,
         usage=_usage(transcript) if task == "transcribe" else None,
     )
 
@@ -181,7 +183,18 @@ def logprobs(segments: Sequence[Segment], *, first: bool = True) -> list[Logprob
 
 
 def text(transcript: Transcript) -> str:
-    return transcript.text + "\n"
+    """Without speakers as OpenAI has it; with them as WhisperX, a line for each segment."""
+    return lines(transcript) if transcript.told_apart else transcript.text + "\n"
+
+
+def lines(transcript: Transcript) -> str:
+    """A line for each segment, with its speaker where that is known."""
+    return "".join(f"{line(segment)}\n" for segment in transcript.segments)
+
+
+def line(segment: Segment) -> str:
+    """A segment's text in one line, its speaker before it where that is known."""
+    return introduced(segment.speaker, " ".join(segment.text.split()))
 
 
 def srt(transcript: Transcript, limits: Limits = SCREEN) -> str:
@@ -212,7 +225,19 @@ def _seconds(time: float) -> float:
     return round(time, 3)
 
 
-def _segment(index: int, segment: Segment) -> SegmentBody:
+def _words(segment: Segment) -> list[WordBody]:
+    return [
+        WordBody(
+            word=word.text.strip(),
+            start=_seconds(word.start),
+            end=_seconds(word.end),
+            speaker=word.speaker and labelled(word.speaker),
+        )
+        for word in segment.words
+    ]
+
+
+def _segment(index: int, segment: Segment, worded: bool) -> SegmentBody:
     return SegmentBody(
         id=index,
         seek=segment.seek,
@@ -224,6 +249,8 @@ def _segment(index: int, segment: Segment) -> SegmentBody:
         avg_logprob=segment.avg_logprob,
         compression_ratio=segment.compression_ratio,
         no_speech_prob=segment.no_speech_prob,
+        words=_words(segment) if worded else None,
+        speaker=segment.speaker and labelled(segment.speaker),
     )
 
 

@@ -21,7 +21,11 @@ def _none(scheduler: "Scheduler", models: "Models", settings: Settings) -> Itera
     return ()
 
 
-def _nothing() -> Mapping[str, Any]:
+def _as_it_is(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    return told
+
+
+def _no_more(ready: bool) -> Mapping[str, Any]:
     return {}
 
 
@@ -32,15 +36,17 @@ class Kind:
     title: of its pages.
     engine: a new engine without a model, one for each model that is in memory.
     routers: its own paths.
-    status: more keys of /status, or what is known better of its own, with values for JSON; quick, and called
-        by the web's thread.
+    status: what /status says, made of what it says in every service; with values for JSON.
+    health: what /health says more than that the process serves, or better; told whether the model is loaded.
+        Both are quick, and any thread may call them.
     libraries: whose versions matter when a transcript is not what it was.
     """
 
     title: str
     engine: Callable[[], Engine]
     routers: Routers = _none
-    status: Callable[[], Mapping[str, Any]] = _nothing
+    status: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    health: Callable[[bool], Mapping[str, Any]] = _no_more
     libraries: tuple[str, ...] = ()
 
 

@@ -1,33 +1,98 @@
-"""The languages that Whisper knows, by code and by the English name that OpenAI's API answers with."""
+"""The languages that Whisper knows, and every name that clients have for them."""
 
-_CODES_AND_NAMES = """
-af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian,
-bn bengali, bo tibetan, br breton, bs bosnian, ca catalan, cs czech, cy welsh, da danish, de german, el greek,
-en english, es spanish, et estonian, eu basque, fa persian, fi finnish, fo faroese, fr french, gl galician,
-gu gujarati, ha hausa, haw hawaiian, he hebrew, hi hindi, hr croatian, ht haitian creole, hu hungarian,
-hy armenian, id indonesian, is icelandic, it italian, ja japanese, jw javanese, ka georgian, kk kazakh,
-km khmer, kn kannada, ko korean, la latin, lb luxembourgish, ln lingala, lo lao, lt lithuanian, lv latvian,
-mg malagasy, mi maori, mk macedonian, ml malayalam, mn mongolian, mr marathi, ms malay, mt maltese,
-my myanmar, ne nepali, nl dutch, nn nynorsk, no norwegian, oc occitan, pa punjabi, pl polish, ps pashto,
-pt portuguese, ro romanian, ru russian, sa sanskrit, sd sindhi, si sinhala, sk slovak, sl slovenian,
-sn shona, so somali, sq albanian, sr serbian, su sundanese, sv swedish, sw swahili, ta tamil, te telugu,
-tg tajik, th thai, tk turkmen, tl tagalog, tr turkish, tt tatar, uk ukrainian, ur urdu, uz uzbek,
-vi vietnamese, yi yiddish, yo yoruba, zh chinese, yue cantonese
+import re
+from collections.abc import Sequence
+
+from stt_core.errors import BadRequest
+
+AUTO = "auto"
+"""What many clients send for a language that is to be detected."""
+
+_WHISPERS = """
+af afr afrikaans, am amh amharic, ar ara arabic, as asm assamese, az aze azerbaijani, ba bak bashkir,
+be bel belarusian, bg bul bulgarian, bn ben bengali, bo bod/tib tibetan, br bre breton, bs bos bosnian,
+ca cat catalan, cs ces/cze czech, cy cym/wel welsh, da dan danish, de deu/ger german, el ell/gre greek,
+en eng english, es spa spanish, et est estonian, eu eus/baq basque, fa fas/per persian, fi fin finnish,
+fo fao faroese, fr fra/fre french, gl glg galician, gu guj gujarati, ha hau hausa, haw haw hawaiian,
+he heb hebrew, hi hin hindi, hr hrv croatian, ht hat haitian creole, hu hun hungarian, hy hye/arm armenian,
+id ind indonesian, is isl/ice icelandic, it ita italian, ja jpn japanese, jw jav javanese,
+ka kat/geo georgian, kk kaz kazakh, km khm khmer, kn kan kannada, ko kor korean, la lat latin,
+lb ltz luxembourgish, ln lin lingala, lo lao lao, lt lit lithuanian, lv lav latvian, mg mlg malagasy,
+mi mri/mao maori, mk mkd/mac macedonian, ml mal malayalam, mn mon mongolian, mr mar marathi,
+ms msa/may malay, mt mlt maltese, my mya/bur myanmar, ne nep nepali, nl nld/dut dutch, nn nno nynorsk,
+no nor norwegian, oc oci occitan, pa pan punjabi, pl pol polish, ps pus pashto, pt por portuguese,
+ro ron/rum romanian, ru rus russian, sa san sanskrit, sd snd sindhi, si sin sinhala, sk slk/slo slovak,
+sl slv slovenian, sn sna shona, so som somali, sq sqi/alb albanian, sr srp serbian, su sun sundanese,
+sv swe swedish, sw swa swahili, ta tam tamil, te tel telugu, tg tgk tajik, th tha thai, tk tuk turkmen,
+tl tgl tagalog, tr tur turkish, tt tat tatar, uk ukr ukrainian, ur urd urdu, uz uzb uzbek,
+vi vie vietnamese, yi yid yiddish, yo yor yoruba, zh zho/chi chinese, yue yue cantonese
 """
+"""Code, codes of ISO 639-2 (T/B where there are two), and the English name that OpenAI's API answers with."""
 
-NAMES: dict[str, str] = {
-    code: name for code, name in (entry.strip().split(" ", 1) for entry in _CODES_AND_NAMES.split(","))
-}
-"""Code -> name, lower case."""
+TODAY = {"jv": "jw", "nb": "no"}
+"""Codes of ISO 639-1 for what Whisper has by another."""
 
-CODES: dict[str, str] = {name: code for code, name in NAMES.items()}
-"""Name -> code."""
+_OTHERS = """
+iw he, in id, ji yi, mo ro, mol ro, scc sr, scr hr, nob no, fil tl, cmn zh, zh-yue yue, arb ar, pes fa,
+ekk et, lvs lv, zsm ms, swh sw, khk mn, npi ne, plt mg, uzn uz, azj az, als sq, ydd yi, burmese my,
+valencian ca, flemish nl, haitian ht, letzeburgesch lb, pushto ps, panjabi pa, moldavian ro, moldovan ro,
+sinhalese si, castilian es, mandarin zh
+"""
+"""Codes that ISO has withdrawn; those of the one language that is meant by a code of several, as Mandarin is
+by Chinese; and the names that openai-whisper takes beside its own."""
+
+
+def _entries(text: str) -> list[list[str]]:
+    return [entry.split(maxsplit=2) for entry in text.replace("\n", " ").split(",") if entry.strip()]
+
+
+NAMES: dict[str, str] = {code: name.strip() for code, _, name in _entries(_WHISPERS)}
+"""Whisper's code -> name, lower case."""
+
+CODES: dict[str, str] = (
+    {name: code for code, name in NAMES.items()}
+    | {three: code for code, both, _ in _entries(_WHISPERS) for three in both.split("/")}
+    | {other: code for other, code in _entries(_OTHERS)}
+    | TODAY
+    | {code: code for code in NAMES}
+)
+"""Whatever a language is called -> Whisper's code."""
 
 
 def code(text: str) -> str | None:
-    """The code that a user means by "en", "EN", "en-US" or "English"; None when there is no such language."""
-    key = text.strip().lower().replace("_", "-")
-    name = CODES.get(key)
-    if name is None and (key := key.split("-")[0]) in NAMES:
-        name = key
-    return name
+    """Whisper's code of what a client means by "en", "EN", "eng", "en-US", "en_US.UTF-8" or "English".
+
+    None when there is no such language.
+    """
+    key = text.strip().lower()
+    if key in CODES:
+        return CODES[key]
+    parts = re.split(r"[-_.@]", key)
+    return CODES.get("-".join(parts[:2])) or CODES.get(parts[0])
+
+
+def asked(text: str | None, known: Sequence[str], param: str) -> str | None:
+    """A model's code for the language that a client asks for; None where it is to be detected.
+
+    known: those of the model. param: what an error is told of. Raises BadRequest.
+    """
+    if not text or text.strip().lower() in ("", AUTO):
+        return None
+    return chosen(text, known, param)
+
+
+def chosen(text: str, known: Sequence[str], param: str) -> str:
+    """The same of a language that must be one. Raises BadRequest."""
+    found = code(text)
+    if found is None or found not in known:
+        raise BadRequest(
+            f"The model does not know the language {text.strip()[:40]!r}; it knows {', '.join(known)}.",
+            param=param,
+            code="invalid_value",
+        )
+    return found
+
+
+def told(known: Sequence[str]) -> list[str]:
+    """A model's languages for clients that choose from a list: today's codes beside Whisper's own."""
+    return [*known, *(today for today, code in TODAY.items() if code in known)]

@@ -18,16 +18,6 @@ STREAMED = ("json", "text", "diarized_json")
 VOICES = 4
 
 
-def _language(value: str) -> str:
-    code = languages.code(value)
-    if code is None:
-        raise ValueError("no such language; use an ISO 639-1 code such as en")
-    return code
-
-
-Language = Annotated[str, BeforeValidator(_language)]
-
-
 class ServerVad(BaseModel):
     """How speech is told from silence; what is left out stays as the service has it."""
 
@@ -58,11 +48,22 @@ def _chunking(value: Any) -> Any:
         raise ValueError("must be auto, or an object with type server_vad") from None
 
 
+Track = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="Which of the file's audio tracks is heard, counted from 1; left out, the default one.",
+        json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a number
+    ),
+]
+
+
 class SpeechForm(BaseModel):
     """What transcription and translation have in common. Empty fields count as left out."""
 
     url: str = Field("", description="Where the file is, in place of `file`: http:// or https://.")
     model: str = Field("", description="A name from /v1/models; left out, the service's own.")
+    track: Track = None
     prompt: str = Field("", description="Text that might have come before, in the language of the answer.")
     temperature: float = Field(
         0, ge=0, le=1, description="0: the most likely text, with fallback to higher ones where that fails."
@@ -91,6 +92,10 @@ class TranslationForm(SpeechForm):
     def streams(self) -> bool:
         return False
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
         if not capabilities.translation:
@@ -107,12 +112,11 @@ class TranslationForm(SpeechForm):
 class TranscriptionForm(SpeechForm):
     """Everything in the form of /v1/audio/transcriptions but the file."""
 
-    language: Language | None = Field(
-        None,
-        description="ISO 639-1 code such as `en`, or the English name; left out, it is detected.",
-        json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a word
+    language: str = Field(
+        "",
+        description="A code such as `en` or `eng`, or the English name; left out or `auto`, it is detected.",
     )
-    languages: list[Language] = Field(
+    languages: list[str] = Field(
         [], alias="languages[]", description="Those that may be spoken, where `language` is left out."
     )
     keywords: list[str] = Field([], alias="keywords[]", description="Words to expect, for example names.")
@@ -121,11 +125,12 @@ class TranscriptionForm(SpeechForm):
     timestamp_granularities: list[Literal["word", "segment"]] = Field(
         [],
         alias="timestamp_granularities[]",
-        description="Only with verbose_json. Left out: `segment`.",
+        description="Of verbose_json. Left out: `segment`.",
     )
-    include: list[Literal["logprobs"]] = Field([], alias="include[]", description="Only with json.")
+    include: list[Literal["logprobs"]] = Field([], alias="include[]", description="Of json.")
     stream: bool = Field(
-        False, description="Answer with events as the text comes; with json, text and diarized_json."
+        False,
+        description="Events as the text comes, with json, text and diarized_json; others come whole.",
     )
     chunking_strategy: Annotated[Literal["auto"] | ServerVad | None, BeforeValidator(_chunking)] = Field(
         None, description="`auto`, or a server_vad object: as JSON, or as chunking_strategy[type] and so on."
@@ -150,11 +155,32 @@ class TranscriptionForm(SpeechForm):
 
     @property
     def streams(self) -> bool:
-        return self.stream
+        return self.stream and self.response_format in STREAMED
+
+    @property
+    def logprobs(self) -> bool:
+        return bool(self.include) and self.response_format == "json"
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is asked of the answer that its format has no place for, a sentence each.
+
+        OpenAI's API passes over these, at least for some of its models, so its clients send them.
+        """
+        asked = (
+            ("timestamp_granularities", self.timestamp_granularities, ("verbose_json",)),
+            ("include", self.include, ("json",)),
+            ("stream", self.stream, STREAMED),
+        )
+        return tuple(
+            f"{name} was left out: it goes with {', '.join(formats)}, not with {self.response_format}."
+            for name, given, formats in asked
+            if given and self.response_format not in formats
+        )
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do, or what contradicts itself."""
-        words = "word" in self.timestamp_granularities
+        words = self.response_format == "verbose_json" and "word" in self.timestamp_granularities
         hotwords = ", ".join([*self.keywords, *filter(None, [self.hotwords.strip()])])
         diarized = self.response_format == "diarized_json"
         for field, asked, able in (
@@ -164,19 +190,25 @@ class TranscriptionForm(SpeechForm):
             ("prompt", self.prompt, capabilities.prompt),
             ("keywords" if self.keywords else "hotwords", hotwords, capabilities.hotwords),
             ("timestamp_granularities", words, capabilities.word_times),
-            ("include", self.include, capabilities.logprobs),
+            ("include", self.logprobs, capabilities.logprobs),
         ):
             _able(field, asked, able)
-        self._coherent()
-        for field, codes in (("language", [self.language]), ("languages", self.languages)):
-            for code in codes:
-                if code and code not in capabilities.languages:
-                    known = ", ".join(capabilities.languages)
-                    raise BadRequest(f"The model does not know {code}; it knows {known}.", param=field)
+        if len(self.known_speaker_names) != len(self.known_speaker_references):
+            raise BadRequest(
+                "known_speaker_names and known_speaker_references must be of one length.",
+                param="known_speaker_references",
+            )
+        if self.known_speaker_names and not diarized:
+            raise BadRequest(
+                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
+            )
+        known = capabilities.languages
+        language = languages.asked(self.language, known, "language")
+        several = tuple(languages.chosen(one, known, "languages") for one in self.languages)
         subtitles = self.response_format in ("srt", "vtt")
         return Options(
-            language=self.language or (self.languages[0] if len(self.languages) == 1 else None),
-            languages=() if self.language else tuple(self.languages),
+            language=language or (several[0] if len(several) == 1 else None),
+            languages=() if language else several,
             prompt=self.prompt,
             hotwords=hotwords,
             temperature=self.fallback,
@@ -184,37 +216,13 @@ class TranscriptionForm(SpeechForm):
             or diarized
             or (self.response_format == "verbose_json" and "segment" in self.granularities),
             word_times=words or ((subtitles or diarized) and capabilities.word_times),
-            logprobs=bool(self.include),
+            logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
             vad=self.chunking_strategy.options()
             if isinstance(self.chunking_strategy, ServerVad)
             else VadOptions(),
         )
-
-    def _coherent(self) -> None:
-        """Raises BadRequest for parameters that do not go together, whatever the engine."""
-        if self.timestamp_granularities and self.response_format != "verbose_json":
-            raise BadRequest(
-                "timestamp_granularities needs response_format=verbose_json.", param="timestamp_granularities"
-            )
-        if self.include and self.response_format != "json":
-            raise BadRequest("include=logprobs needs response_format=json.", param="include")
-        if self.stream and self.response_format not in STREAMED:
-            raise BadRequest(
-                f"Events carry text, not {self.response_format}: leave out stream, "
-                f"or ask for one of {', '.join(STREAMED)}.",
-                param="stream",
-            )
-        if len(self.known_speaker_names) != len(self.known_speaker_references):
-            raise BadRequest(
-                "known_speaker_names and known_speaker_references must be of one length.",
-                param="known_speaker_references",
-            )
-        if self.known_speaker_names and self.response_format != "diarized_json":
-            raise BadRequest(
-                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
-            )
 
     def _voices(self) -> tuple[Voice, ...]:
         pairs = zip(self.known_speaker_names, self.known_speaker_references, strict=True)

@@ -1,6 +1,6 @@
 """The formats that every service has, as answers over HTTP."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Literal
 
 from pydantic import BaseModel
@@ -9,6 +9,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from stt_core import formats
 from stt_core.engine import Task, Transcript
 from stt_core.subtitles import Limits
+
+WARNING = "x-warning"
+"""The header with sentences about what was asked for and not done: few formats have a place for them."""
 
 Rendered = Literal["text", "srt", "vtt", "verbose_json", "diarized_json"]
 
@@ -36,3 +39,10 @@ def rendered(
 
 def json(body: BaseModel) -> Response:
     return JSONResponse(body.model_dump(exclude_none=True))
+
+
+def warned(response: Response, warnings: Iterable[str]) -> Response:
+    """The answer, which says in its head what was not done."""
+    if told := " ".join(" ".join(warnings).split()):
+        response.headers[WARNING] = told.encode("ascii", "replace").decode()
+    return response

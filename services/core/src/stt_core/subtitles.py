@@ -1,9 +1,11 @@
 """Segments as cues that can be read: short lines, few of them, not too long on the screen. Pure.
 
 Cues are cut by the times of words; where an engine gives none, a segment's time is shared out by the width of
-its text. Nothing is left out but the white space at which a line breaks.
+its text. Nothing is left out but the white space at which a line breaks. A cue is of one segment, so of one
+speaker, whose name it begins with where that is known.
 """
 
+import heapq
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 
 from stt_core.engine import Segment
+from stt_core.speakers import introduction
 
 SHORTEST = 1.0
 """Seconds that a cue stays where the next leaves room, so that a single word can be read."""
@@ -67,17 +70,31 @@ class Piece:
 
 
 def cues(segments: Iterable[Segment], limits: Limits) -> list[Cue]:
-    """The cues in order, none before the end of the one before it."""
-    found = [cue for segment in segments for cue in _cut(pieces(segment, limits.line), limits)]
+    """The cues in order; of one speaker none before the end of the one before it. People speak at once."""
+    voices: dict[str | None, list[Cue]] = {}
+    for segment in segments:
+        voices.setdefault(segment.speaker, []).extend(_of(segment, limits))
+    spoken = [[(speaker, cue) for cue in own] for speaker, own in voices.items()]
+    found = list(heapq.merge(*spoken, key=lambda one: one[1].start))
     kept: list[Cue] = []
-    floor = 0.0
-    for index, cue in enumerate(found):
-        start = max(floor, round(cue.start, 3))
-        room = found[index + 1].start if index + 1 < len(found) else start + SHORTEST
+    floors = dict.fromkeys(voices, 0.0)
+    for index, (speaker, cue) in enumerate(found):
+        start = max(floors[speaker], round(cue.start, 3))
+        room = found[index + 1][1].start if index + 1 < len(found) else start + SHORTEST
         end = max(start, round(max(cue.end, min(start + SHORTEST, room)), 3))
-        floor = min(end, round(start + limits.seconds, 3))
-        kept.append(Cue(start, floor, cue.lines))
-    return kept
+        floors[speaker] = end = min(end, round(start + limits.seconds, 3))
+        kept.append(Cue(start, end, cue.lines))
+    return sorted(kept, key=lambda cue: cue.start)
+
+
+def _of(segment: Segment, limits: Limits) -> Iterator[Cue]:
+    """Those of one segment, each with its speaker before it where that is known, as WhisperX writes it."""
+    before = "" if segment.speaker is None else introduction(segment.speaker)
+    # What is too wide to share a line does not count as part of it.
+    indent = width(before) if width(before) <= limits.line // 2 else 0
+    for cue in _cut(pieces(segment, limits.line - indent), limits, indent):
+        first, *others = _wrapped(cue, limits.line, indent)
+        yield Cue(cue[0].start, cue[-1].end, (before + first, *others))
 
 
 def width(text: str) -> int:
@@ -163,13 +180,13 @@ def _short(piece: Piece, line: int) -> Iterator[Piece]:
         yield Piece(part, at - first, piece.gap and first == 0, start, end)
 
 
-def _cut(found: Sequence[Piece], limits: Limits) -> Iterator[Cue]:
-    """The cheapest way to cut one segment into cues, each of which fits."""
+def _cut(found: Sequence[Piece], limits: Limits, indent: int) -> Iterator[Sequence[Piece]]:
+    """The cheapest way to cut one segment into cues, each of which fits. indent: columns before each."""
     count = len(found)
     cheapest = [0.0] + [float("inf")] * count
     come_from = [0] * (count + 1)
     for first in range(count):
-        lines, used, columns, pauses = 1, 0, 0, 0.0
+        lines, used, columns, pauses = 1, indent, 0, 0.0
         for last in range(first, count):
             piece = found[last]
             if last > first:
@@ -178,7 +195,7 @@ def _cut(found: Sequence[Piece], limits: Limits) -> Iterator[Cue]:
                     lines, used = lines + 1, 0
                 if lines > limits.lines:
                     break
-            used += (piece.gap and used > 0) + piece.columns
+            used += (piece.gap and used > (indent if lines == 1 else 0)) + piece.columns
             columns += (piece.gap and last > first) + piece.columns
             cost = cheapest[first] + _cost(columns, piece.end - found[first].start, pauses, limits)
             if last + 1 < count:
@@ -189,8 +206,7 @@ def _cut(found: Sequence[Piece], limits: Limits) -> Iterator[Cue]:
     while cuts[-1]:
         cuts.append(come_from[cuts[-1]])
     for first, last in pairwise(reversed(cuts)):
-        cue = found[first:last]
-        yield Cue(cue[0].start, cue[-1].end, tuple(_wrapped(cue, limits.line)))
+        yield found[first:last]
 
 
 def _cost(columns: int, seconds: float, pauses: float, limits: Limits) -> float:
@@ -213,12 +229,15 @@ def _seam(piece: Piece, following: Piece) -> float:
     return 0.5
 
 
-def _wrapped(cue: Sequence[Piece], line: int) -> list[str]:
-    """As few lines as hold it, of about one length, broken after punctuation rather than elsewhere."""
+def _wrapped(cue: Sequence[Piece], line: int, indent: int) -> list[str]:
+    """As few lines as hold it, of about one length, broken after punctuation rather than elsewhere.
+
+    indent: columns that stand before the first.
+    """
     ends = [0, *accumulate(piece.gap + piece.columns for piece in cue)]
 
     def columns(first: int, last: int) -> int:
-        return ends[last] - ends[first] - cue[first].gap
+        return ends[last] - ends[first] - cue[first].gap + (0 if first else indent)
 
     lines, begin = 1, 0
     for last in range(1, len(cue) + 1):

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Segment, Span, WindowResult, Word
+from stt_core.engine import Segment, Span, Stretch, WindowResult, Word
+
+SOFT = SAMPLE_RATE // 10
+"""Samples of speech that may come before the detector hears any: a soft consonant."""
+SURE = SAMPLE_RATE // 20
+"""Samples of a word that must lie in speech for it to be heard there."""
 
 
 def restored(result: WindowResult, spans: Sequence[Span]) -> WindowResult:
@@ -36,14 +41,25 @@ def _time(seconds: float, spans: Sequence[Span], *, ends: bool) -> float:
 
 
 def _word(word: Word, spans: Sequence[Span]) -> Word:
-    # A word lies in one span whole: in the one that holds its middle.
-    _, span = _locate(round((word.start + word.end) / 2 * SAMPLE_RATE), spans, ends=False)
+    span = _span(word, spans)
     before = sum(other.length for other in spans[: spans.index(span)])
     start, end = (
-        min(max(round(time * SAMPLE_RATE) - before + span.start, span.start), span.end) / SAMPLE_RATE
+        min(max(round(time * SAMPLE_RATE) - before + span.start, span.start), span.end)
         for time in (word.start, word.end)
     )
-    return replace(word, start=start, end=end)
+    if isinstance(span, Stretch) and end > span.heard.start:  # nobody begins a word in the silence before
+        start = max(start, span.heard.start - SOFT)
+    return replace(word, start=start / SAMPLE_RATE, end=end / SAMPLE_RATE)
+
+
+def _span(word: Word, spans: Sequence[Span]) -> Span:
+    """The one in which a word lies whole: that of its middle, or of its end where it is surely heard there.
+
+    A model tells the end of a word better than its start, which it may put a second into the silence before.
+    """
+    _, span = _locate(round((word.start + word.end) / 2 * SAMPLE_RATE), spans, ends=False)
+    end, last = _locate(round(word.end * SAMPLE_RATE), spans, ends=True)
+    return last if isinstance(last, Stretch) and end - last.heard.start >= SURE else span
 
 
 def _locate(sample: int, spans: Sequence[Span], *, ends: bool) -> tuple[int, Span]:

@@ -56,13 +56,14 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
                 return GONE
             held.enter_context(about("url" if asked.url else "file"))
             if asked.streams:
-                live = Live(scheduler, AudioFile(file), options)
+                live = Live(scheduler, AudioFile(file, track=asked.track), options)
                 held.callback(scheduler.cancel, live.job)
                 # What fails before any text is there has its own status yet.
                 news = await unless_gone(request, live.next())
                 telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers is not None)
-                return EventStream(told(live, news, telling), held.pop_all())
-            job = scheduler.submit(AudioFile(file), options)
+                stream = EventStream(told(live, news, telling), held.pop_all())
+                return rendering.warned(stream, asked.left_out)
+            job = scheduler.submit(AudioFile(file, track=asked.track), options)
             held.callback(scheduler.cancel, job)
             transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
         if transcript is None:
@@ -101,10 +102,14 @@ def router(scheduler: Scheduler, models: Models, settings: Settings, fetch: Fetc
 def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
     if asked.response_format != "json":
-        return rendering.rendered(transcript, asked.response_format, asked.granularities, limits, asked.task)
-    if isinstance(asked, TranslationForm):
-        return rendering.json(formats.translation_body(transcript))
-    return rendering.json(formats.json_body(transcript, with_logprobs=bool(asked.include)))
+        answer = rendering.rendered(
+            transcript, asked.response_format, asked.granularities, limits, asked.task
+        )
+    elif isinstance(asked, TranslationForm):
+        answer = rendering.json(formats.translation_body(transcript))
+    else:
+        answer = rendering.json(formats.json_body(transcript, with_logprobs=asked.logprobs))
+    return rendering.warned(answer, (*transcript.warnings, *asked.left_out))
 
 
 def _responses(description: str, body: Any, *others: str) -> dict[int | str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The ways on which clients come to the same place: HEAD, a slash at the end of a path, Azure's paths. Pure."""
+"""Other ways to the same: HEAD, a slash at the end of a path, the paths of Azure's client. Pure."""
 
 import re
 

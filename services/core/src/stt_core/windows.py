@@ -1,12 +1,14 @@
 """From the probability of speech to windows of at most 30 s, cut where nobody speaks. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Samples, Span, VadOptions
+from stt_core.engine import Samples, Span, Stretch, VadOptions
+from stt_core.level import raised
 from stt_core.vad import FRAME
 
 LIMIT = 30 * SAMPLE_RATE
@@ -37,7 +39,7 @@ class Segmenter:
         self._pause: int | None = None  # where the pause that may end it starts
         self._heard: list[float] = []  # probabilities since _start
         self._near = False  # to the span before
-        self._closed: Span | None = None  # ended, but its right margin depends on what follows
+        self._closed: Stretch | None = None  # ended, but its right margin depends on what follows
         self._doubtful = False  # the closed one is dropped, unless another follows it soon
 
     @property
@@ -47,7 +49,7 @@ class Segmenter:
             return self._closed.start
         return self._left if self._start is not None else max(0, self._at - self._margin)
 
-    def push(self, probabilities: Iterable[float]) -> Iterator[Span]:
+    def push(self, probabilities: Iterable[float]) -> Iterator[Stretch]:
         """One probability a frame."""
         for probability in probabilities:
             if self._start is None and probability >= self._speech:
@@ -59,14 +61,14 @@ class Segmenter:
                 yield from self._follow(self._start, probability)
             self._at += FRAME
 
-    def end(self, total: int) -> Iterator[Span]:
+    def end(self, total: int) -> Iterator[Stretch]:
         """No more frames; the file has `total` samples."""
         if self._start is not None:
-            self._close(total)
+            self._close(self._start, total)
         if self._closed is not None:
             yield from self._leave(min(total, self._closed.end + self._margin))
 
-    def _open(self) -> Iterator[Span]:
+    def _open(self) -> Iterator[Stretch]:
         self._left = max(0, self._at - self._margin)
         self._near = self._closed is not None and self._at - self._closed.end < self._short
         if self._closed is not None and self._near:
@@ -76,53 +78,53 @@ class Segmenter:
             yield from self._leave(self._closed.end + self._margin)
         self._start, self._pause, self._heard = self._at, None, []
 
-    def _follow(self, start: int, probability: float) -> Iterator[Span]:
+    def _follow(self, start: int, probability: float) -> Iterator[Stretch]:
         self._heard.append(probability)
         if probability >= self._speech:
             self._pause = None
         elif probability < self._silence and self._pause is None:
             self._pause = self._at
         if self._pause is not None and self._at - self._pause >= self._enough:
-            self._close(self._pause)
+            self._close(start, self._pause)
         elif self._at + FRAME - start > self._longest:
             yield self._cut(start)
 
-    def _cut(self, start: int) -> Span:
+    def _cut(self, start: int) -> Stretch:
         # Nobody paused for 30 s: cut where speech is least likely in the last third.
         first = len(self._heard) * 2 // 3
         smooth = np.convolve(self._heard[first:], np.ones(3), mode="valid")
         frame = first + int(np.argmin(smooth)) + 1
         cut = start + frame * FRAME
-        span = Span(self._left, cut)
+        span = Stretch(self._left, cut, Span(start, cut))
         self._left = self._start = cut
         self._near = True
         self._heard = self._heard[frame:]
         self._pause = None if self._pause is None else max(self._pause, cut)
         return span
 
-    def _close(self, end: int) -> None:
+    def _close(self, start: int, end: int) -> None:
         if end <= self._left:  # cut inside a pause, behind which nobody spoke
             self._start = None
             return
         voiced = sum(probability >= self._speech for probability in self._heard)
         self._doubtful = voiced < LEAST and not self._near
-        self._closed, self._start = Span(self._left, end), None
+        self._closed, self._start = Stretch(self._left, end, Span(start, end)), None
 
-    def _leave(self, end: int) -> Iterator[Span]:
+    def _leave(self, end: int) -> Iterator[Stretch]:
         """The closed span, behind which nobody speaks for a while."""
         span = self._release(end)
         if not self._doubtful:
             yield span
 
-    def _release(self, end: int) -> Span:
+    def _release(self, end: int) -> Stretch:
         assert self._closed is not None
-        span, self._closed = Span(self._closed.start, end), None
+        span, self._closed = replace(self._closed, end=end), None
         return span
 
 
 def windows(
     blocks: Iterable[Samples], probabilities: Callable[[NDArray[np.float32]], list[float]], vad: VadOptions
-) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
     """Windows of speech as (samples, the spans they came from), as soon as each is full.
 
     blocks: the whole file. probabilities: of speech, one for each whole frame it is given, in order.
@@ -135,7 +137,7 @@ def windows(
         tape.forget(segmenter.keep_from)
     total = tape.end
     for span in segmenter.push(probabilities(tape.rest())):
-        yield from packer.add(Span(span.start, min(span.end, total)), tape.cut(span))
+        yield from packer.add(replace(span, end=min(span.end, total)), tape.cut(span))
     for span in segmenter.end(total):
         yield from packer.add(span, tape.cut(span))
     yield from packer.end()
@@ -145,18 +147,18 @@ class _Packer:
     """Spans joined until the next one would not fit."""
 
     def __init__(self) -> None:
-        self._spans: list[Span] = []
+        self._spans: list[Stretch] = []
         self._samples: list[Samples] = []
 
-    def add(self, span: Span, samples: Samples) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+    def add(self, span: Stretch, samples: Samples) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
         if sum(held.length for held in self._spans) + span.length > LIMIT:
             yield from self.end()
         self._spans.append(span)
         self._samples.append(samples.copy())  # a view would keep the whole tape alive
 
-    def end(self) -> Iterator[tuple[Samples, tuple[Span, ...]]]:
+    def end(self) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
         if self._spans:
-            yield np.concatenate(self._samples), tuple(self._spans)
+            yield raised(np.concatenate(self._samples)), tuple(self._spans)
         self._spans, self._samples = [], []
 
 

@@ -24,7 +24,10 @@ SHORTEST_REST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """What one decoding of a window gave. full: it was encoded as 30 s, not trimmed."""
+    """What one decoding of a window gave.
+
+    full: it was encoded as 30 s, not trimmed. cut: it stopped at the most tokens that it might write.
+    """
 
     tokens: tuple[int, ...]
     text: str
@@ -32,6 +35,7 @@ class Decoding:
     avg_logprob: float
     no_speech_prob: float
     full: bool = True
+    cut: bool = False
 
     @property
     def compression_ratio(self) -> float:
@@ -60,6 +64,11 @@ class Decoding:
     def loops(self) -> bool:
         """A text that repeats itself; of a trimmed encoding, even once."""
         return self.compression_ratio > COMPRESSION_RATIO or (self.echoes and not self.full)
+
+    @property
+    def short(self) -> bool:
+        """It stopped in the middle of what is said; a text that repeats itself says nothing more."""
+        return self.cut and not self.loops and not self.hopeless
 
     @property
     def failed(self) -> bool:

@@ -11,6 +11,9 @@ BEST_OF = 5
 """Samples of which the likeliest is taken, at temperatures above 0; OpenAI's reference value."""
 CONTEXT = 448
 """Tokens that Whisper's decoder holds, prompt included."""
+USUAL = CONTEXT // 2
+"""Tokens that a window's text may have at first, as OpenAI has it: a text that goes in circles ends there.
+Some languages need more for 30 s of fast speech."""
 PROMPT = CONTEXT // 2 - 1
 """Tokens that prompt and hotwords may take of it."""
 
@@ -74,14 +77,20 @@ class Model(Protocol):
         """The tokens that stand before the window's own."""
 
     def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool, room: bool
     ) -> list[Decoding]:
-        """One decoding of each window; the prompts' contexts are of one length."""
+        """One decoding of each window; the prompts' contexts are of one length. With `room` a text may fill
+        all of CONTEXT, else it stops at USUAL tokens."""
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, timestamps left out."""
 
     def aligner(self, language: str, task: Task) -> Aligner: ...
+
+
+def limit(prompt: int, room: bool) -> int:
+    """Tokens that may follow a prompt of so many."""
+    return CONTEXT - prompt if room else min(USUAL, CONTEXT - prompt)
 
 
 def context(mark: int, prompt: Sequence[int], hotwords: Sequence[int]) -> tuple[int, ...]:

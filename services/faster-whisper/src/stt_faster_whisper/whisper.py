@@ -15,7 +15,7 @@ from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.alignment import Aligner
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
+from stt_faster_whisper.model import BEST_OF, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 BEAM_SIZE = 5
@@ -42,8 +42,13 @@ class Whisper:
             message = f"{folder} cannot be loaded on {device} as {compute_type}: {error}"
             raise StartError(message) from error
         self.lanes = LANES
-        self.languages: tuple[str, ...] = tuple(self._library.supported_languages)
         self.multilingual: bool = self._library.model.is_multilingual
+        self.languages: tuple[str, ...] = tuple(
+            language
+            for language in self._library.supported_languages
+            # The library names all of Whisper's; Cantonese has a token since large-v3 only.
+            if not self.multilingual or self._library.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        )
         self._tokenizers: dict[tuple[str, Task], Any] = {}
         self._suppressed = list(get_suppressed_tokens(self._tokenizer("en"), [-1]))
         self.timestamp_begin: int = self._tokenizer("en").timestamp_begin
@@ -79,13 +84,14 @@ class Whisper:
         return context(tokenizer.sot_prev, before, words)
 
     def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, timestamps: bool, room: bool
     ) -> list[Decoding]:
         """One decoding of each window; the prompts' contexts are of one length."""
         end = [] if timestamps else [self._tokenizer("en").no_timestamps]
         begin = [
             [*one.context, *self._tokenizer(one.language, one.task).sot_sequence, *end] for one in prompts
         ]
+        most = limit(len(begin[0]), room)
         sampling = (
             {
                 "beam_size": 1,
@@ -99,7 +105,8 @@ class Whisper:
         results = self._library.model.generate(
             encoded,
             begin,
-            max_length=CONTEXT,
+            # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
+            max_length=max(2 * most, most + len(begin[0])),
             suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,
@@ -116,6 +123,7 @@ class Whisper:
                 / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
                 full=encoded.shape[1] * 2 >= FULL,
+                cut=len(result.sequences_ids[0]) >= most,
             )
             for result in results
         ]

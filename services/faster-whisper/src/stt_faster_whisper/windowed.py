@@ -17,7 +17,7 @@ from stt_core.engine import (
     Word,
     join,
 )
-from stt_faster_whisper.decoding import Decoding, Slice, best, slices, temperature
+from stt_faster_whisper.decoding import SHORTEST_REST, Decoding, Slice, best, slices, temperature
 from stt_faster_whisper.detection import Verdict, verdict
 from stt_faster_whisper.model import Aligner, Model, Prompt, Windows
 from stt_faster_whisper.trimming import FULL, frames, long
@@ -32,6 +32,8 @@ class Again:
     done: segments before `offset` (seconds), which are settled.
     tried: failed decodings of what follows; empty where a rest is still unread.
     encoded: what follows, encoded in full; None where it is not yet.
+    room: the usual tokens were too few for what follows; it is decoded with times, so that it can be gone
+        on with where all of them are too few.
     """
 
     language: str | None = None
@@ -40,6 +42,7 @@ class Again:
     offset: float = 0.0
     tried: tuple[Decoding, ...] = ()
     encoded: Any = None
+    room: bool = False
 
 
 FRESH = Again()
@@ -100,7 +103,8 @@ class Windowed:
         context = self._whisper.context(window.options.prompt, window.options.hotwords)
         # An unsure one is to be heard together with its neighbour.
         length = window.again is UNSURE or long(len(window.samples))
-        return len(context), window.options.temperature, window.options.segments, length
+        room = window.again is not None and window.again.room
+        return len(context), window.options.temperature, window.options.segments, length, room
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         states: list[Again] = [window.again or FRESH for window in windows]
@@ -173,17 +177,24 @@ class Windowed:
             )
             for turn in turns
         ]
-        decodings = self._whisper.decode(encoded, prompts, now, first.window.options.segments)
+        room = first.known.room  # of all, too
+        timed = first.window.options.segments or room
+        decodings = self._whisper.decode(encoded, prompts, now, timed, room)
         heard: dict[int, Heard] = {}
         results: dict[int, WindowResult] = {}
         for place, (turn, decoding) in enumerate(zip(turns, decodings, strict=True)):
             tried = (*turn.known.tried, decoding)
             if decoding.failed and temperature(tried, asked) is not None:
-                kept = self._whisper.rows(encoded, [place]) if decoding.full else None
-                again = replace(turn.known, tried=tried, encoded=kept)
+                whole = self._whisper.rows(encoded, [place]) if decoding.full else None
+                again = replace(turn.known, tried=tried, encoded=whole)
+                results[place] = WindowResult(turn.window.language, again=again)
+                continue
+            kept = best(tried) if decoding.failed else decoding
+            if kept.short and not room:
+                again = replace(turn.known, tried=(), encoded=None, room=True)
                 results[place] = WindowResult(turn.window.language, again=again)
             else:
-                heard[place] = self._read(turn, best(tried) if decoding.failed else decoding)
+                heard[place] = self._read(turn, kept)
         words = self._aligned(
             encoded,
             {place: one for place, one in heard.items() if one.turn.window.options.word_times},
@@ -202,6 +213,8 @@ class Windowed:
         if decoding.hopeless:
             return Heard(turn, decoding)
         found, unread = slices(decoding.tokens, self._whisper.timestamp_begin, turn.duration)
+        if decoding.short and unread is None and found and turn.duration - found[-1].end >= SHORTEST_REST:
+            unread = found[-1].end
         return Heard(turn, decoding, [one for one in found if self._whisper.text(one.tokens).strip()], unread)
 
     def _aligned(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from stt_core import cores
@@ -10,10 +11,10 @@ from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
 from stt_pytorch.engine import PyTorchWhisper
-from stt_pytorch.hardware import hardware
+from stt_pytorch.hardware import cuda, hardware
+from stt_pytorch.settings import transcribe
 from stt_whisperx.engine import WhisperX
 from stt_whisperx.settings import Stages, from_environment
-from stt_whisperx.speakers.protocol import DiarizationUnavailable
 from stt_whisperx.stages import stages
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from stt_core.scheduler import Scheduler
 
 TITLE = "Greffier: Whisper (PyTorch)"
+SERVICE = "transcription-pytorch"
+"""What its clients know it by."""
 USUAL = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 
@@ -30,33 +33,54 @@ LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 def kind(settings: Settings) -> Kind:
     threads = cores.available()
     taken = hardware(settings.device, settings.compute_type, threads)
+    own = transcribe()
     shared = stages(replace(settings, device=taken.device), _own(from_environment()), threads)
 
     def engine() -> WhisperX:
         return WhisperX(PyTorchWhisper(settings.models_dir, taken), shared)
 
-    def status() -> Mapping[str, Any]:
-        try:
-            shared.check()
-            available = True
-        except DiarizationUnavailable:
-            available = False
-        found = {"device": taken.device, "compute_type": taken.compute_type}
-        return {**found, **shared.status(), "diarization_available": available}
+    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        works = not shared.trouble
+        return {
+            **told,
+            **shared.status(),
+            "device": taken.device,
+            "compute_type": taken.compute_type,
+            "diarization_available": works,
+            "known_models": told["models"],
+            "service": SERVICE,
+            "torch_version": metadata.version("torch"),
+            # PyTorch is slow to import, and while the model is loaded somebody else is at it.
+            "cuda_available": taken.device == "cuda" or (told["state"] != "loading" and cuda()),
+            "models": {
+                "whisper": any(model["state"] == "loaded" for model in told["models"]),
+                "diarization": works,
+            },
+        }
 
-    return Kind(TITLE, engine, _routers, status, LIBRARIES)
+    def health(ready: bool) -> Mapping[str, Any]:
+        return {
+            "status": "healthy",
+            "service": SERVICE,
+            "available": ready,
+            "model_loaded": ready,
+            "diarization_available": not shared.trouble,
+            "device": taken.device,
+            "error": None,  # a service whose model cannot be loaded ends, and its log says why
+        }
+
+    def routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+        from stt_pytorch import routes  # the web framework is slow to import
+
+        return (routes.router(scheduler, models, settings, own, shared),)
+
+    return Kind(TITLE, engine, routers, status, health, LIBRARIES)
 
 
 def _own(asked: Stages) -> Stages:
     """Here `auto` is pyannote or nobody: the open diarizer has to be chosen. No models align words."""
     diarizer = "pyannote" if asked.diarizer == "auto" else asked.diarizer
     return replace(asked, diarizer=diarizer, align_models={})
-
-
-def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
-    from stt_pytorch import routes  # the web framework is slow to import
-
-    return (routes.router(scheduler, models, settings),)
 
 
 if __name__ == "__main__":

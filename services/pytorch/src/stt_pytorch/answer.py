@@ -1,21 +1,22 @@
 """A transcript in the shape of this service's /transcribe. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from pydantic import BaseModel, Field
 
 from stt_core.engine import Segment, Transcript
-from stt_whisperx.answer import labelled
+from stt_core.speakers import labelled
 
 
 class SegmentBody(BaseModel):
-    """A few seconds of text; times in seconds."""
+    """A few seconds of text of one speaker; times in seconds."""
 
     id: int
     start: float
     end: float
     text: str
+    speaker: str | None = Field(description="Null where nobody asked, or where it cannot be told.")
 
 
 class SpeakerBody(BaseModel):
@@ -31,37 +32,53 @@ class TranscribeBody(BaseModel):
 
     transcript: str
     language: str | None = Field(description="Code such as `en`; null where nobody spoke.")
-    segments: list[SegmentBody]
-    speakers: list[SpeakerBody] = Field(description="Empty where nobody asked, or where it cannot be told.")
+    segments: list[SegmentBody] = Field(description="In order, each within one entry of `speakers`.")
+    speakers: list[SpeakerBody] | None = Field(
+        description="In order; null where nobody asked, or where it cannot be told: `warnings` says why."
+    )
+    warnings: list[str] = Field(description="What was asked for and could not be done.")
     model_used: str = Field(description="Without its owner, such as `whisper-medium`.")
     processing_time: float = Field(description="Seconds.")
 
 
-def body(transcript: Transcript, model: str, seconds: float) -> TranscribeBody:
-    """model: the name in full. seconds: from the request's beginning on."""
+def body(transcript: Transcript, model: str, seconds: float, *, diarized: bool) -> TranscribeBody:
+    """model: the name in full. seconds: from the request's beginning on. diarized: with speakers."""
+    segments = list(_segments(transcript.segments))
+    told = diarized and (transcript.told_apart or not segments)
     return TranscribeBody(
         transcript=transcript.text,
         language=transcript.language,
-        segments=[
-            SegmentBody(
-                id=number,
-                start=round(segment.start, 3),
-                end=round(segment.end, 3),
-                text=segment.text.strip(),
-            )
-            for number, segment in enumerate(transcript.segments)
-        ],
-        speakers=speakers(transcript.segments),
+        segments=segments,
+        speakers=turns(segments) if told else None,
+        warnings=list(transcript.warnings),
         model_used=model.rpartition("/")[2],
         processing_time=round(seconds, 2),
     )
 
 
-def speakers(segments: Sequence[Segment]) -> list[SpeakerBody]:
-    """Segments of one speaker in a row are one turn; those whose speaker is not known are left out."""
-    turns = ((name, list(own)) for name, own in groupby(segments, lambda segment: segment.speaker))
+def turns(segments: Sequence[SegmentBody]) -> list[SpeakerBody]:
+    """Segments of one speaker in a row are one turn; those whose speaker is not known are left out.
+
+    So every segment lies within one: its readers look for that by the times.
+    """
+    rows = ((name, list(own)) for name, own in groupby(segments, lambda segment: segment.speaker))
     return [
-        SpeakerBody(speaker=labelled(name), start=round(own[0].start, 3), end=round(own[-1].end, 3))
-        for name, own in turns
+        SpeakerBody(speaker=name, start=own[0].start, end=own[-1].end)
+        for name, own in rows
         if name is not None
     ]
+
+
+def _segments(segments: Iterable[Segment]) -> Iterable[SegmentBody]:
+    """Milliseconds exact, and none before the end of the one before it."""
+    clock = 0.0
+    for number, segment in enumerate(segments):
+        start = max(clock, round(segment.start, 3))
+        clock = max(start, round(segment.end, 3))
+        yield SegmentBody(
+            id=number,
+            start=start,
+            end=clock,
+            text=segment.text.strip(),
+            speaker=segment.speaker and labelled(segment.speaker),
+        )

@@ -31,6 +31,13 @@ def hardware(device: str, compute_type: str, threads: int) -> Hardware:
     return Hardware(device, compute_type, threads)
 
 
+def cuda() -> bool:
+    """Whether PyTorch could use a card of NVIDIA's, wherever the model is."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def _found(asked: str) -> str:
     import torch  # slow, and the processor is always there
 

@@ -20,15 +20,13 @@ from stt_core.audio import SAMPLE_RATE
 from stt_core.engine import Samples, Task
 from stt_core.errors import StartError
 from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, CONTEXT, Prompt, context
+from stt_faster_whisper.model import BEST_OF, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import Aligner
 from stt_pytorch.generation import Generated, generate
 from stt_pytorch.hardware import Hardware
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-LONGEST = CONTEXT // 2
-"""Tokens of one window's text, as OpenAI has it."""
 LANES = 1
 """PyTorch's threads are one pool, and a GPU one queue: two forwards at a time would share them."""
 
@@ -101,12 +99,18 @@ class Whisper:
 
     @torch.inference_mode()
     def decode(
-        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, timestamps: bool
+        self,
+        encoded: torch.Tensor,
+        prompts: Sequence[Prompt],
+        temperature: float,
+        timestamps: bool,
+        room: bool,
     ) -> list[Decoding]:
         """One decoding of each window; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task)] for one in prompts]
         if not timestamps:
             begin = [[*one, self._untimed] for one in begin]
+        most = limit(len(begin[0]), room)
         branches = BEST_OF if temperature > 0 else 1
         generated = generate(
             self._model,
@@ -115,14 +119,14 @@ class Whisper:
             self._rules(len(begin[0]), timestamps),
             mark=len(prompts[0].context),
             end=self._end,
-            limit=min(LONGEST, CONTEXT - len(begin[0])),
+            limit=most,
             temperature=temperature,
         )
         best = [
             max(generated[first : first + branches], key=lambda one: one.avg_logprob)
             for first in range(0, len(generated), branches)
         ]
-        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL) for one in best]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in best]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, timestamps left out."""
@@ -177,7 +181,7 @@ class Whisper:
             rules.append(WhisperTimeStampLogitsProcessor(self._settings, begin_index=length))
         return rules
 
-    def _decoding(self, one: Generated, temperature: float, full: bool) -> Decoding:
+    def _decoding(self, one: Generated, temperature: float, full: bool, most: int) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
         return Decoding(
             tokens=one.tokens,
@@ -186,4 +190,5 @@ class Whisper:
             avg_logprob=one.avg_logprob,
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
+            cut=len(one.tokens) >= most,
         )

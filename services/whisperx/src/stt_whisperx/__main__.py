@@ -1,8 +1,8 @@
 """The service: `python -m stt_whisperx`; with the argument `openapi` it prints its OpenAPI document."""
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from stt_core import cores
 from stt_core.kind import Kind
@@ -32,7 +32,10 @@ def kind(settings: Settings) -> Kind:
         whisper = FasterWhisper(settings.models_dir, settings.device, settings.compute_type, threads)
         return WhisperX(whisper, shared)
 
-    return Kind(TITLE, engine, _routers, shared.status, LIBRARIES)
+    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**told, **shared.status()}
+
+    return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
 
 
 def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":

@@ -7,10 +7,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from stt_core.engine import Segment, Transcript, Word
-from stt_whisperx.speakers.names import label, letter
-
-LABELS = {letter(number): label(number) for number in range(1000)}
-"""The engine names speakers by letters, WhisperX by numbers."""
+from stt_core.speakers import labelled, letter
 
 
 class WordBody(TypedDict):
@@ -93,11 +90,6 @@ def _word(word: Word) -> WordBody:
     if word.speaker is not None:
         found["speaker"] = labelled(word.speaker)
     return found
-
-
-def labelled(speaker: str) -> str:
-    """SPEAKER_00 for A, and so on; a known name as it is."""
-    return LABELS.get(speaker, speaker)
 
 
 def _seconds(time: float) -> float:

@@ -29,6 +29,8 @@ from stt_whisperx.stages import Stages
 
 log = logging.getLogger("stt")
 
+NOBODY = "It could not be told who spoke: there are words, but no voice was found in the recording."
+
 
 class WhisperX:
     """One model in memory, with the stages that all models share."""
@@ -85,6 +87,8 @@ class WhisperX:
         if options.speakers is not None:
             try:
                 segments = self._told_apart(sound, segments, options.speakers, options.voices, progress)
+                if all(segment.speaker is None for segment in segments):
+                    warnings.append(NOBODY)
             except DiarizationUnavailable as error:
                 if options.speakers.required:
                     raise SpeakersUnavailable(str(error)) from error

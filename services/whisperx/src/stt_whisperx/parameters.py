@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from stt_core import languages
 from stt_core.engine import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest
+from stt_core.parameters import Track
 
 SPEAKERS = 60
 """The most that may be asked for."""
@@ -28,7 +29,8 @@ class TranscribeForm(BaseModel):
     """Everything in the form of /transcribe but the file. Empty fields count as left out."""
 
     model: str = Field("", description="A name from /v1/models, such as `base`; left out, the service's own.")
-    language: str = Field("", description="ISO 639-1 code such as `fr`; left out, it is detected.")
+    language: str = Field("", description="Code such as `fr`; left out or `auto`, it is detected.")
+    track: Track = None
     diarize: Annotated[Diarize, BeforeValidator(_diarize)] = Field(
         "false",
         description="Who speaks. `true`: or an error; `auto`: or a warning; `channels`: each channel of the "
@@ -45,8 +47,8 @@ class TranscribeForm(BaseModel):
         speakers = self._speakers()
         if self.response_format == "diarized_json" and self.diarize == "false":
             raise BadRequest("response_format=diarized_json needs diarize.", param="diarize")
-        language = code(self.language, capabilities) if self.language else None
-        bare = self.response_format == "text" and speakers is None
+        language = languages.asked(self.language, capabilities.languages, "language")
+        bare = self.response_format == "text" and self.diarize == "false"
         return Options(
             language=language,
             segments=not bare,
@@ -74,14 +76,3 @@ class TranscribeForm(BaseModel):
                 param="num_speakers",
             )
         return SpeakerOptions(exact or least, exact or most, required=self.diarize == "true")
-
-
-def code(language: str, capabilities: Capabilities) -> str:
-    """The code that a client means. Raises BadRequest naming the known ones for a language that is not."""
-    found = languages.code(language)
-    if found is None or found not in capabilities.languages:
-        known = ", ".join(capabilities.languages)
-        raise BadRequest(
-            f"The model does not know the language {language[:40]!r}; it knows {known}.", param="language"
-        )
-    return found

@@ -64,10 +64,10 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
                 model = models.resolve(asked.model)
                 options = replace(asked.options(await scheduler.capabilities(model)), model=model)
                 if asked.diarize == "channels":
-                    sources = await run_in_threadpool(_channels, upload.file)
+                    sources = await run_in_threadpool(_channels, upload.file, asked.track)
                 else:
                     unused.pop_all()
-                    sources = [AudioFile(upload.file)]
+                    sources = [AudioFile(upload.file, track=asked.track)]
             jobs = [scheduler.submit(source, options) for source in sources]
             for job in jobs:
                 held.callback(scheduler.cancel, job)
@@ -84,14 +84,16 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
 def rendered(transcript: Transcript, asked: TranscribeForm, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
     if asked.response_format == "json":
-        return JSONResponse(answer.body(transcript, aligned=asked.align))
-    granularities = {"segment", "word"} if asked.align else {"segment"}
-    return rendering.rendered(transcript, asked.response_format, granularities, limits)
+        found: Response = JSONResponse(answer.body(transcript, aligned=asked.align))
+    else:
+        granularities = {"segment", "word"} if asked.align else {"segment"}
+        found = rendering.rendered(transcript, asked.response_format, granularities, limits)
+    return rendering.warned(found, transcript.warnings)
 
 
-def _channels(file: IO[bytes]) -> list[AudioFile]:
+def _channels(file: IO[bytes], track: int | None) -> list[AudioFile]:
     """A source for each channel. Raises AudioError, and BadRequest for a file that has one or too many."""
-    count = audio.channels(file)
+    count = audio.channels(file, track)
     if count == 1:
         raise BadRequest(
             "The file has one channel; diarize=channels is for files with a speaker on each. "
@@ -102,7 +104,7 @@ def _channels(file: IO[bytes]) -> list[AudioFile]:
         raise BadRequest(
             f"The file has {count} channels; at most {CHANNELS} are heard apart.", param="diarize"
         )
-    return [AudioFile(_again(file), channel) for channel in range(count)]
+    return [AudioFile(_again(file), track=track, channel=channel) for channel in range(count)]
 
 
 def _again(file: IO[bytes]) -> IO[bytes]:

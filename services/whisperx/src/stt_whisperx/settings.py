@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from stt_core import modeldir, settings
+from stt_core import languages, modeldir, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,12 @@ def _model(text: str) -> str:
 
 
 def _models(text: str) -> dict[str, str]:
-    found = settings.pairs(text)
+    """By Whisper's codes, which is how a transcript names its language."""
+    found: dict[str, str] = {}
+    for language, name in settings.pairs(text).items():
+        if (code := languages.code(language)) is None:
+            raise ValueError(f"there is no language {language!r}")
+        found[code] = name
     if wrong := [name for name in found.values() if not modeldir.NAME.fullmatch(name)]:
         raise ValueError(f"{wrong[0]!r} is not the name of a model, such as owner/wav2vec2-french")
     return found

@@ -22,7 +22,8 @@ are wanted by every request, the stages by some."""
 
 
 class Stages:
-    """Each is loaded when it is first wanted. One thread makes every call but `check` and `status`.
+    """Each is loaded when it is first wanted. One thread makes every call; any may `check`, have the
+    `diarizer`, and ask for `trouble` and `status`.
 
     languages: those that may have an aligner of their own.
     budget: bytes that the process may hold when a request is done; beyond them the stages are put away. None
@@ -46,6 +47,11 @@ class Stages:
     def check(self) -> None:
         """Raises DiarizationUnavailable where it is known already that nobody can tell speakers apart."""
         self._diarizers.check()
+
+    @property
+    def trouble(self) -> str:
+        """Why speakers cannot be told, as far as is known; empty where nothing is against it."""
+        return self._diarizers.trouble
 
     def aligner(self, language: str) -> tuple[Aligner, str]:
         """The aligner of a language, and why it is not the one that is set for it; empty where it is."""

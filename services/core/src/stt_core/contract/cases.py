@@ -52,6 +52,9 @@ def test_verbose_json_is_openais_own_type(service: Service) -> None:
         if any(segment.start <= word.start and word.end <= segment.end for segment in body.segments)
     ]
     assert inside == body.words
+    # Not OpenAI's, but what its users look for: the words of each segment.
+    own = [segment.model_extra["words"] for segment in body.segments if segment.model_extra]
+    assert [word for words in own for word in words] == [word.to_dict() for word in body.words]
 
 
 def test_granularities_with_and_without_brackets(service: Service) -> None:
@@ -79,7 +82,7 @@ def test_every_format(service: Service, suffix: str) -> None:
     answer = service.post(sounds.encoded(suffix), f"speech.{suffix}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["text"]
-    assert answer.json()["usage"]["seconds"] == pytest.approx(11, abs=0.2)
+    assert answer.json()["usage"]["seconds"] == pytest.approx(4, abs=0.2)
 
 
 def test_silence_is_no_text(service: Service) -> None:
@@ -92,7 +95,7 @@ def test_a_file_that_breaks_off_gives_what_could_be_decoded(service: Service) ->
     answer = service.post(file[: len(file) // 2])
     assert answer.status_code == 200, answer.text
     assert answer.json()["text"]
-    assert answer.json()["usage"]["seconds"] < 6
+    assert answer.json()["usage"]["seconds"] < 3
 
 
 BAD_AUDIO = {
@@ -129,15 +132,21 @@ def test_bad_fields_are_named(service: Service, param: str) -> None:
     assert error["param"] == param
 
 
-TOGETHER: dict[str, dict[str, Any]] = {
-    "timestamp_granularities": {"timestamp_granularities__": "word"},
-    "include": {"include__": "logprobs", "response_format": "text"},
+LEFT_OUT: dict[str, dict[str, Any]] = {
+    "timestamp_granularities": {"timestamp_granularities__": ["segment", "word"]},
+    "include": {"include__": "logprobs", "response_format": "verbose_json"},
 }
 
 
-@pytest.mark.parametrize("param", TOGETHER)
-def test_fields_that_do_not_go_together_are_named(service: Service, param: str) -> None:
-    assert refused(service.post(sounds.speech(), **TOGETHER[param]), 400)["param"] == param
+@pytest.mark.parametrize("param", LEFT_OUT)
+def test_what_a_format_has_no_place_for_is_left_out_and_said(service: Service, param: str) -> None:
+    """As OpenAI's API has it for its newer models; Vercel's client sends both with any format."""
+    fields = LEFT_OUT[param]
+    answer = service.post(sounds.clip(), **fields)
+    kept = {name: value for name, value in fields.items() if not name.startswith(param)}
+    plain = service.post(sounds.clip(), **kept)
+    assert (answer.status_code, answer.json()) == (200, plain.json())
+    assert param in answer.headers["x-warning"] and "x-warning" not in plain.headers
 
 
 @pytest.mark.parametrize(
@@ -226,10 +235,10 @@ def test_too_large_without_a_length_breaks_off(service: Service) -> None:
 
 def test_health_answers_while_a_transcription_runs(service: Service) -> None:
     answers: list[httpx.Response] = []
-    thread = threading.Thread(target=lambda: answers.append(service.post(sounds.parted())))
+    thread = threading.Thread(target=lambda: answers.append(service.post(sounds.parted())), daemon=True)
     thread.start()
     until(lambda: answers or service.queued(), "the request is counted, or answered already")
-    assert service.get("/health").json() == {"status": "ok"}
+    assert service.get("/health").json()["status"] in ("ok", "healthy")  # as each kind's clients know it
     assert service.get("/ready").status_code == 200
     thread.join()
     assert answers[0].status_code == 200
@@ -276,7 +285,10 @@ def test_the_committed_description_is_the_services_own(service: Service, committ
     assert written == served
 
 
-@pytest.mark.parametrize("seed", range(8))
+SEEDS = [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 100))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_broken_files_are_never_the_services_fault(service: Service, seed: int) -> None:
     chance = random.Random(seed)
     file = bytearray(sounds.encoded(chance.choice(sorted(sounds.ENCODINGS))))

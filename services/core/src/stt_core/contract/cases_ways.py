@@ -1,6 +1,7 @@
 """The contract: the same by other ways. HEAD, a slash at the end, and the paths of Azure's client."""
 
 import http.client
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,7 +16,9 @@ from stt_core.engine import Capabilities
 def test_head_is_get_without_a_body(service: Service) -> None:
     """On one connection: a body that came in spite of it would be taken for the next answer."""
     connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=DEADLINE)
-    paths = [path for path, methods in service.get("/openapi.json").json()["paths"].items() if "get" in methods]
+    paths = [
+        path for path, methods in service.get("/openapi.json").json()["paths"].items() if "get" in methods
+    ]
     assert {"/health", "/ready", "/status", "/metrics", "/v1/models"} <= set(paths)
     for path in (*paths, "/docs", "/openapi.json", "/nothing"):
         path = path.replace("{model}", service.model)
@@ -38,9 +41,12 @@ def test_a_path_by_another_name(service: Service, path: str) -> None:
     assert (answer.status_code, answer.json()) == (200, expected.json())
 
 
-def azure(service: Service, root: str = "", **given: str) -> AzureOpenAI:
+def azure(service: Service, root: str = "", **given: Any) -> AzureOpenAI:
     at = {"base_url": service.url + root} if root else {"azure_endpoint": service.url}
-    return AzureOpenAI(api_key="none", api_version="2024-06-01", max_retries=0, timeout=DEADLINE, **at, **given)
+    usual = {"api_key": "none", "api_version": "2024-06-01", "max_retries": 0, "timeout": DEADLINE}
+    asked: dict[str, Any] = {**usual, **at, **given}
+    client: AzureOpenAI = AzureOpenAI(**asked)
+    return client
 
 
 @pytest.mark.parametrize("root", ["", "/v1", "/openai/v1"])
@@ -66,11 +72,6 @@ def test_azures_deployment_is_the_model(service: Service) -> None:
 
 
 def test_azures_realtime(service: Service) -> None:
-    client = AzureOpenAI(
-        api_key="none",
-        api_version="2024-10-01-preview",
-        azure_endpoint=service.url,
-        websocket_base_url=service.url.replace("http", "ws", 1) + "/openai",
-    )
+    client = azure(service, websocket_base_url=service.url.replace("http", "ws", 1) + "/openai")
     with client.realtime.connect(model="whisper-1", extra_query={"intent": "transcription"}) as session:
         assert session.recv().type == "session.created"

@@ -3,13 +3,14 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import av
 import numpy as np
 
 from stt_core.contract import sounds
+from stt_core.contract.films import Track, film
 
 Make = Callable[[], bytes]
 
@@ -65,8 +66,8 @@ def element(identity: str, data: bytes) -> bytes:
     return bytes.fromhex(identity) + (1 << 56 | len(data)).to_bytes(8, "big") + data
 
 
-def matroska(tracks: int, *blocks: bytes) -> bytes:
-    """Tracks of 16 kHz samples; the blocks belong to the first."""
+def matroska(tracks: int, *blocks: bytes, times: Sequence[int] = ()) -> bytes:
+    """Tracks of 16 kHz samples; the blocks belong to the first, and are all at 0 ms if no times are given."""
 
     def track(number: int) -> bytes:
         name = number.to_bytes(2, "big")
@@ -77,9 +78,40 @@ def matroska(tracks: int, *blocks: bytes) -> bytes:
     kind = element("4282", b"matroska") + element("4287", b"\4") + element("4285", b"\2")
     head = element("1549A966", element("2AD7B1", (1_000_000).to_bytes(3, "big")))
     described = element("1654AE6B", b"".join(track(number) for number in range(1, tracks + 1)))
-    spoken = b"".join(element("A3", b"\x40\1\0\0\x80" + block) for block in blocks)
+    spoken = b"".join(
+        element("A3", b"\x40\1" + struct.pack(">h", time) + b"\x80" + block)
+        for time, block in zip(times or [0] * len(blocks), blocks, strict=True)
+    )
     cluster = element("1F43B675", element("E7", b"\0") + spoken)
     return element("1A45DFA3", kind) + element("18538067", head + described + cluster)
+
+
+def boxed(name: bytes, data: bytes) -> bytes:
+    """A box of an mp4."""
+    return struct.pack(">I", len(data) + 8) + name + data
+
+
+def unusual_layout() -> bytes:
+    """A QuickTime whose stereo is right, then left: FFmpeg keeps that as a list beside the layout."""
+    file = bytearray(
+        film("mov", Track(np.frombuffer(tone(4), "<i2").reshape(-1, 2), "pcm_s16le", layout="stereo"))
+    )
+    entry = file.find(b"sowt")
+    right, left = (struct.pack(">II12x", label, 0) for label in (2, 1))
+    added = boxed(b"chan", struct.pack(">IIII", 0, 0, 0, 2) + right + left)
+    (size,) = struct.unpack(">I", file[entry - 4 : entry])
+    old = file.find(b"chan", entry, entry - 4 + size) - 4
+    if old > 0:
+        (length,) = struct.unpack(">I", file[old : old + 4])
+        file[old : old + length] = added
+        growth = len(added) - length
+    else:
+        file[entry - 4 + size : entry - 4 + size] = added
+        growth = len(added)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"sowt"):
+        at = file.find(name) - 4
+        file[at : at + 4] = struct.pack(">I", struct.unpack(">I", file[at : at + 4])[0] + growth)
+    return bytes(file)
 
 
 def nested(depth: int) -> bytes:
@@ -159,5 +191,13 @@ HOSTILE: dict[str, Make] = {
     "boxes in boxes": lambda: nested(20_000),
     "broken granules": shuffled_pages,
     "five minutes of nothing": lambda: quiet(300, "flac", "flac", 8000),
+    "channels in an unusual order": unusual_layout,
+    "a gap of a month": lambda: film(
+        "matroska", Track(np.frombuffer(tone(4), "<i2"), "aac", gap=(2.0, 30 * 86_400.0))
+    ),
+    "times without sense": lambda: matroska(
+        1, *[tone(0.1)] * 600, times=[number * 20_011 % 65_536 - 32_768 for number in range(600)]
+    ),
+    "a hundred tracks without sound": lambda: matroska(100),
 }
 """Name -> file."""

@@ -17,7 +17,7 @@ from openai import OpenAI
 from stt_core.engine import Engine
 from stt_core.kind import Kind
 from stt_core.reach import hosts
-from stt_core.server import process
+from stt_core.server import Server, process
 from stt_core.settings import Settings
 
 UPLOAD_LIMIT = 4_000_000
@@ -101,18 +101,25 @@ def in_thread(engine: Engine, model: str, queue: int = QUEUE) -> Iterator[Servic
 @contextmanager
 def serving(kind: Kind, settings: Settings) -> Iterator[Service]:
     """A kind of service with these settings, in this process."""
-    with process(kind, settings) as server:
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            port = server.listener.getsockname()[1]
-            wyoming = server.wyoming.getsockname()[1] if server.wyoming else 0
-            service = Service(f"http://127.0.0.1:{port}", settings.model, wyoming)
-            until(lambda: service.get("/ready").status_code == 200, "ready")
-            yield service
-        finally:
-            server.stop()
-            thread.join()
+    with process(kind, settings) as server, at_work(server):
+        port = server.listener.getsockname()[1]
+        wyoming = server.wyoming.getsockname()[1] if server.wyoming else 0
+        service = Service(f"http://127.0.0.1:{port}", settings.model, wyoming)
+        until(lambda: service.get("/ready").status_code == 200, "ready")
+        yield service
+
+
+@contextmanager
+def at_work(server: Server) -> Iterator[None]:
+    """A server at work in a thread, which holds the program up no longer than DEADLINE."""
+    thread = threading.Thread(target=server.run, name="service", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join(DEADLINE)
+        assert not thread.is_alive(), "the service does not stop"
 
 
 @contextmanager
@@ -141,4 +148,7 @@ def in_process(
         yield service, child
     finally:
         child.terminate()
-        child.wait(timeout=DEADLINE)
+        try:
+            child.wait(timeout=DEADLINE)
+        finally:
+            child.kill()

@@ -68,7 +68,7 @@ def site(
                 server.socket, server_side=True, do_handshake_on_connect=False
             )
         running.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
             yield running

@@ -39,9 +39,9 @@ def clip() -> bytes:
     return wav(samples(speech())[-4 * RATE :])
 
 
-def spoken(text: str, voice: str = "en-us") -> NDArray[np.int16]:
+def spoken(text: str, voice: str = "en-us", words_per_minute: int = 150) -> NDArray[np.int16]:
     """Read aloud by espeak-ng."""
-    command = ("espeak-ng", "-v", voice, "-s", "150", "--stdout", "--", text)
+    command = ("espeak-ng", "-v", voice, "-s", str(words_per_minute), "--stdout", "--", text)
     file = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
     with av.open(io.BytesIO(file), "r") as source:
@@ -65,15 +65,43 @@ def wav(values: NDArray[Any], rate: int = RATE, channels: int = 1) -> bytes:
     return out.getvalue()
 
 
+READ = (
+    "The committee met on Tuesday morning, heard four witnesses from the harbour office, and closed the "
+    "meeting shortly before noon without a vote or any other decision.",
+    "Rain is expected along the northern coast tonight, with light winds from the west, while the valleys "
+    "farther inland stay warm and dry until the end of the week.",
+    "Nobody at the harbour office knows why.",
+)
+"""Ten seconds each, and three, when read aloud."""
+
+
+def read(number: int, seconds: float) -> NDArray[np.int16]:
+    """A text of READ with silence behind it."""
+    values = spoken(READ[number])
+    return np.pad(values, (0, round(seconds * RATE) - len(values)))
+
+
 def repeated(times: int) -> bytes:
-    """The speech over and over, two seconds of silence between; Whisper takes it for a loop."""
-    return wav(np.concatenate([np.concatenate([samples(speech()), np.zeros(2 * RATE, np.int16)])] * times))
+    """The speech and what is read aloud, in turn: 13 s each with the silence behind it.
+
+    Of one speech over and over Whisper makes a loop, which is tried at every temperature.
+    """
+    turns = (np.pad(samples(speech()), (0, 2 * RATE)), read(0, 13), read(1, 13))
+    return wav(np.concatenate([turns[number % 3] for number in range(times)]))
 
 
 def parted() -> bytes:
-    """The speech, ten seconds of silence, and its last four seconds once more: 25 s."""
-    values = samples(speech())
-    return wav(np.concatenate([values, np.zeros(10 * RATE, np.int16), values[-4 * RATE :]]))
+    """The speech, ten seconds of silence, and a sentence that is read aloud: 25 s."""
+    return wav(np.concatenate([samples(speech()), np.zeros(10 * RATE, np.int16), read(2, 4)]))
+
+
+def telephone(values: NDArray[np.int16]) -> bytes:
+    """The same at 8 kHz, as a wav file."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=8_000)
+    frame = av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")
+    frame.sample_rate = RATE
+    parts = [part for one in (frame, None) for part in resampler.resample(one)]
+    return wav(np.concatenate([part.to_ndarray().reshape(-1) for part in parts]), rate=8_000)
 
 
 def silence(seconds: float) -> bytes:
@@ -81,10 +109,10 @@ def silence(seconds: float) -> bytes:
 
 
 def encoded(suffix: str, file: bytes | None = None) -> bytes:
-    """A wav file, or the speech, in another format."""
+    """A wav file, or the clip, in another format."""
     container, codec, rate, layout = ENCODINGS[suffix]
     out = io.BytesIO()
-    file = speech() if file is None else file
+    file = clip() if file is None else file
     with av.open(io.BytesIO(file), "r") as source, av.open(out, "w", format=container) as target:
         stream = cast(av.AudioStream, target.add_stream(codec, rate=rate, layout=layout))
         stream.bit_rate = BIT_RATE

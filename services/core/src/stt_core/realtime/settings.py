@@ -58,8 +58,9 @@ def changed(settings: SessionSettings, change: Change) -> SessionSettings:
 
 def options(settings: SessionSettings, asked: Asked, able: Capabilities) -> Options:
     """What the engine is asked for each turn. Raises BadRequest for what it cannot do."""
-    language = _language(asked.language, able, "language") if asked.language else None
-    several = tuple(_language(name, able, "languages") for name in asked.languages)
+    where = "session.audio.input.transcription."
+    language = languages.asked(asked.language, able.languages, where + "language")
+    several = tuple(languages.chosen(one, able.languages, where + "languages") for one in asked.languages)
     for name, wanted, possible in (
         ("transcription.prompt", asked.prompt, able.prompt),
         ("transcription.keywords", asked.keywords, able.hotwords),
@@ -132,15 +133,3 @@ def _rules(before: Rules, given: TurnDetection | None) -> Rules | None:
         prefix=before.prefix if prefix is None else prefix * MILLISECOND,
         silence=before.silence if silence is None else silence * MILLISECOND,
     )
-
-
-def _language(name: str, able: Capabilities, field: str) -> str:
-    code = languages.code(name)
-    if code is None or code not in able.languages:
-        reason = "no such language" if code is None else "the model does not know it"
-        raise BadRequest(
-            f"{field}: {reason}; use an ISO 639-1 code such as en (given: {name[:80]!r}).",
-            param=f"session.audio.input.transcription.{field}",
-            code="invalid_value",
-        )
-    return code

@@ -174,18 +174,10 @@ class Conversation:
         house, asked = self._house, self._request
         model = house.models.resolve(asked.name or "")
         capabilities = await house.scheduler.capabilities(model)
-        language = None
-        if asked.language:
-            # Home Assistant's may have a region, as in pt-BR.
-            language = languages.code(asked.language.replace("_", "-").partition("-")[0])
-            if language not in capabilities.languages:
-                known = ", ".join(capabilities.languages)
-                message = f"The model does not know the language {asked.language[:50]!r}; it knows {known}."
-                raise BadRequest(message, param="language", code="invalid_value")
         expected = ", ".join([*(asked.transcript_names or ()), *(asked.transcript_terms or ())])
         return Options(
             model=model,
-            language=language,
+            language=languages.asked(asked.language, capabilities.languages, "language"),
             hotwords=expected[:HOTWORDS] if capabilities.hotwords else "",
             segments=False,
         )
@@ -227,7 +219,7 @@ async def info(house: House) -> Info:
         installed=True,
         description="Speech to text on your own machine",
         version=__version__,
-        models=[AsrModel(name, owner, True, name, None, list(known))],
+        models=[AsrModel(name, owner, True, name, None, languages.told(known))],
         supports_transcript_streaming=True,
     )
     return Info(asr=[program])

@@ -28,6 +28,7 @@ class Diarizers:
         self._threads = threads
         self._device = device
         self._loaded: Diarizer | None = None
+        self._failed = ""
         self._lock = threading.Lock()
 
     @property
@@ -45,6 +46,17 @@ class Diarizers:
     @property
     def loaded(self) -> bool:
         return self._loaded is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why speakers cannot be told, as far as is known; empty where nothing is against it."""
+        if self._loaded is not None:
+            return ""
+        try:
+            self.check()
+        except DiarizationUnavailable as error:
+            return str(error)
+        return self._failed
 
     def check(self) -> None:
         """Raises DiarizationUnavailable where it is known already that there is none; quick."""
@@ -65,11 +77,15 @@ class Diarizers:
         with self._lock:
             if self._loaded is None:
                 self.check()
-                if self._device == "cpu":
-                    self._require()
-                diarizer = self._made()
-                diarizer.load()
-                self._loaded = diarizer
+                try:
+                    if self._device == "cpu":
+                        self._require()
+                    diarizer = self._made()
+                    diarizer.load()
+                except Exception as error:
+                    self._failed = str(error)
+                    raise
+                self._loaded, self._failed = diarizer, ""
             return self._loaded
 
     def put_away(self) -> None:

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from stt_core.audio import AudioFile
 from stt_core.engine import Samples, Voice
 from stt_core.errors import AudioError, BadRequest
-from stt_whisperx.speakers.names import letter
+from stt_core.speakers import letter
 from stt_whisperx.speakers.protocol import Diarization, Diarizer, Embedding
 
 FIELD = "known_speaker_references"
