@@ -179,14 +179,15 @@ def logs(
 
 @app.command()
 def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
-    """Restart a service between two requests. It finishes those it has; new ones wait meanwhile."""
+    """Restart a service between two requests. It finishes those it has; new ones go to a second one beside it, or
+    wait where there is no room for two."""
     from deploy import progress
-    from deploy.operations import control, workspace
+    from deploy.operations import apply, workspace
 
     space = workspace.opened(inventory)
     chosen, found = workspace.service(space, service)
-    with progress.reporter() as report, report.step(f"Restarting {found.name}"):
-        control.restart(chosen, space.target(chosen), found.name)
+    with progress.reporter() as report:
+        apply.restart(space, chosen, found.name, report)
     typer.echo(f"{found.name} is ready.")
 
 

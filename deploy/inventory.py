@@ -169,6 +169,11 @@ class Service(_Part):
     read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
     idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
     start_timeout: Start = Field(30, description="How long it may take to wake before that counts as failed.")
+    drain_timeout: Start = Field(
+        300,
+        description="How long what it is answering may go on when it is to stop: for a restart, or for another "
+        "release. Then websockets are closed (code 1012) and other requests get 503, to be sent again.",
+    )
     memory: Size | None = Field(
         None, description="Memory it may use. Default: what the kind says the largest of its models needs."
     )

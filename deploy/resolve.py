@@ -228,6 +228,7 @@ class _Resolver:
             read_timeout=service.read_timeout,
             idle=service.idle,
             start_timeout=service.start_timeout,
+            drain_timeout=service.drain_timeout,
             stop_timeout=manifest.stop_timeout,
             memory=service.memory or _memory(manifest, (model, *others)),
             timezone=host.timezone,

@@ -96,6 +96,7 @@ class ServiceStack:
     read_timeout: int
     idle: int
     start_timeout: int
+    drain_timeout: int
     stop_timeout: int
     memory: int
     timezone: str
@@ -118,6 +119,11 @@ class ServiceStack:
         if not self.wyoming or ipaddress.ip_address(self.wyoming[0]).is_loopback:
             return ""
         return f"{self.wyoming[0]} port {self.wyoming[1]}"
+
+    @property
+    def hold(self) -> int:
+        """Seconds that a request may wait for it: for what it has to end, for its stop, and for its start."""
+        return self.drain_timeout + self.stop_timeout + self.start_timeout
 
     @property
     def all_models(self) -> tuple[str, ...]:

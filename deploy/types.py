@@ -55,6 +55,9 @@ class Layout:
     nginx_conf: str
     nginx_main: str
     """Path of our own nginx.conf; empty where the distribution's own one includes `nginx_conf`."""
+    nginx_access: str
+    nginx_errors: str
+    """Where nginx logs requests, and what went wrong."""
     nginx_user: str
     """`user` line of our own nginx.conf ("name group"); empty where nginx cannot or need not change user."""
     nginx_version: tuple[int, ...]

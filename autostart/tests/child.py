@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -96,14 +98,27 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
         await read_body(reader, headers)
         return True
     if path == "/upgrade":
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         await echo(reader, writer)
         return False
+    if path == "/mute":
+        print("a handshake", flush=True)
+        while await reader.read(1 << 16):
+            pass
+        await asyncio.sleep(3600)  # not even that the client has left moves it
     if path == "/stale" and number:  # as if it had closed before the request came
         return False
     if headers.get("expect") == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     size, digest = await read_body(reader, headers)
+    if path == "/last-words":
+        writer.transport.set_write_buffer_limits(0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6000000\r\n\r\n" + b"x" * 6_000_000)
+        await writer.drain()
+        os._exit(3)
+    if path == "/swallow":
+        print("swallowed", flush=True)
+        return False
     if path == "/die":
         print("out of luck", flush=True)
         os._exit(3)
@@ -116,6 +131,20 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
             if reader.at_eof():
                 raise ConnectionError
             await asyncio.sleep(0.01)
+    if path == "/hints":
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nSet-Cookie: early=1\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+    if path == "/reset":
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the e")
+        await asyncio.sleep(0.05)
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        return False
+    if path == "/half":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await asyncio.sleep(3600)
     if path == "/open-ended":
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
         return False

@@ -15,10 +15,13 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
+
+from house import free_port
 
 Result = TypeVar("Result")
 NEVER = "0001-01-01T00:00:00Z"
@@ -30,6 +33,11 @@ LINGER = 0.1
 a connection that is just being made, on which its client may not say a word for a minute."""
 
 
+def _now() -> str:
+    """As Docker writes it, with nine decimals."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "123Z")
+
+
 @dataclass
 class Container:
     name: str
@@ -39,9 +47,11 @@ class Container:
     process: asyncio.subprocess.Process | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     began: str = NEVER
+    finished: str = NEVER
     exit_code: int = 0
     out_of_memory: bool = False
     log: list[tuple[float, bytes]] = field(default_factory=list)
+    proxy: asyncio.Server | None = None
 
     @property
     def running(self) -> bool:
@@ -51,13 +61,16 @@ class Container:
 class FakeDocker:
     """Its loop runs in a thread of its own, which nobody waits for at the end of the program.
 
-    `calls`: what was asked over the socket, as "start NAME".
+    `calls`: what was asked over the socket, as "start NAME". `delay`: seconds until it knows of a container's
+    end. `forwarding`: a container's port is held by a proxy in between, which takes connections until then.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.containers: dict[str, Container] = {}
         self.calls: list[str] = []
+        self.delay = 0.0
+        self.forwarding = False
         self._events: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -74,8 +87,8 @@ class FakeDocker:
         except TimeoutError:
             if done.done():
                 raise
-            still = f"after {PATIENCE:g} s the stand-in Docker still runs:\n{self._at_work()}"
-            raise AssertionError(still) from None
+            text = f"after {PATIENCE:g} s the stand-in Docker still runs:\n{self._at_work()}"
+            raise AssertionError(text) from None
 
     def close(self) -> None:
         """End it and its containers, whatever goes wrong."""
@@ -149,11 +162,17 @@ class FakeDocker:
             return
         container.ended = asyncio.Event()
         container.out_of_memory = False
-        container.began = datetime.now(UTC).isoformat().replace("+00:00", "123Z")
+        container.began = _now()
+        environment = {"PATH": os.environ["PATH"], **container.environment}
+        if self.forwarding:
+            inner = free_port()
+            handler = partial(_forward, inner)
+            container.proxy = await asyncio.start_server(handler, "127.0.0.1", int(environment["PORT"]))
+            environment["PORT"] = str(inner)
         container.process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(container.program),
-            env={"PATH": os.environ["PATH"], **container.environment},
+            env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -206,6 +225,10 @@ class FakeDocker:
             container.log.append((time.time(), line))
         code = await process.wait()
         container.exit_code = code if code >= 0 else 128 - code
+        container.finished = _now()
+        await asyncio.sleep(self.delay)
+        if container.proxy is not None:
+            container.proxy.close()
         container.process = None
         container.ended.set()
         self._tell("die", container, exitCode=str(container.exit_code))
@@ -242,6 +265,7 @@ class FakeDocker:
             "ExitCode": container.exit_code,
             "Error": "",
             "StartedAt": container.began,
+            "FinishedAt": container.finished,
         }
         host = {"Memory": container.memory}
         return web.json_response(
@@ -280,3 +304,20 @@ class FakeDocker:
         finally:
             self._events.discard(queue)
         return response
+
+
+async def _forward(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection through a container's proxy; where nobody listens inside, it closes."""
+    with contextlib.suppress(OSError):
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+    writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+    finally:
+        writer.close()

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from greffier_autostart.client import HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS, STALL_SECONDS, Client
-from greffier_autostart.machine import Limits, Machine
+from greffier_autostart.exchange import HANDSHAKE_SECONDS, SILENT_SECONDS
+from greffier_autostart.life import Limits
+from greffier_autostart.machine import Machine
 from world import World
 
 
@@ -51,7 +53,7 @@ class Router:
         self.closing = False
         self.full = full
         world = World()
-        self.machine = world.machine = Machine("whisper", Limits(60, 40), world)
+        self.machine = world.machine = Machine("whisper", Limits(60, 40, 100), world)
         entry = SimpleNamespace(
             name="whisper", quiet_paths=frozenset(["/health"]), ready_path="/ready", blocking=True
         )
@@ -111,6 +113,100 @@ def test_unused_connection_is_closed_and_a_used_one_kept_longer(clock: Clock) ->
     assert not transport.end
     client.sweep(clock.now + IDLE_SECONDS + 1)
     assert transport.end == "aborted"
+
+
+def test_empty_lines_keep_no_connection_open(clock: Clock) -> None:
+    client, transport = connect(clock)
+    begun = clock.now
+    while not transport.end and clock.now < begun + 10 * HEAD_SECONDS:
+        client.data_received(b"\r\n")
+        clock.now += HEAD_SECONDS / 2
+        client.sweep(clock.now)
+    assert clock.now <= begun + 2 * HEAD_SECONDS + LINGER_SECONDS
+
+
+def test_one_empty_line_before_a_request_is_passed_over_and_more_are_refused(clock: Clock) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: whisper\r\n\r\n"
+    client, transport = connect(clock)
+    for byte in b"\r\n" + request + b"\r\n" + request:
+        client.data_received(bytes([byte]))
+    assert transport.sent.count(b"200 OK") == 2
+    client, transport = connect(clock)
+    client.data_received(b"\r\n\r\n" + request)
+    assert error(transport) == (400, "bad_request")
+
+
+class Upstream:
+    """A service's connection that takes everything and says nothing."""
+
+    reused = False
+
+    def __init__(self) -> None:
+        self.owner: Any = None
+        self.taken = b""
+        self.ended = ""
+
+    def write(self, data: bytes) -> None:
+        self.taken += data
+
+    def write_eof(self) -> None:
+        self.ended = "eof"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+def ready(clock: Any) -> tuple[Client, Transport, Router, Upstream]:
+    """A connection to a service that is ready."""
+    router, upstream = Router(), Upstream()
+    router.machine.wake()
+    router.machine.on_ready()
+    router.service.pool = SimpleNamespace(take=lambda: None, connect=lambda done: done(upstream))
+    return *connect(clock, router), router, upstream
+
+
+HANDSHAKE = b"GET / HTTP/1.1\r\nHost: whisper\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+def test_a_handshake_that_is_never_answered_is_given_up(clock: Clock) -> None:
+    client, transport, router, upstream = ready(clock)
+    client.data_received(HANDSHAKE)
+    client.data_received(b"x" * 100_000)  # and then it is not heard whether the client leaves
+    assert router.machine.in_flight == 1 and not transport.reading
+    client.sweep(clock.now)
+    client.sweep(clock.now + HANDSHAKE_SECONDS - 1)
+    assert not transport.sent
+    client.sweep(clock.now + HANDSHAKE_SECONDS + 1)
+    assert error(transport) == (504, "timeout")
+    assert router.machine.in_flight == 0 and upstream.ended == "aborted"
+
+
+@pytest.mark.parametrize("gone", ["sends no more", "is not read"])
+def test_a_service_that_stands_still_for_a_client_that_may_be_gone_is_given_up(
+    clock: Clock, gone: str
+) -> None:
+    client, transport, router, upstream = ready(clock)
+    if gone == "sends no more":
+        client.data_received(b"GET / HTTP/1.1\r\nHost: whisper\r\n\r\n")
+        assert client.eof_received() and upstream.ended == "eof"
+    else:
+        client.data_received(b"POST / HTTP/1.1\r\nHost: whisper\r\nContent-Length: 1000000\r\n\r\n")
+        upstream.owner.upstream_full()
+        assert not transport.reading
+    client.sweep(clock.now)
+    client.sweep(clock.now + SILENT_SECONDS - 1)
+    assert router.machine.in_flight == 1
+    client.sweep(clock.now + SILENT_SECONDS + 1)
+    assert error(transport) == (504, "timeout") and router.machine.in_flight == 0
+
+
+def test_a_service_may_take_its_time_for_a_client_that_is_there(clock: Clock) -> None:
+    client, transport, router, _ = ready(clock)
+    client.data_received(b"POST / HTTP/1.1\r\nHost: whisper\r\nContent-Length: 1\r\n\r\nx")
+    for _ in range(3):
+        clock.now += SILENT_SECONDS
+        client.sweep(clock.now)
+    assert router.machine.in_flight == 1 and not transport.sent
 
 
 def test_body_that_stalls_is_given_up_but_not_one_that_we_do_not_read(clock: Clock) -> None:

@@ -148,21 +148,29 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     add(harbour, engine, "slow", name="slow", environment={"DELAY": "60"}, startSeconds=5)
     entry = harbour.services[f"whisper.{DOMAIN}"]
     harbour.start()
-    assert harbour.json("/die")[0] == 502
-    reaches(harbour, "failed")
-    assert harbour.status()["lastError"] == "out of luck (exit status 3)"
+    status, body = harbour.json("/die", method="POST")
+    told = "whisper ended before its answer was complete: it ended with status 3"
+    assert (status, body["error"]["message"]) == (502, told)
+    reaches(harbour, "asleep")
+    assert harbour.status()["lastError"] == "it ended with status 3; it said: out of luck"
     assert "error" not in harbour.control("wake", "whisper")
-    engine.exhaust("whisper", entry["proxyPort"])
-    reaches(harbour, "failed")
-    assert harbour.status()["lastError"] == (
-        "it was killed for want of memory (memory limit 64 MiB); it said: listening"
-    )
+    with harbour.connect() as sock:
+        sock.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
+        wait_until(lambda: harbour.status()["inFlight"] == 1, "the request to arrive")
+        engine.exhaust("whisper", entry["proxyPort"])
+        starved = "it was killed for want of memory (memory limit 64 MiB)"
+        assert f"whisper ended before its answer was complete: {starved}".encode() in receive(sock, b"}}")
+    reaches(harbour, "asleep")
+    assert harbour.status()["lastError"] == f"{starved}; it said: listening"
+    assert harbour.json("/health")[1]["error"] == starved
+    assert harbour.json("/v1/x")[0] == 200  # at once
     _, body = harbour.json("/v1/x", name="broken")
-    assert body["error"]["message"] == "broken could not be started: no such model (exit status 1)"
+    assert body["error"]["message"] == "broken could not be started: it ended with status 1"
+    assert harbour.status("broken")["lastError"] == "it ended with status 1; it said: no such model"
     _, body = harbour.json("/v1/x", name="slow")
-    assert body["error"]["message"] == (
-        "slow could not be started: it did not say at /ready within 5 s that it is ready; it said: listening"
-    )
+    late = "it did not say at /ready within 5 s that it is ready"
+    assert body["error"]["message"] == f"slow could not be started: {late}"
+    assert harbour.status("slow")["lastError"] == f"{late}; it said: listening"
     assert not engine.running("slow")
 
 
@@ -317,10 +325,37 @@ def test_docker_goes_away_and_comes_back(empty_house: House, tmp_path: Path) -> 
         wait_until(lambda: not engine.running("whisper"), "the container to end")
         engine.start("other")
         engine.docker.call(engine.docker.up())
-        reaches(house, "failed")
-        assert house.status()["lastError"] == "listening (exit status 137)"
+        reaches(house, "asleep")
+        assert house.status()["lastError"] == (
+            "it was killed (signal 9), perhaps for want of memory; it said: listening"
+        )
         reaches(house, "ready", "other")
         assert "error" not in house.control("wake", "whisper")
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("forwarded", [False, True])
+def test_a_request_between_a_death_and_its_news_waits_and_is_answered(
+    empty_house: House, tmp_path: Path, method: str, forwarded: bool
+) -> None:
+    """`forwarded`: as by Docker's own proxy, which takes connections though nobody in the container does."""
+    engine, house = Played(tmp_path), empty_house
+    try:
+        house.environment["DOCKER_HOST"] = engine.host
+        engine.docker.forwarding = forwarded
+        add(house, engine)
+        house.start()
+        assert house.json("/v1/x")[0] == 200
+        engine.docker.delay = 0.3
+        container = engine.docker.containers[engine.name("whisper")]
+        os.kill(house.status()["pid"], signal.SIGKILL)
+        wait_until(lambda: container.finished > container.began, "it to have ended")
+        assert container.running  # as far as autostart can tell
+        status, seen = house.json("/v1/x", method=method, body=b"x" if method == "POST" else None)
+        assert status == 200, (seen, house.log.read_text())
+        assert (seen["number"], house.starts()) == (0, 2)
     finally:
         engine.close()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from greffier_autostart.machine import Busy, Outcome, Refusal, State
-from world import HOLD, IDLE, Request, make
+from greffier_autostart.life import REMOVED, Busy, Cause, Outcome, Refusal, State
+from world import DRAIN, HOLD, IDLE, Request, make
 
 
 def test_many_callers_one_start() -> None:
     world, machine = make()
-    requests = [Request() for _ in range(10)]
+    requests = [Request(machine) for _ in range(10)]
     assert {machine.enter(request) for request in requests} == {Outcome.HELD}
     assert (world.starts, machine.held) == (1, 10)
     world.ready()
@@ -22,10 +22,11 @@ def test_sleeps_only_when_idle_long_enough() -> None:
     world, machine = make()
     machine.wake()
     world.ready()
-    assert machine.enter(Request()) is Outcome.ADMITTED
+    request = Request(machine)
+    assert machine.enter(request) is Outcome.ADMITTED
     world.pass_time(20 * IDLE)
     assert machine.state is State.READY  # a request that outlasts the idle time
-    machine.leave()
+    machine.leave(request)
     world.pass_time(IDLE - 1)
     assert machine.state is State.READY
     world.pass_time(2)
@@ -39,13 +40,14 @@ def test_quiet_requests_do_not_keep_awake_but_are_not_cut() -> None:
     world, machine = make()
     machine.wake()
     world.ready()
-    machine.enter_quiet()
+    quiet, request = Request(machine), Request(machine)
+    machine.enter_quiet(quiet)
     world.pass_time(IDLE + 1)
     assert machine.state is State.DRAINING and not world.stopping
-    assert machine.enter(Request()) is Outcome.ADMITTED  # nothing was stopped yet
+    assert machine.enter(request) is Outcome.ADMITTED  # nothing was stopped yet
     assert machine.state is State.READY
-    machine.leave(quiet=True)
-    machine.leave()
+    machine.leave(quiet)
+    machine.leave(request)
     world.pass_time(IDLE + 1)
     assert world.stopping
 
@@ -56,7 +58,7 @@ def test_request_while_stopping_is_held_and_starts_again() -> None:
     world.ready()
     machine.sleep()
     assert world.stopping
-    request = Request()
+    request = Request(machine)
     assert machine.enter(request) is Outcome.HELD
     world.stopped()
     assert machine.state is State.STARTING
@@ -66,15 +68,15 @@ def test_request_while_stopping_is_held_and_starts_again() -> None:
 
 def test_failure_backs_off_and_then_tries_again() -> None:
     world, machine = make()
-    request = Request()
+    request = Request(machine)
     machine.enter(request)
     world.failed("no such model")
     assert "no such model" in request.refusals[0].message
     for backoff in (1, 2, 4, 8, 16, 30, 30):
-        early = machine.enter(Request())
+        early = machine.enter(Request(machine))
         assert isinstance(early, Refusal) and early.retry_after == backoff
         world.pass_time(backoff)
-        assert machine.enter(Request()) is Outcome.HELD
+        assert machine.enter(Request(machine)) is Outcome.HELD
         world.failed()
     assert world.starts == 8
     machine.wake()  # the operator need not wait
@@ -82,35 +84,115 @@ def test_failure_backs_off_and_then_tries_again() -> None:
     assert machine.last_error is None
 
 
-def test_death_is_noticed_and_backoff_forgets_after_a_steady_run() -> None:
+@pytest.mark.parametrize("clean", [False, True])
+def test_after_a_death_the_next_request_starts_it_at_once_however_often_it_dies(clean: bool) -> None:
+    world, machine = make()
+    for number in range(1, 5):
+        request = Request(machine)
+        assert machine.enter(request) is Outcome.HELD
+        assert world.starts == number
+        world.ready()
+        assert request.admitted
+        world.exited(clean=clean)
+        assert (str(machine.last_error) == "it crashed") is not clean
+        machine.leave(request)
+        world.stopped()
+        assert machine.state is State.ASLEEP
+
+
+def test_a_request_that_comes_while_the_dead_are_cleared_away_is_held_and_starts_it() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    world.exited()
+    request = Request(machine)
+    assert machine.enter(request) is Outcome.HELD
+    assert world.starts == 1
+    world.stopped()
+    assert world.starts == 2
+    world.ready()
+    assert request.admitted and machine.last_error is None
+
+
+def test_backoff_is_for_starts_that_fail_one_after_the_other() -> None:
     world, machine = make()
     for _ in range(3):
         machine.wake()
-        world.ready()
-        world.exited()
-    assert machine.state is State.FAILED and machine.retry_seconds == 4
+        world.failed()
+    assert machine.retry_seconds == 4
     machine.wake()
     world.ready()
-    machine.enter(Request())
-    world.pass_time(61)
     world.exited()
+    world.stopped()
+    assert machine.enter(Request(machine)) is Outcome.HELD
+    world.failed()
     assert machine.retry_seconds == 1
-    machine.leave()
-    world.pass_time(1)
-    machine.enter(Request())
+
+
+def test_what_a_service_said_is_for_the_operator_alone() -> None:
+    world, machine = make()
+    request = Request(machine)
+    machine.enter(request)
+    world.running = False
+    machine.on_failed(Cause("it ended with status 3", "password hunter2 is wrong"))
+    assert str(machine.last_error) == "it ended with status 3; it said: password hunter2 is wrong"
+    late = machine.enter(Request(machine))
+    assert isinstance(late, Refusal) and request.refusals == [late]
+    assert late.message == "whisper could not be started: it ended with status 3"
+
+
+def test_draining_has_an_end() -> None:
+    world, machine = make()
+    machine.wake()
     world.ready()
-    world.exited(clean=True)
-    assert machine.state is State.ASLEEP
+    long, short, quiet = (Request(machine) for _ in range(3))
+    machine.enter(long)
+    machine.enter(short)
+    machine.enter_quiet(quiet)
+    machine.pause()
+    machine.leave(short)
+    world.pass_time(DRAIN - 1)
+    assert not long.expelled and not world.stopping
+    world.pass_time(1)
+    assert [refusal.code for refusal in long.expelled + quiet.expelled] == ["service_stopping"] * 2
+    assert not short.expelled and world.stopping
+    world.stopped()
+    assert machine.state is State.PAUSED
+
+
+def test_what_is_to_go_says_so_to_those_it_ends() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    request = Request(machine)
+    machine.enter(request)
+    gone = Refusal(REMOVED, "whisper was removed", 5)
+    machine.pause(gone)
+    world.pass_time(DRAIN)
+    assert request.expelled == [gone] and world.stopping
+
+
+def test_draining_that_is_called_off_ends_nobody() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    request = Request(machine)
+    machine.enter(request)
+    machine.pause()
+    world.pass_time(DRAIN - 1)
+    machine.resume()
+    world.pass_time(10 * DRAIN)
+    assert not request.expelled and machine.state is State.READY
 
 
 def test_holding_is_bounded_in_number_and_time() -> None:
     world, machine = make(held=2)
-    first = Request()
+    first = Request(machine)
     machine.enter(first)
     world.pass_time(10)
-    second = Request()
+    second = Request(machine)
     machine.enter(second)
-    assert isinstance(machine.enter(Request()), Refusal)
+    assert isinstance(machine.enter(Request(machine)), Refusal)
     world.pass_time(HOLD - 10)
     assert first.refusals and not second.answered
     world.pass_time(10)
@@ -119,14 +201,14 @@ def test_holding_is_bounded_in_number_and_time() -> None:
 
 def test_not_blocking_is_told_at_once() -> None:
     world, machine = make()
-    refusal = machine.enter(Request(), hold=False)
+    refusal = machine.enter(Request(machine), hold=False)
     assert isinstance(refusal, Refusal) and refusal.code == "service_starting"
     assert world.starts == 1 and machine.held == 0
 
 
 def test_sleep_refuses_to_cut_anybody() -> None:
     world, machine = make()
-    machine.enter(Request())
+    machine.enter(Request(machine))
     with pytest.raises(Busy, match="waiting 1"):
         machine.sleep()
     world.ready()
@@ -136,13 +218,14 @@ def test_sleep_refuses_to_cut_anybody() -> None:
 
 def test_pause_drains_and_resume_serves_those_who_waited() -> None:
     world, machine = make()
-    machine.enter(Request())
+    first = Request(machine)
+    machine.enter(first)
     world.ready()
     machine.pause()
-    waiting = Request()
+    waiting = Request(machine)
     assert machine.enter(waiting) is Outcome.HELD
     assert not world.stopping
-    machine.leave()
+    machine.leave(first)
     world.stopped()
     assert machine.state is State.PAUSED and not waiting.answered
     machine.resume()
@@ -154,9 +237,9 @@ def test_ending_a_pause_before_anything_stopped_serves_those_who_waited() -> Non
     world, machine = make()
     machine.wake()
     world.ready()
-    machine.enter_quiet()
+    machine.enter_quiet(Request(machine))
     machine.pause()
-    waiting = Request()
+    waiting = Request(machine)
     assert machine.enter(waiting) is Outcome.HELD
     machine.resume()
     assert machine.state is State.READY and waiting.admitted
@@ -164,29 +247,29 @@ def test_ending_a_pause_before_anything_stopped_serves_those_who_waited() -> Non
 
 def test_closing_refuses_everybody() -> None:
     world, machine = make()
-    request = Request()
+    request = Request(machine)
     machine.enter(request)
     gone = Refusal("service_removed", "whisper was removed", 5)
     machine.pause(gone)
     assert request.refusals == [gone]
-    assert machine.enter(Request()) == gone
+    assert machine.enter(Request(machine)) == gone
     world.stopped()
     machine.resume()
-    assert machine.enter(Request()) is Outcome.HELD
+    assert machine.enter(Request(machine)) is Outcome.HELD
 
 
 def test_what_runs_already_is_adopted_and_counts_as_no_start() -> None:
     world, machine = make()
     machine.adopt()
     assert machine.state is State.STARTING
-    request = Request()
+    request = Request(machine)
     machine.enter(request)
     world.pass_time(1)
     world.ready()
     assert request.admitted and (machine.starts, machine.last_start_seconds) == (0, None)
     machine.adopt()
     assert machine.state is State.READY
-    machine.leave()
+    machine.leave(request)
     world.pass_time(IDLE + 1)
     assert world.stopping
     machine.adopt()  # started by somebody else in the middle of our stop
@@ -205,22 +288,23 @@ def test_what_runs_already_is_adopted_and_counts_as_no_start() -> None:
 
 def test_pause_that_ends_before_the_stop_serves_on() -> None:
     world, machine = make()
-    machine.enter(Request())
+    first = Request(machine)
+    machine.enter(first)
     world.ready()
     machine.pause()
-    waiting = Request()
+    waiting = Request(machine)
     assert machine.enter(waiting) is Outcome.HELD
     machine.resume()
     assert machine.state is State.READY and waiting.admitted and not world.stopping
-    machine.leave()
-    machine.leave()
+    machine.leave(first)
+    machine.leave(waiting)
     world.pass_time(IDLE + 1)
     assert world.stopping
 
 
 def test_held_requests_are_handed_over() -> None:
     world, machine = make()
-    requests = [Request(), Request()]
+    requests = [Request(machine), Request(machine)]
     for request in requests:
         machine.enter(request)
     assert machine.hand_over() == requests and machine.held == 0

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from greffier_autostart.machine import Busy, Outcome, Refusal, State
-from world import HOLD, IDLE, Request, make
+from greffier_autostart.life import Busy, Outcome, Refusal, State
+from world import DRAIN, HOLD, IDLE, Request, make
 
 
 class Life(RuleBasedStateMachine):
@@ -16,21 +16,22 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world, self.machine = make(held=4)
-        self.in_flight: list[bool] = []  # one for each, true for a quiet one
+        self.in_flight: list[tuple[Request, bool]] = []  # true: a quiet one
         self.waiting: list[Request] = []
 
     def settle(self) -> None:
         for request in list(self.waiting):
             if request.answered:
                 self.waiting.remove(request)
-                self.in_flight += [False] * request.admitted
+                self.in_flight += [(request, False)] * request.admitted
+        self.in_flight = [(request, quiet) for request, quiet in self.in_flight if not request.expelled]
 
     @rule(hold=st.booleans())
     def request(self, hold: bool) -> None:
-        request = Request()
+        request = Request(self.machine)
         outcome = self.machine.enter(request, hold=hold)
         if outcome is Outcome.ADMITTED:
-            self.in_flight.append(False)
+            self.in_flight.append((request, False))
         elif outcome is Outcome.HELD:
             assert hold
             self.waiting.append(request)
@@ -38,14 +39,15 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.machine.state is State.READY)
     @rule()
     def quiet_request(self) -> None:
-        self.machine.enter_quiet()
-        self.in_flight.append(True)
+        request = Request(self.machine)
+        self.machine.enter_quiet(request)
+        self.in_flight.append((request, True))
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def request_ends(self, data: st.DataObject) -> None:
         index = data.draw(st.integers(0, len(self.in_flight) - 1))
-        self.machine.leave(quiet=self.in_flight.pop(index))
+        self.machine.leave(self.in_flight.pop(index)[0])
 
     @precondition(lambda self: self.waiting)
     @rule()
@@ -90,7 +92,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def sleep(self) -> None:
-        busy = self.machine.held or self.in_flight.count(False)
+        busy = self.machine.held or not all(quiet for _, quiet in self.in_flight)
         try:
             self.machine.sleep()
             assert not busy
@@ -105,7 +107,7 @@ class Life(RuleBasedStateMachine):
     def resume(self) -> None:
         self.machine.resume()
 
-    @rule(seconds=st.sampled_from([0.5, 5.0, HOLD, IDLE, 3 * IDLE]))
+    @rule(seconds=st.sampled_from([0.5, 5.0, HOLD, IDLE, DRAIN, 3 * IDLE]))
     def pass_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 

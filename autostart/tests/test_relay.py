@@ -33,7 +33,7 @@ def test_requests_pass_and_connections_are_kept_on_both_sides(awake: House) -> N
     numbers = []
     for number in range(3):
         body = b"x" * number
-        status, seen = awake.json("/v1/x?a=%20b", method="POST", body=body, connection=connection, X_Odd="é")
+        status, seen = awake.json("/v1/x?a=%20b", method="PUT", body=body, connection=connection, X_Odd="é")
         assert (status, seen["path"], seen["size"]) == (200, "/v1/x?a=%20b", number)
         assert seen["sha256"] == hashlib.sha256(body).hexdigest()
         numbers.append(seen["number"])
@@ -92,14 +92,24 @@ def test_client_that_hangs_up_is_noticed_by_the_service(awake: House) -> None:
     wait_until(lambda: in_flight(awake) == 0, "the request to end")
 
 
-def test_connection_that_the_service_closed_costs_one_more_try(awake: House) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_connection_that_the_service_closed_costs_nobody_an_answer(awake: House, method: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", awake.port)
-    for body in (None, b"x" * 1000):
-        assert awake.json("/v1/x", connection=connection)[0] == 200
-        method = "POST" if body else "GET"
-        status, seen = awake.json("/stale", method=method, body=body, connection=connection)
-        assert (status, seen["number"], seen["size"]) == (200, 0, len(body or b""))
+    body = None if method == "GET" else b"x" * 1000
+    assert awake.json("/v1/x", connection=connection)[0] == 200
+    status, seen = awake.json("/stale", method=method, body=body, connection=connection)
+    assert (status, seen["number"], seen["size"]) == (200, 0, len(body or b""))
     connection.close()
+
+
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("GET", 2)])
+def test_only_what_may_be_done_twice_is_sent_twice(awake: House, method: str, times: int) -> None:
+    log = Path(awake.services[f"whisper.{DOMAIN}"]["process"]["log"])
+    before = log.read_text().count("swallowed")
+    assert awake.json("/v1/x")[0] == 200  # leaves a connection to the service behind
+    status, body = awake.json("/swallow", method=method, body=None if method == "GET" else b"x" * 1000)
+    assert (status, body["error"]["code"]) == (502, "bad_gateway")
+    assert log.read_text().count("swallowed") - before == times
 
 
 @pytest.mark.parametrize("path", ["/early", "/early-and-read"])
@@ -147,7 +157,7 @@ def test_unknown_host(awake: House) -> None:
 
 
 def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -> None:
-    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with awake.connect() as sock:
         sock.sendall(upgrade + b"early,")  # a client that does not wait for the 101
         assert receive(sock, b"EARLY,").startswith(b"HTTP/1.1 101")
@@ -161,11 +171,86 @@ def test_upgraded_connection_is_a_tunnel_and_counts_as_in_flight(awake: House) -
 
 
 def test_client_that_upgrades_and_sends_all_at_once(awake: House) -> None:
-    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    upgrade = b"GET /upgrade HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with awake.connect() as sock:
         sock.sendall(upgrade + b"all there is")
         sock.shutdown(socket.SHUT_WR)
         assert receive(sock, b"").endswith(b"ALL THERE IS")
+
+
+HANDSHAKE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_client_that_leaves_before_its_handshake_is_answered_is_forgotten(
+    awake: House, reset: bool
+) -> None:
+    with awake.connect() as sock:
+        sock.sendall(b"GET /mute HTTP/1.1\r\n" + HOST + HANDSHAKE)
+        wait_until(lambda: in_flight(awake) == 1, "the request to arrive")
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    wait_until(lambda: in_flight(awake) == 0, "the request to end")
+
+
+def test_what_follows_a_handshake_that_failed_is_no_request(awake: House) -> None:
+    follows = b"GET /v1/y HTTP/1.1\r\n" + HOST + b"\r\n"
+    answer = exchange(awake, b"GET /v1/x HTTP/1.1\r\n" + HOST + HANDSHAKE + follows)
+    assert answer.count(b"HTTP/1.1 ") == 1 and b"Connection: close" in answer and b"/v1/y" not in answer
+    answer = exchange(awake, b"GET / HTTP/1.1\r\nHost: nobody\r\n" + HANDSHAKE + follows)
+    assert answer.count(b"HTTP/1.1 ") == 1 and answer.startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n" + HANDSHAKE,
+        b"GET /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n" + HANDSHAKE,
+        b"GET /v1/x HTTP/1.0\r\n" + HOST + b"Content-Length: 3\r\n" + HANDSHAKE,
+        b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nHTTP2-Settings: x\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+    ],
+)
+def test_what_is_no_handshake_for_a_websocket_is_a_request_with_its_body(awake: House, raw: bytes) -> None:
+    answer = exchange(awake, raw + b"abc", b"}}")
+    seen = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert seen["size"] == 3 and not {"upgrade", "http2-settings"} & seen["headers"].keys()
+
+
+def test_interim_answers_do_not_pass(awake: House) -> None:
+    response, body = awake.http("/hints")
+    assert response.status == 200 and response.getheader("Set-Cookie") is None and b'"/hints"' in body
+    answer = exchange(awake, b"GET /hints HTTP/1.1\r\n" + HOST + b"\r\n", b"}}")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_an_answer_without_a_length_that_breaks_off_does_not_look_whole(awake: House) -> None:
+    with awake.connect() as sock:
+        sock.sendall(b"GET /reset HTTP/1.1\r\n" + HOST + b"\r\n")
+        with pytest.raises(ConnectionResetError):
+            receive(sock, b"")
+
+
+def test_targets_that_are_no_paths(awake: House) -> None:
+    absolute = f"GET http://whisper.{DOMAIN}/v1/x?y HTTP/1.1\r\nHost: nobody.example.org\r\n\r\n"
+    seen = json.loads(exchange(awake, absolute.encode(), b"}}").partition(b"\r\n\r\n")[2])
+    assert (seen["path"], seen["headers"]["host"]) == ("/v1/x?y", f"whisper.{DOMAIN}")
+    starts = awake.status()["lastRequest"]
+    answer = exchange(awake, b"OPTIONS * HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ") and awake.status()["lastRequest"] >= starts
+    unknown = exchange(awake, b"OPTIONS * HTTP/1.1\r\nHost: nobody\r\nConnection: close\r\n\r\n")
+    assert unknown.startswith(b"HTTP/1.1 404 ")
+
+
+def test_fields_for_the_next_one_only_reach_nobody_else(awake: House) -> None:
+    answer = exchange(
+        awake,
+        b"GET /v1/x HTTP/1.1\r\n" + HOST + b"Connection: close, X-Mine\r\nX-Mine: 1\r\nX-Yours: 2\r\n\r\n",
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Connection: close" in head.split(b"\r\n")
+    seen = json.loads(body)["headers"]
+    assert seen["x-yours"] == "2" and not {"connection", "x-mine"} & seen.keys()
 
 
 def test_uploads_and_downloads_take_constant_memory(awake: House) -> None:

@@ -11,7 +11,7 @@ from docker.errors import DockerException
 from greffier_autostart import service as service_module
 from greffier_autostart.config import parse_config
 from greffier_autostart.drivers import Drivers, StartError, engine
-from greffier_autostart.machine import State
+from greffier_autostart.life import State
 from greffier_autostart.service import Service
 from house import House
 
@@ -19,7 +19,7 @@ from house import House
 def test_hold_that_nobody_releases_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_module, "MAX_HOLD_SECONDS", 0.05)
     house = House(tmp_path)
-    house.add()
+    house.add(drainSeconds=0)
     entry = parse_config(house.document()).services[0]
     told: list[tuple[State, State, str | None]] = []
 

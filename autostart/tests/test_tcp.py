@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -77,6 +78,21 @@ def test_what_is_said_while_it_wakes_arrives_whole(empty_house: House) -> None:
         assert len(heard) == len(words) and heard == words.upper()
         thread.join()
     wait_until(lambda: house.status()["inFlight"] == 0, "the connection to end")
+
+
+def test_a_connection_after_a_death_is_held_and_starts_it(empty_house: House) -> None:
+    house = empty_house
+    entry = add(house)
+    house.start()
+    with call(entry) as sock:
+        pid = ask(sock, b"hello")
+        os.kill(pid, signal.SIGKILL)
+        while alive(pid):  # autostart may not know yet
+            pass
+        with call(entry) as next_one:
+            assert ask(next_one, b"hello") != pid
+        assert closed(sock)
+    assert house.starts() == 2
 
 
 def test_a_service_that_cannot_start_closes_the_connection(empty_house: House) -> None:

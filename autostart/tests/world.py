@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greffier_autostart.machine import Limits, Machine, Refusal, State
+from greffier_autostart.life import Cause, Limits, Refusal, State
+from greffier_autostart.machine import Machine
 
-IDLE, HOLD = 60.0, 40.0
+IDLE, HOLD, DRAIN = 60.0, 40.0, 100.0
 
 
 class World:
@@ -59,11 +60,12 @@ class World:
 
     def failed(self, reason: str = "no such model") -> None:
         self.running = False
-        self.machine.on_failed(reason)
+        self.machine.on_failed(Cause(reason))
 
     def exited(self, *, clean: bool = False) -> None:
-        self.running = False
-        self.machine.on_exited("it crashed", clean=clean)
+        """It has ended; what it left behind is still to be cleared away, which ends with `stopped`."""
+        self.stopping = True
+        self.machine.on_exited(Cause("it crashed"), clean=clean)
 
     def stopped(self) -> None:
         self.running = self.stopping = False
@@ -80,8 +82,10 @@ class Bell:
 
 
 class Request:
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
         self.admitted = 0
+        self.expelled: list[Refusal] = []
         self.refusals: list[Refusal] = []
         self.redirected = 0
 
@@ -94,6 +98,10 @@ class Request:
     def redirect(self) -> None:
         self.redirected += 1
 
+    def expel(self, refusal: Refusal) -> None:
+        self.expelled.append(refusal)
+        self.machine.leave(self)
+
     @property
     def answered(self) -> bool:
         answers = self.admitted + len(self.refusals) + self.redirected
@@ -103,5 +111,5 @@ class Request:
 
 def make(held: int = 256) -> tuple[World, Machine]:
     world = World()
-    world.machine = Machine("whisper", Limits(IDLE, HOLD, held), world)
+    world.machine = Machine("whisper", Limits(IDLE, HOLD, DRAIN, held), world)
     return world, world.machine

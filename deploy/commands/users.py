@@ -23,13 +23,15 @@ def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_js
 
 @app.command("rotate")
 def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Give a user a new password; the old one ends at once."""
+    """Give a user a new password; the old one ends at once, and so do the websockets opened with it."""
     from deploy import console
-    from deploy.operations import users, workspace
+    from deploy.operations import control, users, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    console.key(chosen, users.rotate(space.target(chosen), chosen.layout, name), as_json=as_json)
+    target = space.target(chosen)
+    console.key(chosen, users.rotate(target, chosen.layout, name), as_json=as_json)
+    control.dismiss(chosen, target, name)
 
 
 @app.command("list")
@@ -45,13 +47,15 @@ def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 @app.command("remove")
 def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Take a user away; the password ends at once."""
-    from deploy.operations import users, workspace
+    """Take a user away; the password ends at once, and so do the websockets opened with it."""
+    from deploy.operations import control, users, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    users.remove(space.target(chosen), chosen.layout, name)
+    target = space.target(chosen)
+    users.remove(target, chosen.layout, name)
     typer.echo(f"{name} is removed.")
+    control.dismiss(chosen, target, name)
 
 
 @app.command("import")

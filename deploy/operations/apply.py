@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,23 +73,45 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
         _fetch(space, prospect, report)
         _build(prospect, report)
         states = _states(prospect)
-        second = frozenset() if prospect.aim.back else beside.possible(prospect, states, report)
+        second = frozenset() if prospect.aim.back else beside.possible(prospect, prospect.changed, states, report)
         if second:
-            there = control.seconds(host, prospect.target, prospect.record)
-            prospect = survey.look(space, host, aiming, second=there ^ second)
-        awake = frozenset(name for name, entry in states.items() if control.is_awake(entry))
-        early = beside.names(prospect, states)
-        before = _write(prospect, early, states, report)
-        try:
-            _serve(prospect, early, awake, report)
-        except Lost:
-            raise
-        except KitError as error:
-            raise _retreat(space, prospect, before, awake, error, report) from None
+            prospect = _moved(space, prospect, aiming, second)
+        _roll(space, prospect, states, report)
         _record(prospect)
         if host.runtime == "compose":
             beside.clear(prospect, report)
     return prospect.plan
+
+
+def restart(space: Workspace, host: HostStack, service: str, report: Reporter) -> None:
+    """Run a service anew as it was deployed: beside itself where it is awake, there is room for two of it and the
+    inventory says nothing new of it; else requests wait meanwhile. Raises KitError."""
+    target = space.target(host)
+    with target.lock("restart"):
+        if not _restart_beside(space, host, service, report):
+            with report.step(f"Restarting {service}"):
+                control.restart(host, target, service)
+
+
+def _restart_beside(space: Workspace, host: HostStack, service: str, report: Reporter) -> bool:
+    """Whether it could be done so."""
+    if host.runtime != "compose":
+        return False
+    try:
+        aiming = aims.alone(space, service)
+        prospect = survey.look(space, host, aiming)
+    except Lost:
+        raise
+    except KitError:  # what a deploy would ask for, this does not need
+        return False
+    states = _states(prospect)
+    if not prospect.plan.empty or not beside.possible(prospect, {service}, states, report):
+        return False
+    prospect = _moved(space, prospect, aiming, {service})
+    _roll(space, prospect, states, report)
+    _record(prospect, anew=False)
+    beside.clear(prospect, report)
+    return True
 
 
 def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
@@ -100,6 +122,25 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
         preflight.check(prospect)
         _fetch(space, prospect, report)
         _build(prospect, report)
+
+
+def _moved(space: Workspace, prospect: Prospect, aiming: Aiming, services: Collection[str]) -> Prospect:
+    """The same with these services at the port and in the container where they are not now."""
+    there = control.seconds(prospect.host, prospect.target, prospect.record)
+    return survey.look(space, prospect.host, aiming, second=there ^ set(services))
+
+
+def _roll(space: Workspace, prospect: Prospect, states: States, report: Reporter) -> None:
+    """Put the new release in the place of the one that serves, or see to it that the latter serves again."""
+    awake = frozenset(name for name, entry in states.items() if control.is_awake(entry))
+    early = beside.names(prospect, states)
+    before = _write(prospect, early, states, report)
+    try:
+        _serve(prospect, early, awake, report)
+    except Lost:
+        raise
+    except KitError as error:
+        raise _retreat(space, prospect, before, awake, error, report) from None
 
 
 def _serve(prospect: Prospect, early: frozenset[str], awake: frozenset[str], report: Reporter) -> None:
@@ -302,12 +343,13 @@ def _seconds(prospect: Prospect) -> dict[str, Any]:
     return prospect.record | {"second": second}
 
 
-def _record(prospect: Prospect) -> None:
-    host, target = prospect.host, prospect.target
+def _record(prospect: Prospect, *, anew: bool = True) -> None:
+    """`anew`: as a release of its own; else the present one has only moved."""
+    host, target, present = prospect.host, prospect.target, prospect.record["release"]
     # After a restore the record begins anew, and the releases go on.
-    number = max(prospect.record["release"], *releases.numbers(target), 0) + 1
+    number = max(present, *releases.numbers(target), 0) + 1 if anew else present
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    what = [str(step) for step in prospect.plan.steps]
+    who = {"release": number, "at": at, "by": operator(), "kit": VERSION}
     aim = prospect.aim
     kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
     release = Release(
@@ -319,11 +361,7 @@ def _record(prospect: Prospect) -> None:
         aim.units,
         aim.inventory,
     )
-    releases.save(target, release, {"release": number, "at": at, "by": operator(), "kit": VERSION, "steps": what})
-    certificate = survey.certificate_digest(target, host)
-    records.settle(
-        target,
-        _seconds(prospect)
-        | {"kit": VERSION, "release": number, "at": at, "by": operator(), "certificate": certificate}
-        | {"files": records.entries(prospect)},
-    )
+    steps = [str(step) for step in prospect.plan.steps]
+    releases.save(target, release, {**who, "steps": steps} if anew else None)
+    changes = who | {"certificate": survey.certificate_digest(target, host)} if anew else {}
+    records.settle(target, _seconds(prospect) | changes | {"files": records.entries(prospect)})

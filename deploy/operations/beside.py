@@ -2,7 +2,7 @@
 switched. So nobody waits, and one that does not start was never in the way."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from deploy.connection import Lost
@@ -21,14 +21,14 @@ DRAIN_SECONDS = 600.0
 """So long a deploy waits for requests that the release before still answers."""
 
 
-def possible(prospect: Prospect, states: States, report: Reporter) -> frozenset[str]:
-    """The changed services that are awake, have another port to go to, and memory for two of them."""
+def possible(prospect: Prospect, services: Collection[str], states: States, report: Reporter) -> frozenset[str]:
+    """Those of the services that are awake, have another port to go to, and memory for two of them."""
     target = prospect.target
     free = _free(target)
     found = set[str]()
     for service in prospect.host.services:
         state = states.get(service.name)
-        if service.name not in prospect.changed or not service.second_port or not state:
+        if service.name not in services or not service.second_port or not state:
             continue
         if not control.is_awake(state) or state["draining"] or _held(target, service.second_port):
             continue

@@ -105,6 +105,13 @@ def release(host: HostStack, target: Target, service: str) -> None:
     target.afterwards(f"release {service}", ())
 
 
+def dismiss(host: HostStack, target: Target, user: str) -> int:
+    """Close the websockets of a user who is none any more. Returns how many there were."""
+    if not target.supervisor.running("autostart"):
+        return 0
+    return int(ask(host, target, "dismiss", user)["closed"])
+
+
 def sleep(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     """Put a service to sleep, unless somebody uses it."""
     return ask(host, target, "sleep", service)

@@ -11,6 +11,7 @@ from deploy.operations import apt, control, firewall, housekeeping, images, mode
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
+from deploy.render import nginx
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -63,6 +64,15 @@ def _reach(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
     for unit in ("nginx", "autostart"):
         runs = target.supervisor.running(unit)
         yield Finding(unit, "runs" if runs else "does not run", "" if runs else "`deploy` starts it.")
+
+
+def _nginx(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if host.layout.nginx_main:  # its connections are ours to say
+        return
+    number = nginx.connections(target.run(("sh", "-c", "nginx -T 2>/dev/null"), check=False))
+    few = number < nginx.WORKER_CONNECTIONS
+    more = f"; `worker_connections {nginx.WORKER_CONNECTIONS};` in /etc/nginx/nginx.conf is harder to exhaust"
+    yield Finding("nginx", f"takes {number} connections a worker, of all its sites together{more if few else ''}")
 
 
 def _clock(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -229,6 +239,6 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
 
 
 CHECKS: tuple[Check, ...] = (
-    _reach, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _wyoming, _users,
-    _secrets,
+    _reach, _nginx, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _wyoming,
+    _users, _secrets,
 )  # fmt: skip

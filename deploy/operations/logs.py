@@ -69,10 +69,10 @@ def _command(host: HostStack, target: Target, name: str, lines: int, *, follow: 
 def _of_process(host: HostStack) -> dict[str, tuple[str, str]]:
     log = host.layout.log
     services = {service.name: ("file", autostart.log_path(host, service)) for service in host.services}
-    return services | {"autostart": ("file", f"{log}/autostart.log"), "nginx": ("file", f"{log}/nginx-error.log")}
+    return services | {"autostart": ("file", f"{log}/autostart.log"), "nginx": ("file", host.layout.nginx_errors)}
 
 
 def _of_compose(host: HostStack) -> dict[str, tuple[str, str]]:
     services = {service.name: ("container", service.name) for service in host.services}
-    nginx = ("file", "/var/log/nginx/error.log")
+    nginx = ("file", host.layout.nginx_errors)
     return services | {"autostart": ("unit", "greffier-autostart.service"), "nginx": nginx}

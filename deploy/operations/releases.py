@@ -35,8 +35,8 @@ def book(layout: Layout) -> str:
     return f"{layout.var}/audit.jsonl"
 
 
-def save(target: Target, release: Release, entry: Mapping[str, Any]) -> None:
-    """Keep a release, and write it into the book. Older ones than the last KEPT go."""
+def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> None:
+    """Keep a release, and write into the book what was deployed, if anything. Older ones than the last KEPT go."""
     layout = target.layout
     document = {
         "number": release.number,
@@ -47,15 +47,11 @@ def save(target: Target, release: Release, entry: Mapping[str, Any]) -> None:
         "units": dict(release.units),
         "inventory": release.inventory,
     }
-    content = (json.dumps(document) + "\n").encode()
-    earlier = target.read(book(layout)) or b""
-    line = (json.dumps(dict(entry)) + "\n").encode()
-    target.write_all(
-        [
-            Writing(_path(layout, release.number), content, 0o600, layout.root, layout.root_group),
-            Writing(book(layout), earlier + line, 0o600, layout.root, layout.root_group),
-        ]
-    )
+    content = {_path(layout, release.number): (json.dumps(document) + "\n").encode()}
+    if entry is not None:
+        line = (json.dumps(dict(entry)) + "\n").encode()
+        content[book(layout)] = (target.read(book(layout)) or b"") + line
+    target.write_all([Writing(p, text, 0o600, layout.root, layout.root_group) for p, text in content.items()])
     target.remove(*(_path(layout, number) for number in numbers(target)[:-KEPT]))
 
 

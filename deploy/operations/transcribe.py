@@ -73,7 +73,7 @@ def run(
     except OSError as error:
         raise _unreadable(path, error) from None
     target = space.target(host)
-    timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.start_timeout, write=chosen.start_timeout + 60)
+    timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.hold, write=chosen.hold + 60)
     with file, report.step(f"Transcribing {path.name}") as bar, client(host, target) as http:
         try:
             answer = http.post(

@@ -84,6 +84,9 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "idleSeconds": service.idle,
         "startSeconds": service.start_timeout,
         "stopSeconds": service.stop_timeout,
+        "drainSeconds": service.drain_timeout,
+        # What keeps a service of the kit's from starting is a sentence, its last line; others may say anything.
+        "tellsWhy": service.own is not None,
     }
     if service.wyoming:
         entry["tcp"] = [{"listen": list(service.wyoming), "port": service.wyoming_port}]

@@ -22,7 +22,16 @@ HTTP2 = (1, 25, 1)
 """The nginx that knows `http2 on` and warns of `listen … http2`, which is all that those before it know
 (https://nginx.org/en/CHANGES)."""
 SEND_TIMEOUT_FLOOR = 600
-"""Seconds. A large upload is held while the service wakes: less than start timeout and hold would be a 504."""
+"""Seconds. A large upload is held while the service wakes or restarts: less than that may take would be a 504."""
+HEADER_TIMEOUT = 15
+"""Seconds for a request's head to arrive: a connection that says nothing takes a place from those that do."""
+WORKER_CONNECTIONS = 4096
+"""Connections of a worker: a client's takes two, and a third while its password is checked."""
+USUAL_CONNECTIONS = 512
+"""Where nothing is said of it (https://nginx.org/en/docs/ngx_core_module.html)."""
+BUSY_FLOOR, BUSY_CEILING = 16, 65535
+"""Requests and websockets of one address at once: as many as it may send in four seconds, within these. The ceiling is
+nginx's own."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,8 @@ def _refusals() -> Iterator[Refusal]:
         False, final,
     )  # fmt: skip
     yield Refusal(414, (414,), bad, "uri_too_long", "The address is too long.", False, final, early=True)
+    yield Refusal(412, (412,), bad, "precondition_failed", "What was asked for is not as you have it.", False, final)
+    yield Refusal(416, (416,), bad, "range_not_satisfiable", "There is no such part of it.", False, final)
     yield Refusal(421, (421,), bad, "misdirected_request", "No service of this name is here.", False, final)
     yield Refusal(
         429, (429,), "rate_limit_error", "rate_limit_exceeded",
@@ -100,6 +111,10 @@ def _refusals() -> Iterator[Refusal]:
         "The server could not check the password. `cli.py status` on the operator's laptop says more.", True, wait,
     )  # fmt: skip
     yield Refusal(
+        501, (501,), bad, "not_implemented", "The only transfer encoding understood is chunked.", False, final,
+        early=True,
+    )  # fmt: skip
+    yield Refusal(
         502, (502,), "server_error", "bad_gateway",
         "The service went away while it was answering, or autostart is not running.", True, wait,
     )  # fmt: skip
@@ -108,12 +123,22 @@ def _refusals() -> Iterator[Refusal]:
         504, (504,), "server_error", "timeout",
         "The service did not answer in time (`read_timeout` in the inventory).", False, final,
     )  # fmt: skip
+    yield Refusal(
+        505, (505,), bad, "version_not_supported", "HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here.", False, final,
+        early=True,
+    )  # fmt: skip
 
 
 def version(said: str) -> tuple[int, ...]:
     """The version in what `nginx -v` says, such as (1, 26, 3); empty where it says none."""
     found = re.search(r"\bnginx/(\d+)\.(\d+)\.(\d+)", said)
     return tuple(map(int, found.groups())) if found else ()
+
+
+def connections(dump: str) -> int:
+    """How many connections a worker takes, by what `nginx -T` says."""
+    found = re.search(r"(?:^|[{;])\s*worker_connections\s+(\d+)\s*;", dump, re.MULTILINE)
+    return int(found[1]) if found else USUAL_CONNECTIONS
 
 
 def quote(value: object) -> str:
@@ -153,10 +178,11 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     """Every nginx file of a host, with its path."""
     layout = host.layout
     mounts = [
-        Mount(n, s, s.portal_path, show_size(s.upload_limit), max(SEND_TIMEOUT_FLOOR, s.start_timeout + 60))
+        Mount(n, s, s.portal_path, show_size(s.upload_limit), max(SEND_TIMEOUT_FLOOR, s.hold + 60))
         for n, s in enumerate(host.services, 1)
     ]
     carried = [m for m in mounts if m.path]
+    largest = max((mount.service.upload_limit for mount in carried), default=1 << 20)
     http2 = layout.nginx_version >= HTTP2
     values = {
         "layout": layout,
@@ -166,6 +192,11 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         "certificate": "greffier",
         "rate": host.request_rate,
         "burst": host.request_rate * 2,
+        "busy": min(max(BUSY_FLOOR, host.request_rate * 4), BUSY_CEILING),
+        "header_timeout": HEADER_TIMEOUT,
+        "worker_connections": WORKER_CONNECTIONS,
+        "largest": largest,
+        "largest_said": show_size(largest),
         "trusted": list(_origins(host, own=True)),
         "cors": list(_origins(host, own=False)),
         "errors": list(_refusals()),
@@ -178,7 +209,7 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         text = environment.get_template(template).render(values | more)
         return File((text,), 0o644, layout.root, layout.root_group, RELOAD)
 
-    for snippet in ("tls", "cors", "server", "errors", "proxy", "portal-path", "portal-docs"):
+    for snippet in ("tls", "cors", "server", "errors", "proxy", "portal"):
         yield f"{layout.etc}/nginx/{snippet}.conf", rendered(f"snippets/{snippet}.conf.j2")
     if layout.nginx_main:
         yield layout.nginx_main, rendered("main.conf.j2")

@@ -158,6 +158,15 @@ def test_the_version_is_what_nginx_says(said: str, version: tuple[int, ...]) -> 
     assert nginx.version(said) == version
 
 
+def test_how_many_connections_a_worker_takes_is_what_nginx_says() -> None:
+    assert nginx.connections(DEBIAN_MAIN) == 768
+    assert nginx.connections("events {\n\tworker_connections 768;\n\t# worker_connections 9;\n}\n") == 768
+    assert nginx.connections("events {\n  # worker_connections 768;\n}") == nginx.connections("") == 512
+    ours = render.tree(resolved(CASES["two-hosts"]).hosts[1])
+    main = next(file.text for path, file in ours.items() if path.endswith("nginx.conf"))
+    assert nginx.connections(main) == nginx.WORKER_CONNECTIONS
+
+
 def rooted(host: HostStack, root: Path) -> HostStack:
     """The same host inside a folder, on ports that need no root, with this machine's nginx."""
     own = replace(local_layout(root, root / "models", {}), nginx_version=nginx_version())

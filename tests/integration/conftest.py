@@ -19,7 +19,7 @@ ORIGIN = "https://app.example.org"
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """One roomy service, which sleeps only when told to. Beside it `echo`: in place of a model a program that tells
     what reaches a service, put there through autostart's own configuration."""
-    services = {"whisper": service(wyoming=free_port()), "echo": service()}
+    services = {"whisper": service(wyoming=free_port()), "echo": service(drain_timeout="1s")}
     with deployed(tmp_path_factory.mktemp("kit"), inventory(services, cors_origins=[ORIGIN])) as kit:
         upstream.put(kit, "echo")
         yield kit
@@ -28,6 +28,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 @pytest.fixture(scope="session")
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """A service that soon sleeps, takes little, and few requests at once."""
-    content = inventory({"whisper": service(idle="2s", upload_limit="1M")}, request_rate=5)
+    whisper = service(idle="2s", upload_limit="1M", environment={"STT_QUEUE": "64"})
+    content = inventory({"whisper": whisper}, request_rate=5)
     with deployed(tmp_path_factory.mktemp("tight"), content) as kit:
         yield kit

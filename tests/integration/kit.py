@@ -281,9 +281,9 @@ class Kit:
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}
 
-    def connection(self, name: str = "localhost") -> ssl.SSLSocket:
-        """A bare TLS connection, for what no client does."""
-        raw = socket.create_connection(("127.0.0.1", self.ports["https"]), PATIENCE)
+    def connection(self, name: str = "localhost", *, address: str = "") -> ssl.SSLSocket:
+        """A bare TLS connection, for what no client does. `address`: its own one."""
+        raw = socket.create_connection(("127.0.0.1", self.ports["https"]), PATIENCE, (address, 0))
         return self.trust().wrap_socket(raw, server_hostname=name)
 
     def upload(self, audio: bytes) -> tuple[bytes, bytes]:

@@ -1,7 +1,10 @@
 """Too many, too large: a client that overdoes it harms nobody else, and is told what to do."""
 
 import re
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import openai
@@ -31,6 +34,38 @@ def test_a_flood_is_refused_while_another_address_is_served(
     for answer in refused:
         assert int(answer.headers["retry-after"]) >= 1 and "x-should-retry" not in answer.headers
         assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "address", "taken"),
+    [
+        ("OPTIONS", {"Origin": "https://evil.example"}, "127.0.0.5", 204),
+        ("POST", {"Origin": "https://evil.example"}, "127.0.0.6", 403),
+        ("GET", {"Origin": "https://evil.example", "Path": "/whisper"}, "127.0.0.7", 401),
+        ("GET", {"Path": "/whisper/./x"}, "127.0.0.8", 401),
+    ],
+)
+def test_no_flood_passes_the_limit(tight: Kit, method: str, headers: dict[str, str], address: str, taken: int) -> None:
+    path = headers.get("Path", "/whisper/v1/models")
+    with tight.http(key="", address=address) as client:
+        statuses = Counter(client.request(method, path, headers=headers).status_code for _ in range(FLOOD))
+    assert statuses.keys() == {taken, 429} and statuses[429] > FLOOD / 2
+
+
+def test_one_address_has_so_many_requests_at_once_while_another_is_served(tight: Kit) -> None:
+    """The inventory lets five a second pass, so 20 may be there at once."""
+    tight.awake()
+    head, _ = tight.upload(b"x" * 1000)  # whose body does not come
+    with ExitStack() as opened, tight.http(address="127.0.0.2") as other:
+        for number in range(20):
+            opened.enter_context(tight.connection(address="127.0.0.9")).sendall(head)
+            time.sleep(0.25 * (number > 8))  # so that it is not how fast they come
+        until(lambda: tight.state()["inFlight"] == 20, "all are there")
+        time.sleep(0.5)
+        one_more = opened.enter_context(tight.connection(address="127.0.0.9"))
+        one_more.sendall(head)
+        assert one_more.recv(65536).startswith(b"HTTP/1.1 429 ")
+        assert other.get("/whisper/health").status_code == 200
 
 
 def test_python_client_outlasts_a_flood(tight: Kit) -> None:

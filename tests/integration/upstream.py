@@ -1,7 +1,7 @@
 """A program in place of a service: it tells what reaches a service. Run by autostart as `python upstream.py PORT`.
 
 Any path answers with JSON {method, path, headers, body}, where body is a number of bytes. A websocket gets the
-same as its first message, then its own bytes back.
+same as its first message, then its own bytes back. Some paths do what no service should: see `_misbehave`.
 """
 
 import asyncio
@@ -45,6 +45,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     seen = {"method": method, "path": path, "headers": headers}
+    if path == "/v1/mute":  # and it does not notice that its client has left
+        await asyncio.sleep(3600)
     if headers.get("upgrade", "").lower() == "websocket":
         digest = hashlib.sha1(headers["sec-websocket-key"].encode() + MAGIC).digest()
         answer = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
@@ -57,11 +59,28 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             await writer.drain()
         return False
     length = await _body(reader, headers)
+    told = await _misbehave(path, writer)
+    if told is None:
+        return False
     body = json.dumps(seen | {"body": length}).encode()
-    kind = "Content-Type: application/json\r\nSet-Cookie: upstream=1\r\nService-Worker-Allowed: /"
+    kind = "Content-Type: application/json\r\nSet-Cookie: upstream=1\r\nService-Worker-Allowed: /" + told
     writer.write(f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
     await writer.drain()
     return True
+
+
+async def _misbehave(path: str, writer: asyncio.StreamWriter) -> str | None:
+    """More lines for the head; None: the connection ends without an answer."""
+    if path == "/v1/swallow":
+        print("swallowed", file=sys.stderr, flush=True)
+        return None
+    if path == "/v1/hints":
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nSet-Cookie: early=1\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+    if path.startswith("/v1/accel"):
+        return f"\r\nX-Accel-Redirect: {path.partition('?')[2]}\r\nX-Accel-Limit-Rate: 1"
+    return "\r\nClear-Site-Data: *\r\nAccess-Control-Expose-Headers: x-upstream" if path == "/v1/origin" else ""
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> int:

@@ -98,7 +98,8 @@ class Host:
 
     def trust(self) -> None:
         """Write the host's present key, read by way of the engine, into known_hosts. VpsError when it has none."""
-        key = self._docker("exec", self._container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
+        # ssh-keygen reads a key that is only half written as none; its .pub may be empty for a moment.
+        key = self._docker("exec", self._container, "ssh-keygen", "-y", "-f", "/etc/ssh/ssh_host_ed25519_key")
         self.known_hosts.write_text(f"{self.address} {' '.join(key.split()[:2])}\n")
 
     def _wait_for_ssh(self) -> None:

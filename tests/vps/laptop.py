@@ -140,7 +140,7 @@ class Laptop:
                 out, err = process.communicate()
                 raise AssertionError(f"{words}: not done within {PATIENCE:g} s\n{out}\n{err}") from None
         assert process.returncode == status, f"{words}: status {process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in out + err, err
+        assert "Traceback" not in out + err, out + err
         return out + err
 
     def data(self, *words: str, status: int = 0) -> Any:

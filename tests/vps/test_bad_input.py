@@ -92,7 +92,8 @@ UNBUILDABLE = (
     (DOCKERFILE, "FROM python:3.11-slim\nRUN echo the reason && exit 7\n",
      "the reason", "The image of whisper could not be built."),
     ("autostart/requirements.lock", "nobodys-package==1.0 --hash=sha256:" + 64 * "0" + "\n",
-     "No matching distribution found for nobodys-package", "The packages could not be installed."),
+     "No matching distribution found for nobodys-package==1.0",
+     "The packages could not be installed: No matching distribution found for nobodys-package==1.0."),
 )  # fmt: skip
 
 

@@ -166,6 +166,30 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
 
 
+def test_a_restart_lets_nobody_wait(laptop: Laptop, client: Client, alpha: Host) -> None:
+    laptop.cli("wake", "whisper")
+    before, books = alpha.ssh("docker ps --format '{{.Names}}'").strip(), laptop.data("audit")
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(client.transcript, spoken(30), temperature=0.2)
+        until(lambda: laptop.state()["in_flight"], "it is at work")
+        with laptop.start("restart", "whisper") as process:
+            assert process.stderr
+            assert any(line.startswith("Letting the whisper of before") for line in process.stderr)
+            assert client.transcript() == SAID  # by the new one, while the old one is at work
+            assert not long.done()
+            process.communicate()
+        assert process.returncode == 0
+        assert long.result().count("fellow americans") > 3
+    after = alpha.ssh("docker ps --all --format '{{.Names}}'").strip()
+    assert {before, after} == {"greffier-whisper", "greffier-whisper_2"}
+    # It is the same release in another container: nothing to deploy, nothing to go back from.
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
+    assert laptop.data("audit") == books
+    laptop.cli("sleep", "whisper")
+    assert "whisper is ready." in laptop.cli("restart", "whisper")  # nobody had to make way for it
+    assert alpha.ssh("docker ps --format '{{.Names}}'").strip() == after
+
+
 def test_two_at_once_only_where_memory_allows(laptop: Laptop, client: Client, alpha: Host) -> None:
     whole = int(alpha.ssh("awk '/^MemTotal/ {print $2}' /proc/meminfo"))
     laptop.write(tuned(5, memory=f"{whole // 1024 - 50}M"))

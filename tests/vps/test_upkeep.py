@@ -70,7 +70,7 @@ def test_the_hosts_own_certificate(laptop: Laptop, client: Client, alpha: Host) 
 def test_the_doctor_sees_a_firewall_and_what_belongs_to_nothing(laptop: Laptop, alpha: Host) -> None:
     alpha.ssh("docker create --name greffier-gone $(docker images -q greffier/faster-whisper | head -1)")
     alpha.write("/tmp/rules", RULES)
-    alpha.ssh("DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
+    alpha.ssh("apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
     try:
         told = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["alpha"]}
     finally:

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         ("sleep", "stop an idle service"),
         ("hold", "finish what is in flight, stop the service and hold its requests until `release`"),
         ("release", "end a hold"),
+        ("dismiss", "close the websockets of a user"),
     ):
         commands.add_parser(name, help=words).add_argument("name", metavar="NAME")
     commands.add_parser("reload", help="read the configuration file again")

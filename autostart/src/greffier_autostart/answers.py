@@ -6,7 +6,8 @@ import json
 from http import HTTPStatus
 
 from .config import ServiceEntry
-from .machine import Machine, Refusal, State
+from .life import Refusal, State
+from .machine import Machine
 from .page import waiting_page
 
 
@@ -55,8 +56,21 @@ def unknown_host(host: str) -> Answer:
     return error(404, "unknown_host", f"no service is known by the host name {host!r}")
 
 
+def options() -> Answer:
+    """To `OPTIONS *`, which asks whether somebody is there at all (RFC 9110, section 9.3.7)."""
+    return Answer(200, "text/plain; charset=utf-8", b"")
+
+
+def unauthorized() -> Answer:
+    return error(401, "invalid_api_key", "this key is not valid any more")
+
+
 def bad_gateway(service: str, message: str) -> Answer:
     return error(502, "bad_gateway", f"{service} {message}", retry_after=1)
+
+
+def timeout(service: str, message: str, seconds: float) -> Answer:
+    return error(504, "timeout", f"{service} {message} within {seconds:g} s")
 
 
 def navigation(machine: Machine, why: Refusal | None) -> Answer:
@@ -89,7 +103,7 @@ def quiet(machine: Machine, path: str, entry: ServiceEntry, openapi: bytes | Non
         return Answer(200, "application/json", openapi)
     document: dict[str, object] = {"status": state, "service": machine.name}
     if machine.last_error:
-        document["error"] = machine.last_error
+        document["error"] = machine.last_error.told
     return json_answer(200, document)
 
 

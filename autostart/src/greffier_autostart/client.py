@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Protocol, cast
 
 from . import answers
 from .answers import Answer
 from .exchange import Exchange
-from .framing import MAX_HEAD, BadMessage, RequestHead, parse_request
+from .framing import BadMessage
+from .heads import MAX_HEAD, RequestHead, parse_request
 from .service import Service
 
 HEAD_SECONDS = 30.0
@@ -30,6 +33,9 @@ PIPELINE_BUFFER = 64 * 1024
 WRITE_BUFFER = 256 * 1024
 """Bytes written but not sent from which the service is not read any more."""
 
+RESET = struct.pack("ii", 1, 0)
+"""What SO_LINGER takes for closing without an orderly end (socket(7))."""
+
 
 class Router(Protocol):
     """Where a connection learns whose request it has, and is counted."""
@@ -49,6 +55,7 @@ class Client(asyncio.Protocol):
     """One connection; also the `Downstream` of its exchanges."""
 
     __slots__ = (
+        "_blank",
         "_deadline",
         "_full_since",
         "_heard",
@@ -73,6 +80,7 @@ class Client(asyncio.Protocol):
         self.eof = False
         self._pending = b""  # bytes that belong to no exchange yet
         self._scanned = 0  # of _pending: searched for the end of a head already
+        self._blank = False  # the empty line that may stand before a request was there
         self._reading = True
         self._serving = False
         self._lingering = False
@@ -93,10 +101,7 @@ class Client(asyncio.Protocol):
         exchange = self.exchange
         if exchange is None:
             if not self._lingering:
-                if not self._pending:
-                    self._deadline = self._heard + HEAD_SECONDS
-                self._pending += data
-                self._serve()
+                self._take_in(data)
         elif exchange.tunnel:
             exchange.tunnel_data(data)
         elif exchange.request.done:
@@ -131,6 +136,14 @@ class Client(asyncio.Protocol):
 
     # exchange.Downstream
 
+    @property
+    def closing(self) -> bool:
+        return self._router.closing or self.eof
+
+    @property
+    def early(self) -> bool:
+        return bool(self._pending)
+
     def send(self, data: bytes) -> None:
         self._transport.write(data)
 
@@ -146,7 +159,7 @@ class Client(asyncio.Protocol):
             self._transport.resume_reading()
 
     def reply(self, answer: Answer, request: RequestHead, *, complete: bool) -> None:
-        keep_alive = complete and request.keep_alive and not self.eof and not self._router.closing
+        keep_alive = complete and request.reusable and not self.closing
         if not self._transport.is_closing():
             self.send(answer.encode(head_only=request.method == b"HEAD", keep_alive=keep_alive))
         if complete:
@@ -180,8 +193,11 @@ class Client(asyncio.Protocol):
             self._transport.write_eof()
             self.resume_reading()
 
-    def cut(self) -> None:
+    def cut(self, *, reset: bool) -> None:
         self.exchange = None
+        if reset and not self._transport.is_closing():
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._transport.abort()
         self._close()
 
     def early_bytes(self) -> bytes:
@@ -195,6 +211,10 @@ class Client(asyncio.Protocol):
         """Close unless a request is under way."""
         if self.exchange is None and not self._lingering:
             self._close()
+
+    def dismiss(self, user: str) -> bool:
+        """Close if it is a websocket of this user. Whether it was."""
+        return self.exchange is not None and self.exchange.dismiss(user)
 
     def abort(self) -> None:
         self._transport.abort()
@@ -212,15 +232,31 @@ class Client(asyncio.Protocol):
                 else:
                     message = f"the head of the request did not arrive within {HEAD_SECONDS:g} s"
                     self._refuse(answers.error(408, "timeout", message))
-        elif exchange.tunnel:
-            return
         elif exchange.early and now - self._heard > LINGER_SECONDS:
             self._transport.abort()
         elif not exchange.request.done and self._reading and now - self._heard > STALL_SECONDS:
             message = f"nothing of the request's body arrived for {STALL_SECONDS:g} s"
             exchange.bad_request(BadMessage(message, 408))
+        else:
+            exchange.sweep(now, unheard=not self._reading)
 
     # Inside
+
+    def _take_in(self, data: bytes) -> None:
+        """What begins a request, or goes on with its head. One empty line before it is passed over (RFC 9112,
+        section 2.2), and begins nothing: a connection is not kept for it."""
+        begins = not self._pending
+        self._pending += data
+        self._pass_blank_line()
+        if self._pending:
+            if begins:
+                self._deadline = self._heard + HEAD_SECONDS
+            self._serve()
+
+    def _pass_blank_line(self) -> None:
+        if not self._blank and self._pending.startswith(b"\r\n"):
+            self._blank = True
+            self._pending = self._pending[2:]
 
     def _serve(self) -> None:
         """Take up the requests that are complete enough, one after the other."""
@@ -240,9 +276,8 @@ class Client(asyncio.Protocol):
 
     def _take_request(self) -> bool:
         """Begin the exchange at the front of what came in; false if its head is not complete."""
+        self._pass_blank_line()
         data = self._pending
-        if data[0] in b"\r\n":  # RFC 9112, section 2.2: empty lines before a request are ignored
-            self._pending = data = data.lstrip(b"\r\n")
         end = data.find(b"\r\n\r\n", self._scanned)
         if (len(data) if end < 0 else end) > MAX_HEAD:
             message = f"the head of the request is larger than {MAX_HEAD} bytes"
@@ -254,16 +289,17 @@ class Client(asyncio.Protocol):
         raw = data[: end + 4]
         self._pending = data[end + 4 :]
         self._scanned = 0
+        self._blank = False
         try:
             head = parse_request(raw)
         except BadMessage as error:
             self._refuse(answers.error(error.status, "bad_request", error.message))
             return False
         service = self._router.find(head.host)
-        if service is None:
-            self._reply_unknown(head)
+        if service is None or head.target == b"*":
+            self._reply_alone(head, answers.options() if service else answers.unknown_host(head.host))
             return True
-        self.exchange = exchange = Exchange(self, service, head, raw)
+        self.exchange = exchange = Exchange(self, service, head)
         rest = self._pending
         if rest and not exchange.request.done:
             self._pending = b""
@@ -273,7 +309,8 @@ class Client(asyncio.Protocol):
         exchange.begin()
         return True
 
-    def _reply_unknown(self, head: RequestHead) -> None:
+    def _reply_alone(self, head: RequestHead, answer: Answer) -> None:
+        """Answer what is no service's business."""
         body = head.body()
         try:
             taken = body.consume(self._pending)
@@ -281,7 +318,7 @@ class Client(asyncio.Protocol):
             self._refuse(answers.error(error.status, "bad_request", error.message))
             return
         self._pending = self._pending[taken:]
-        self.reply(answers.unknown_host(head.host), head, complete=body.done)
+        self.reply(answer, head, complete=body.done)
 
     def _body(self, exchange: Exchange, data: bytes) -> None:
         try:

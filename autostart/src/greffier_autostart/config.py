@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,11 @@ class TcpEntry:
 class ServiceEntry:
     """One service. Two entries are equal exactly when nothing of the service changed. Times are in seconds.
 
-    `idle_seconds` 0 means that the service never goes to sleep by itself. Of `containers` the first one
-    serves; the others are what it needs, in the order in which they are to be started. `process` is there
-    exactly with the driver of that name.
+    `idle_seconds` 0 means that the service never goes to sleep by itself. `drain_seconds`: what is in flight
+    may go on so long when the service is to stop. `tells_why`: if it cannot start, its last line is a
+    sentence for whoever calls, and its status 1. Of `containers` the first one serves; the others are what it
+    needs, in the order in which they are to be started. `process` is there exactly with the driver of that
+    name.
     """
 
     hostname: str
@@ -74,6 +76,8 @@ class ServiceEntry:
     idle_seconds: float
     start_seconds: float
     stop_seconds: float
+    drain_seconds: float
+    tells_why: bool
     process: ProcessEntry | None
     tcp: tuple[TcpEntry, ...]
 
@@ -81,6 +85,20 @@ class ServiceEntry:
     def ports(self) -> frozenset[int]:
         """Every port that the service itself listens on."""
         return frozenset({self.port, *(tcp.port for tcp in self.tcp)})
+
+    def runs_as(self, other: ServiceEntry) -> bool:
+        """What runs for the one serves the other as well: they differ in what is autostart's own business."""
+        return self == replace(
+            other,
+            hostname=self.hostname,
+            blocking=self.blocking,
+            quiet_paths=self.quiet_paths,
+            openapi=self.openapi,
+            idle_seconds=self.idle_seconds,
+            start_seconds=self.start_seconds,
+            drain_seconds=self.drain_seconds,
+            tells_why=self.tells_why,
+        )
 
     def excludes(self, other: ServiceEntry) -> bool:
         """The two cannot run at the same time: they want the same port or the same container."""
@@ -266,6 +284,8 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         idle_seconds=section.number("idleSeconds", 0, 31_536_000),
         start_seconds=section.number("startSeconds", 0.1, 86_400, 30),
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
+        drain_seconds=section.number("drainSeconds", 0, 86_400, 300),
+        tells_why=section.take("tellsWhy", bool, False),
         process=_parse_process(section) if driver == "process" else None,
         tcp=_parse_tcp(section),
     )

@@ -26,7 +26,7 @@ class CommandError(Exception):
 
 
 Handler = Callable[[str, str | None], Awaitable[dict[str, Any]]]
-"""Carries out a command, given a service's name where it needs one. Raises CommandError or ConfigError."""
+"""Carries out a command, given a name where it needs one. Raises CommandError or ConfigError."""
 
 
 class ControlError(Exception):

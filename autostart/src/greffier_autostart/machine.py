@@ -3,103 +3,19 @@
 One writer: everything that happens to a service arrives here as a call, on one thread, and everything that
 must be done leaves as a call of `Effects`. No clock, process or socket is known here.
 
-The promise: `Effects.stop` is called only when no request is in flight.
+The promise: `Effects.stop` is called only when no request is in flight. What is in flight still when its time
+to finish is up is told so, one by one, and ends before that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, StrEnum
 from math import ceil
-from typing import Protocol
 
-
-class State(StrEnum):
-    """`paused`: stopped on purpose; requests are held, and nothing starts until resumed."""
-
-    ASLEEP = "asleep"
-    STARTING = "starting"
-    READY = "ready"
-    DRAINING = "draining"
-    FAILED = "failed"
-    PAUSED = "paused"
-
-
-class Alarm(Protocol):
-    """Something that rings later, unless cancelled."""
-
-    def cancel(self) -> None: ...
-
-
-class Effects(Protocol):
-    """What the machine may do to the world. None of these may call the machine back before returning."""
-
-    def now(self) -> float:
-        """Seconds of a clock that never goes back."""
-        ...
-
-    def alarm(self, seconds: float, ring: Callable[[], None]) -> Alarm: ...
-
-    def start(self) -> None:
-        """Begin to start; ends with `Machine.on_ready` or `on_failed`, unless `stop` comes first."""
-        ...
-
-    def stop(self) -> None:
-        """Begin to stop, also in the middle of a start; ends with one call of `Machine.on_stopped`."""
-        ...
-
-    def changed(self, old: State, new: State, reason: str | None) -> None: ...
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Times in seconds. `idle` 0: never asleep by itself. `hold`: how long a request may wait at most."""
-
-    idle: float
-    hold: float
-    held: int = 256
-
+from .life import STOPPING, Alarm, Busy, Cause, Effects, Limits, Outcome, Refusal, State, Waiter
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
-"""After the n-th failure in a row the next start waits 1, 2, 4 … 30 s, so a crash loop burns no processor."""
-
-STEADY = 60.0
-"""A service that was ready this long before it died did not die of its start: backoff begins anew."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a request is not served. `code` is for programs, `retry_after` in whole seconds."""
-
-    code: str
-    message: str
-    retry_after: int
-
-
-class Waiter(Protocol):
-    """A held request. Exactly one of these is called, once, unless it leaves by `Machine.cancel`."""
-
-    def admit(self) -> None:
-        """The service is ready and the request counts as in flight; ends with `Machine.leave`."""
-        ...
-
-    def refuse(self, refusal: Refusal) -> None: ...
-
-    def redirect(self) -> None:
-        """Another instance serves from now on: ask that one instead."""
-        ...
-
-
-class Outcome(Enum):
-    """What `Machine.enter` did with a request that it did not refuse."""
-
-    ADMITTED = 1
-    HELD = 2
-
-
-class Busy(Exception):
-    """The service cannot be put to sleep now; the text says why."""
+"""After the n-th start in a row that failed the next one waits 1, 2, 4 … 30 s, so that a service which cannot
+start burns no processor. One that was ready and died is started by the next request, at once."""
 
 
 class Machine:
@@ -109,24 +25,30 @@ class Machine:
         self.name = name
         self.limits = limits
         self.state = State.ASLEEP
-        self.in_flight = 0
         self.starts = 0
         self.last_start_seconds: float | None = None
-        self.last_error: str | None = None
+        self.last_error: Cause | None = None
         self.last_use: float | None = None
         self.since = effects.now()
         self._effects = effects
-        self._quiet = 0  # of in_flight: those that do not keep the service awake
+        self._inside: dict[Waiter, bool] = {}  # in flight; true for those that do not keep the service awake
+        self._quiet = 0  # how many of these there are
         self._held: dict[Waiter, float] = {}  # to the time when it has waited long enough; oldest first
         self._idle_alarm: Alarm | None = None
         self._hold_alarm: Alarm | None = None
-        self._stopping = False
+        self._drain_alarm: Alarm | None = None
+        self._stopping = False  # or it ended by itself, and what it left behind is being cleared away
         self.pausing = False  # until `resume`: drain, and stay stopped
         self._adopting = False  # what is being started was started by somebody else
         self._wanted = False  # somebody asked to wake while it could not be done at once
         self._closed: Refusal | None = None
         self._failures = 0
         self._retry_at = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the service has."""
+        return len(self._inside)
 
     @property
     def held(self) -> int:
@@ -143,7 +65,7 @@ class Machine:
     def enter(self, waiter: Waiter, *, hold: bool = True) -> Outcome | Refusal:
         """A request has arrived. Starts the service where that helps; with `hold` false it never waits."""
         if self.state is State.READY:
-            self.in_flight += 1
+            self._inside[waiter] = False
             self.last_use = self._effects.now()
             return Outcome.ADMITTED
         if self._closed:
@@ -166,16 +88,15 @@ class Machine:
             self._hold_alarm = self._effects.alarm(self.limits.hold, self._on_hold_alarm)
         return Outcome.HELD
 
-    def enter_quiet(self) -> None:
+    def enter_quiet(self, waiter: Waiter) -> None:
         """A request that is forwarded to the ready service but must not keep it awake."""
         assert self.state is State.READY
-        self.in_flight += 1
+        self._inside[waiter] = True
         self._quiet += 1
 
-    def leave(self, *, quiet: bool = False) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """A request that was in flight has had its last byte."""
-        self.in_flight -= 1
-        if quiet:
+        if self._inside.pop(waiter):
             self._quiet -= 1
         else:
             self.last_use = self._effects.now()
@@ -185,6 +106,12 @@ class Machine:
     def cancel(self, waiter: Waiter) -> None:
         """A held request has gone away."""
         self._held.pop(waiter, None)
+
+    def expel(self) -> None:
+        """End what is in flight."""
+        refusal = self._closed or Refusal(STOPPING, f"{self.name} is being stopped; ask again", 1)
+        for waiter in list(self._inside):
+            waiter.expel(refusal)
 
     def hand_over(self) -> list[Waiter]:
         """The held requests, which are held no longer: the caller redirects them."""
@@ -242,6 +169,15 @@ class Machine:
         elif paused and self._can_turn_back():
             self._serve()
 
+    def limit(self, limits: Limits) -> None:
+        """Other limits from now on; what waits or drains already keeps its own."""
+        self.limits = limits
+        if self._idle_alarm:
+            self._idle_alarm.cancel()
+            self._idle_alarm = None
+        if self.state is State.READY:
+            self._watch_idle()
+
     # What became of the effects
 
     def on_ready(self) -> None:
@@ -250,26 +186,21 @@ class Machine:
         if not self._adopting:
             self.last_start_seconds = self._effects.now() - self.since
         self.last_error = None
+        self._failures = 0
         self._serve()
 
-    def on_failed(self, reason: str) -> None:
+    def on_failed(self, cause: Cause) -> None:
         """The start did not succeed; nothing runs any more."""
         if self.state is State.STARTING:
-            self._fail(reason)
+            self._fail(cause)
 
-    def on_exited(self, reason: str, *, clean: bool) -> None:
-        """It ended by itself. `clean`: without an error, so that the next request may start it at once."""
-        if self.state is State.READY:
-            if self._effects.now() - self.since >= STEADY:
-                self._failures = 0
-            if clean:
-                self._move(State.ASLEEP, reason)
-            else:
-                self._fail(reason)
-        elif self.state is State.DRAINING and not self._stopping:
-            self.last_error = None if clean else reason
+    def on_exited(self, cause: Cause, *, clean: bool) -> None:
+        """It ended by itself, `clean` without an error; a call of `on_stopped` follows, as after a stop.
+        Until then requests wait, and then it is started for them."""
+        if self.state is State.READY or (self.state is State.DRAINING and not self._stopping):
+            self.last_error = None if clean else cause
             self._stopping = True
-            self.on_stopped()
+            self._move(State.DRAINING, str(cause))
 
     def on_stopped(self) -> None:
         if not self._stopping:
@@ -289,6 +220,9 @@ class Machine:
         if state is not State.READY and self._idle_alarm:
             self._idle_alarm.cancel()
             self._idle_alarm = None
+        if self._drain_alarm:
+            self._drain_alarm.cancel()
+            self._drain_alarm = None
         self._effects.changed(old, state, reason)
 
     def _want(self) -> None:
@@ -317,7 +251,8 @@ class Machine:
         self._wanted = False
         self._move(State.READY)
         waiters = self.hand_over()
-        self.in_flight += len(waiters)  # all at once: one that ends at once must not let the service stop
+        # All at once: one that ends at once must not let the service stop.
+        self._inside |= dict.fromkeys(waiters, False)
         self._watch_idle()
         for waiter in waiters:
             waiter.admit()
@@ -326,16 +261,17 @@ class Machine:
         if self._held or self._wanted:
             self._start()
 
-    def _fail(self, reason: str) -> None:
-        self.last_error = reason
+    def _fail(self, cause: Cause) -> None:
+        self.last_error = cause
         self._failures += 1
         backoff = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 16), LONGEST_BACKOFF)
         self._retry_at = self._effects.now() + backoff
-        self._move(State.FAILED, reason)
+        self._move(State.FAILED, str(cause))
         self._refuse_held(self._failure())
 
     def _failure(self) -> Refusal:
-        message = f"{self.name} could not be started: {self.last_error}"
+        assert self.last_error is not None
+        message = f"{self.name} could not be started: {self.last_error.told}"
         return Refusal("service_failed", message, max(1, ceil(self.retry_seconds)))
 
     def _refuse_held(self, refusal: Refusal) -> None:
@@ -344,10 +280,17 @@ class Machine:
 
     def _drain(self) -> None:
         self._move(State.DRAINING)
+        if self._inside:
+            self._drain_alarm = self._effects.alarm(self.limits.drain, self._on_drain_alarm)
         self._stop_when_empty()
 
+    def _on_drain_alarm(self) -> None:
+        self._drain_alarm = None
+        if not self._stopping:
+            self.expel()
+
     def _stop_when_empty(self) -> None:
-        if self.in_flight == 0 and not self._stopping:
+        if not self._inside and not self._stopping:
             self._stopping = True
             self._effects.stop()
 

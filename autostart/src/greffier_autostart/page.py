@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from string import Template
 
-from .machine import State
+from .life import State
 
 _WORDS = {
     State.STARTING: (

@@ -19,7 +19,7 @@ import uvloop
 
 from .config import Config, ConfigError, load_config
 from .control import CommandError, ControlError, ControlServer
-from .machine import State
+from .life import State
 from .service import Service
 from .supervisor import MAX_CONNECTIONS, Supervisor
 
@@ -68,9 +68,11 @@ async def _serve(path: Path, config: Config) -> None:
             return await reload()
         if name == "release" and service is not None:
             return supervisor.release(service)
+        if name == "dismiss" and service is not None:
+            return supervisor.dismiss(service)
         if name in waiting and service is not None:
             return await waiting[name](service)
-        known = "status, reload, and with a service's name: wake, sleep, hold, release"
+        known = "status, reload, with a service's name wake, sleep, hold, release, with a user's dismiss"
         raise CommandError(f"unknown command {name!r}; known: {known}")
 
     await supervisor.adopt()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .config import ServiceEntry
-from .drivers import Driver, Drivers, StartError
-from .machine import Alarm, Limits, Machine, Refusal, State
+from .drivers import Driver, Drivers, End, StartError
+from .life import REMOVED, STOPPING, Alarm, Cause, Limits, Refusal, State
+from .machine import Machine
 from .probe import Prober, check_port_is_free
 from .upstream import Pool
 
@@ -20,7 +21,7 @@ ADOPT_SECONDS = 3.0
 """So long a service that runs already may take to answer before nobody waits for it any more."""
 
 MAX_HOLD_SECONDS = 600.0
-"""A hold ends by itself after so long: whoever asked for it may be gone."""
+"""A hold ends by itself so long after the service may take to finish: whoever asked for it may be gone."""
 
 Report = Callable[["Service", State, State, str | None], None]
 """Told of every change of state: the service, the old and the new state, the reason if there is one."""
@@ -80,20 +81,28 @@ class Service:
                     await self.wait_for_change()
 
     def replace(self, entry: ServiceEntry) -> None:
-        """Go on with another entry: drain, stop, and start with it. With the same one it just serves on."""
+        """Go on with another entry: drain, stop, and start with it. With one for which the same runs it just
+        serves on."""
         self.wanted_entry = entry
         self.successor = None
-        if entry != self.entry:
+        if not entry.runs_as(self.entry):
             self.machine.pause()
             self._go_on_when_paused()
-        elif not self.on_hold:
+            return
+        if entry != self.entry:
+            self._take(entry)
+        if not self.on_hold:
             self.machine.resume()
 
-    def retire(self, why: str) -> None:
+    @property
+    def hold_seconds(self) -> float:
+        return MAX_HOLD_SECONDS + self.entry.drain_seconds
+
+    def retire(self, why: str, code: str = REMOVED) -> None:
         """Finish what is in flight, stop and stay stopped; refuse other requests, because of `why`."""
         self.wanted_entry = None
         self._end_hold()
-        self.machine.pause(Refusal("service_removed", f"{self.entry.name} {why}", 5))
+        self.machine.pause(Refusal(code, f"{self.entry.name} {why}", 5))
 
     def succeed(self, successor: Service) -> None:
         """Retire, and send the requests that wait here to the successor, which new ones ask already."""
@@ -101,19 +110,19 @@ class Service:
         if self.on_hold:
             successor.hold()
         waiters = self.machine.hand_over()
-        self.retire("was replaced")
+        self.retire("was replaced", STOPPING)
         for waiter in waiters:
             waiter.redirect()
 
     def leave(self, why: str) -> None:
         """Autostart ends: as `retire`, but what can run without autostart goes on."""
         self._leaving = True
-        self.retire(why)
+        self.retire(why, STOPPING)
 
     def hold(self) -> None:
         """Drain, stop and hold requests until `release`; again: the time begins anew."""
         self._end_hold()
-        self._hold = self._loop.call_later(MAX_HOLD_SECONDS, self._on_hold_too_long)
+        self._hold = self._loop.call_later(self.hold_seconds, self._on_hold_too_long)
         self.machine.pause()
 
     def release(self) -> None:
@@ -172,17 +181,18 @@ class Service:
             await self._become_ready()
         except StartError as error:
             await self._driver.stop()
-            self.machine.on_failed(str(error))
+            self.machine.on_failed(error.cause)
             return
         except Exception as error:  # a mistake of ours must not leave callers waiting
             await self._driver.stop()
-            self.machine.on_failed(f"internal error: {error!r}")
+            self.machine.on_failed(Cause("autostart failed; its log says how", repr(error)))
             raise
         self.machine.on_ready()
         end = await self._driver.ended()
-        self.pool.close()
+        self.machine.on_exited(end.cause, clean=end.clean)
+        self.pool.retire(end)
         await self._driver.stop()  # what it may have left behind
-        self.machine.on_exited(end.reason, clean=end.clean)
+        self.machine.on_stopped()
         await self._adopt()
 
     async def _become_ready(self) -> None:
@@ -196,24 +206,30 @@ class Service:
         try:
             await asyncio.wait({prober, end}, timeout=self.entry.start_seconds, return_when="FIRST_COMPLETED")
             if end.done():
-                raise StartError(end.result().reason)
+                raise self._told(end.result())
             if not prober.done():
-                said = await self._driver.last_words()
-                detail = f"; it said: {said}" if said else ""
                 patience, path = self.entry.start_seconds, self.entry.ready_path
-                raise StartError(f"it did not say at {path} within {patience:g} s that it is ready{detail}")
+                late = f"it did not say at {path} within {patience:g} s that it is ready"
+                raise StartError(late, await self._driver.last_words())
         finally:
             prober.cancel()
             end.cancel()
 
+    def _told(self, end: End) -> StartError:
+        """Why a start failed. A service that tells why does so by its last line, with status 1."""
+        told, said = end.cause.told, end.cause.said
+        if self.entry.tells_why and end.status == 1 and said:
+            return StartError(said)
+        return StartError(told, said)
+
     async def _end(self) -> None:
-        self.pool.close()
         if self._life is not None:
             await asyncio.wait({self._life})
         if self._leaving:
             await self._driver.close()
         else:
             await self._driver.stop()
+        self.pool.close()  # only now: to websockets whose time is up a service may say goodbye while it stops
         self.machine.on_stopped()
         await self._adopt()
 
@@ -227,14 +243,17 @@ class Service:
         if self.machine.state is not State.PAUSED or self.wanted_entry is None:
             return
         if self.wanted_entry != self.entry:
-            self.entry = self.wanted_entry
-            self._openapi = None
+            self._take(self.wanted_entry)
             self._spawn(self._driver.close())
             self._driver = self._drivers.create(self.entry, self.machine.adopt)
-            self.machine.limits = _limits(self.entry)
             self._spawn(self._adopt())
         if not self.on_hold:
             self.machine.resume()
+
+    def _take(self, entry: ServiceEntry) -> None:
+        self.entry = entry
+        self._openapi = None
+        self.machine.limit(_limits(entry))
 
     def _end_hold(self) -> None:
         if self._hold is not None:
@@ -243,7 +262,7 @@ class Service:
 
     def _on_hold_too_long(self) -> None:
         state = self.machine.state
-        self._report(self, state, state, f"nobody released it within {MAX_HOLD_SECONDS:g} s: its hold ends")
+        self._report(self, state, state, f"nobody released it within {self.hold_seconds:g} s: its hold ends")
         self.release()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -254,4 +273,6 @@ class Service:
 
 
 def _limits(entry: ServiceEntry) -> Limits:
-    return Limits(idle=entry.idle_seconds, hold=entry.start_seconds + entry.stop_seconds)
+    """A request may wait for what is in flight to end, for the stop, and for the start after it."""
+    hold = entry.drain_seconds + entry.stop_seconds + entry.start_seconds
+    return Limits(idle=entry.idle_seconds, hold=hold, drain=entry.drain_seconds)

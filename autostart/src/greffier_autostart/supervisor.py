@@ -11,12 +11,15 @@ from .client import Client
 from .config import Config, ConfigError, ServiceEntry
 from .control import CommandError
 from .drivers import Drivers
+from .life import Busy, State
 from .listeners import Listeners
-from .machine import Busy, State
-from .service import MAX_HOLD_SECONDS, Report, Service
+from .service import Report, Service
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0
+FAREWELL_SECONDS = 1.0
+"""So long whoever is told that autostart ends may take to hear it."""
+
 LAST_CALL_SECONDS = 0.5
 """Before it ends, what is on its way over open connections already is still served."""
 
@@ -25,6 +28,8 @@ class Connection(Protocol):
     """A client's, whatever it speaks."""
 
     def close_if_idle(self) -> None: ...
+
+    def dismiss(self, user: str) -> bool: ...
 
     def abort(self) -> None: ...
 
@@ -112,7 +117,7 @@ class Supervisor:
     async def hold(self, name: str) -> dict[str, Any]:
         """Holds new requests, finishes those in flight and stops the service; waits until that is done.
 
-        It lasts until `release`, but not for ever: see MAX_HOLD_SECONDS.
+        It lasts until `release`, but not for ever: see `Service.hold_seconds`.
         """
         service = self._named(name)
         service.hold()
@@ -120,9 +125,9 @@ class Supervisor:
             await service.wait_for_change()
         self._refuse_if_gone(service)
         if not service.on_hold:
-            busy = service.machine.in_flight
+            busy, most = service.machine.in_flight, service.hold_seconds
             raise CommandError(
-                f"{name} is not on hold any more (a hold ends after {MAX_HOLD_SECONDS:g} s); in flight {busy}"
+                f"{name} is not on hold any more (a hold ends after {most:g} s); in flight {busy}"
             )
         return self._describe(service)
 
@@ -131,6 +136,10 @@ class Supervisor:
         service = self._named(name)
         service.release()
         return self._describe(service)
+
+    def dismiss(self, user: str) -> dict[str, Any]:
+        """Ends the websockets of a user who is no user any more. Says how many there were."""
+        return {"closed": sum(client.dismiss(user) for client in list(self._clients))}
 
     async def adopt(self) -> None:
         """Takes over what runs already, as far as it is ready in a moment."""
@@ -208,10 +217,14 @@ class Supervisor:
             client.close_if_idle()
         patience = max((service.entry.stop_seconds for service in services), default=0.0)
         if not await self._without_clients(patience):
+            for service in services:
+                service.machine.expel()
+        for service in services:
+            await service.wait_for(State.PAUSED)
+        if not await self._without_clients(FAREWELL_SECONDS):
             for client in list(self._clients):
                 client.abort()
         for service in services:
-            await service.wait_for(State.PAUSED)
             await service.close()
         self._drivers.close()
 
@@ -304,7 +317,7 @@ class Supervisor:
             "lastRequest": None if last_use is None else round(now - last_use, 3),
             "starts": machine.starts,
             "lastStartSeconds": _rounded(machine.last_start_seconds),
-            "lastError": machine.last_error,
+            "lastError": str(machine.last_error) if machine.last_error else None,
             "pid": service.pid,
             "idleSeconds": service.entry.idle_seconds,
             "driver": service.entry.driver,

@@ -7,9 +7,9 @@ from typing import Protocol, cast
 
 from .config import Address
 from .exchange import HOLD_BUFFER
-from .machine import Outcome, Refusal
+from .life import Outcome, Refusal
 from .service import Service
-from .upstream import WRITE_BUFFER, Upstream
+from .upstream import WRITE_BUFFER, Pool, Upstream
 
 FIRST_BYTE_SECONDS = 30.0
 """A connection that says nothing for so long is closed; it has woken nobody."""
@@ -41,12 +41,14 @@ class TcpClient(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_again",
         "_asked",
         "_counted",
         "_eof",
         "_heard",
         "_loop",
         "_over",
+        "_pool",
         "_reading",
         "_router",
         "_service",
@@ -64,11 +66,13 @@ class TcpClient(asyncio.Protocol):
         self._router = router
         self._loop = loop
         self._service: Service | None = None
+        self._pool: Pool | None = None
         self._upstream: Upstream | None = None
         self._unsent: list[bytes] = []  # what came while the service woke
         self._unsent_size = 0
         self._asked = False  # the service was asked for admission
         self._counted = False  # the machine counts this connection as in flight
+        self._again = False  # the service had ended
         self._over = False
         self._eof = False
         self._reading = True
@@ -128,9 +132,13 @@ class TcpClient(asyncio.Protocol):
         if port is None:
             self._close()
         else:
-            self._service.pool.call(self, port, self._connected)
+            self._pool = self._service.pool
+            self._pool.call(self, port, self._connected)
 
     def refuse(self, refusal: Refusal) -> None:
+        self._close()
+
+    def expel(self, refusal: Refusal) -> None:
         self._close()
 
     def redirect(self) -> None:
@@ -144,7 +152,7 @@ class TcpClient(asyncio.Protocol):
             self._heard = self._loop.time()
             self._transport.write(data)
 
-    def upstream_lost(self) -> None:
+    def upstream_lost(self, *, orderly: bool) -> None:
         self._upstream = None
         if not self._over:
             self._close()
@@ -161,6 +169,9 @@ class TcpClient(asyncio.Protocol):
         """Close unless something was asked."""
         if not self._asked:
             self._close()
+
+    def dismiss(self, user: str) -> bool:
+        return False  # it is nobody's: there is no password
 
     def abort(self) -> None:
         self._transport.abort()
@@ -187,15 +198,22 @@ class TcpClient(asyncio.Protocol):
         if self._over:
             if upstream is not None:
                 upstream.abort()
-        elif upstream is None:
-            self._close()
+        elif upstream is not None:
+            self._attach(upstream)
+        elif self._pool is not None and self._pool.end is not None and not self._again:
+            self._again = True  # the service has ended: asked for admission anew, it is started
+            self._release()
+            self._enter(self._service)
         else:
-            self._upstream = upstream
-            self._resume_reading()
-            upstream.write(b"".join(self._unsent))
-            self._unsent.clear()
-            if self._eof:
-                upstream.write_eof()
+            self._close()
+
+    def _attach(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._resume_reading()
+        upstream.write(b"".join(self._unsent))
+        self._unsent.clear()
+        if self._eof:
+            upstream.write_eof()
 
     def _pause_reading(self) -> None:
         if self._reading and not self._transport.is_closing():
@@ -236,4 +254,4 @@ class TcpClient(asyncio.Protocol):
     def _release(self) -> None:
         assert self._service is not None
         self._counted = False
-        self._service.machine.leave()
+        self._service.machine.leave(self)

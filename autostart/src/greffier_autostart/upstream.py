@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from .drivers import End
+
 KEEP_IDLE_SECONDS = 4.0
 """An unused connection is closed before the service does it (uvicorn keeps one for 5 s)."""
 
@@ -17,6 +19,13 @@ MAX_IDLE = 128
 
 CONNECT_SECONDS = 10.0
 """A connection on the loopback takes longer only if the service does not accept any more."""
+
+REFUSED_SECONDS = 0.02
+"""One that is refused is tried again after so long: the service listened a moment ago, so it is just dying,
+and that it has ended is told soon."""
+
+FATE_SECONDS = 1.0
+"""Within so long of a connection's loss it is known whether the whole service has ended."""
 
 WRITE_BUFFER = 256 * 1024
 """Bytes written but not sent from which the other side is not read any more."""
@@ -31,7 +40,9 @@ class Owner(Protocol):
 
     def upstream_data(self, data: bytes) -> None: ...
 
-    def upstream_lost(self) -> None: ...
+    def upstream_lost(self, *, orderly: bool) -> None:
+        """`orderly`: the service closed it, rather than that it broke off."""
+        ...
 
     def upstream_full(self) -> None: ...
 
@@ -41,13 +52,14 @@ class Owner(Protocol):
 class Upstream(asyncio.Protocol):
     """One connection. It serves one owner at a time, and none while it lies in the pool."""
 
-    __slots__ = ("_eof_sent", "_pool", "idle_since", "owner", "reading", "reused", "transport")
+    __slots__ = ("_broken", "_eof_sent", "_pool", "idle_since", "owner", "reading", "reused", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self, pool: Pool, owner: Owner | None) -> None:
         self._pool = pool
         self._eof_sent = False
+        self._broken = False
         self.owner = owner
         self.reading = True
         self.reused = False
@@ -80,6 +92,11 @@ class Upstream(asyncio.Protocol):
         self.owner = None
         self.transport.abort()
 
+    def break_off(self) -> None:
+        """Close at once; the owner is told."""
+        self._broken = True
+        self.transport.abort()
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +124,7 @@ class Upstream(asyncio.Protocol):
         self._pool.closed(self)
         owner, self.owner = self.owner, None
         if owner is not None:
-            owner.upstream_lost()
+            owner.upstream_lost(orderly=error is None and not self._broken)
 
     def _read_rest(self) -> None:
         """Take what the service said before it closed.
@@ -140,6 +157,9 @@ class Pool:
         self._open: set[Upstream] = set()
         self._idle: list[Upstream] = []
         self._connecting: set[asyncio.Task[None]] = set()
+        self._asking: list[asyncio.Future[End | None]] = []
+        self.end: End | None = None
+        """How the service ended, once it has, by itself."""
 
     def take(self) -> Upstream | None:
         """An unused connection, or None."""
@@ -173,6 +193,21 @@ class Pool:
         """
         self._begin(done, port, owner)
 
+    def fate(self, done: Callable[[End | None], None]) -> None:
+        """A connection was lost: call `done` with how the whole service ended, or with None if it has not."""
+        asked: asyncio.Future[End | None] = self._loop.create_future()
+        asked.add_done_callback(lambda known: done(known.result()))
+        if self.end is not None or not self._usable:
+            asked.set_result(self.end)
+            return
+        self._asking.append(asked)
+        self._loop.call_later(FATE_SECONDS, self._tell, asked)
+
+    def _tell(self, asked: asyncio.Future[End | None]) -> None:
+        if not asked.done():
+            self._asking.remove(asked)
+            asked.set_result(self.end)
+
     def _begin(self, done: Callable[[Upstream | None], None], port: int, owner: Owner | None) -> None:
         task = self._loop.create_task(self._connect(done, port, owner))
         self._connecting.add(task)
@@ -182,14 +217,22 @@ class Pool:
         upstream: Upstream | None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, upstream = await self._loop.create_connection(
-                    lambda: Upstream(self, owner), self.host, port
-                )
+                while (upstream := await self._try(port, owner)) is None and self._usable:
+                    await asyncio.sleep(REFUSED_SECONDS)
         except (OSError, TimeoutError):
             upstream = None
-        if upstream is not None and upstream.transport.is_closing():
+        if upstream is not None and not self._usable:
+            upstream.abort()
             upstream = None
         done(upstream)
+
+    async def _try(self, port: int, owner: Owner | None) -> Upstream | None:
+        """A new connection, or None where nobody listens. Docker's proxy listens a little longer than the
+        service behind it, and closes at once what it then takes."""
+        with contextlib.suppress(ConnectionRefusedError):
+            _, made = await self._loop.create_connection(lambda: Upstream(self, owner), self.host, port)
+            return None if made.transport.is_closing() else made
+        return None
 
     def sweep(self) -> None:
         """Close what has been unused for too long."""
@@ -200,12 +243,22 @@ class Pool:
             for upstream in old:
                 upstream.abort()
 
+    def retire(self, end: End) -> None:
+        """The service has ended by itself. What it said last is still read: its connections end with that."""
+        self.end = end
+        self._usable = False
+        for upstream in self._idle:
+            upstream.abort()
+        self._idle.clear()
+        for asked in list(self._asking):
+            self._tell(asked)
+
     def close(self) -> None:
         """Close every connection, for good; owners are told that theirs is lost."""
         self._usable = False
         self._idle.clear()
         for upstream in list(self._open):
-            upstream.transport.abort()
+            upstream.break_off()
 
     def opened(self, upstream: Upstream) -> None:
         self._open.add(upstream)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from signal import SIGKILL, Signals
 from typing import Protocol
+
+from ..life import Cause
 
 
 class StartError(Exception):
-    """The service could not be started. The text is the reason, for the caller to read."""
+    """The service could not be started. `said` is its last line, or what Docker said."""
+
+    def __init__(self, told: str, said: str = "") -> None:
+        self.cause = Cause(told, said)
+        super().__init__(str(self.cause))
 
 
 @dataclass(frozen=True)
 class End:
-    """That a service ended by itself. `clean`: without an error."""
+    """That a service ended by itself `at` a time, in seconds since 1970. `clean`: without an error. `status`
+    is the one that it exited with; None where it did not exit."""
 
-    reason: str
+    cause: Cause
     clean: bool
-
-
-def joined(reason: str, said: str) -> str:
-    """Why it ended, and what it logged last, which need not be the reason."""
-    return f"{reason}; it said: {said}" if said else reason
+    at: float
+    status: int | None = None
 
 
 class Driver(Protocol):
@@ -57,3 +62,14 @@ class Driver(Protocol):
     async def close(self) -> None:
         """This driver is not used again. What can run without autostart goes on; the rest is stopped."""
         ...
+
+
+def ending(status: int) -> str:
+    """How a program ended. `status`: as a shell has it, 128 more than the number of a signal."""
+    number = status - 128
+    if number == SIGKILL:
+        return "it was killed (signal 9), perhaps for want of memory"
+    if number > 0:
+        name = f" ({Signals(number).name})" if number in list(Signals) else ""
+        return f"it ended by signal {number}{name}"
+    return f"it ended with status {status}" if status else "it ended by itself"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 from typing import Any
 
 from ..config import ServiceEntry
-from .base import End, StartError, joined
+from ..life import Cause
+from .base import End, StartError, ending
 from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
 
 STOP_TRIES = 5
@@ -67,18 +69,18 @@ class DockerDriver:
         assert run is not None
         facts = await asyncio.shield(run.ended)
         if facts is None:
-            return End("its container was removed or started anew", clean=True)
-        said = await self.last_words()
+            return End(Cause("its container was removed or started anew"), clean=True, at=time.time())
         if facts.message:
-            return End(facts.message, clean=False)
+            return End(
+                Cause("Docker could not run its container", facts.message), clean=False, at=facts.ended
+            )
         if run.told_to_end:
-            return End("its container was stopped by somebody else", clean=True)
-        if facts.exit_code and (run.out_of_memory or facts.out_of_memory):
+            return End(Cause("its container was stopped by somebody else"), clean=True, at=facts.ended)
+        told, code = ending(facts.exit_code), facts.exit_code
+        if code and (run.out_of_memory or facts.out_of_memory):
             limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
-            return End(joined(f"it was killed for want of memory{limit}", said), clean=False)
-        if facts.exit_code == 0:
-            return End(said or "it ended by itself", clean=True)
-        return End(f"{said or 'it ended'} (exit status {facts.exit_code})", clean=False)
+            told = f"it was killed for want of memory{limit}"
+        return End(Cause(told, await self.last_words()), clean=not code, at=facts.ended, status=code)
 
     async def stop(self) -> None:
         async with self._lock:
@@ -125,7 +127,7 @@ class DockerDriver:
                     await self._start_one(container)
                 facts = await self._engine.inspect(self._serving)
             except EngineError as error:
-                raise StartError(str(error)) from None
+                raise StartError(error.told, error.said) from None
             self._run = _Run(facts, asyncio.get_running_loop().create_future())
             if not facts.running:
                 self._run.ended.set_result(facts)

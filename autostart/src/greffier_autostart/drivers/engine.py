@@ -39,7 +39,12 @@ Result = TypeVar("Result")
 
 
 class EngineError(Exception):
-    """Docker did not do it. The text is a sentence that says why."""
+    """Docker did not do it. `told` is a sentence of ours that says why, `said` Docker's own words."""
+
+    def __init__(self, told: str, said: str = "") -> None:
+        super().__init__(told, said)
+        self.told = told
+        self.said = said
 
 
 class Missing(EngineError):
@@ -54,13 +59,14 @@ class Unreachable(EngineError):
 class Facts:
     """What Docker knows about a container.
 
-    `run` is another one for every run of it, `began` the run's start in seconds since 1970, `memory` its
-    limit in bytes or 0, `message` why it could not be run at all.
+    `run` is another one for every run of it, `began` and `ended` are the run's times in seconds since 1970,
+    `memory` is its limit in bytes or 0, `message` why it could not be run at all.
     """
 
     run: str
     running: bool
     began: float
+    ended: float
     pid: int
     exit_code: int
     out_of_memory: bool
@@ -156,7 +162,7 @@ class Engine:
             text = last_line_of(str(error.explanation or error))[:MAX_MESSAGE]
             if error.status_code == 404 and "no such container" in text.lower():
                 raise Missing(text) from None
-            raise EngineError(f"Docker says: {text}") from None
+            raise EngineError("Docker refused", text) from None
         except (DockerException, RequestException, HTTPError, OSError) as error:
             self._client = None  # the next engine at this address may be of another version
             raise Unreachable(_unreachable(error)) from None
@@ -223,6 +229,7 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         run=f"{document['Id']} {state['StartedAt']}",
         running=bool(state["Running"]) and not state.get("Restarting"),
         began=_seconds(state["StartedAt"]),
+        ended=_seconds(state["FinishedAt"]),
         pid=state.get("Pid", 0),
         exit_code=state.get("ExitCode", 0),
         out_of_memory=bool(state.get("OOMKilled")),

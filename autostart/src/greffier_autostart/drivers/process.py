@@ -9,11 +9,13 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..config import ProcessEntry
-from .base import End, StartError, joined
+from ..life import Cause
+from .base import End, StartError, ending
 from .logfile import LogFile
 
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -38,7 +40,7 @@ class ProcessDriver:
         self._stop_seconds = stop_seconds
         self._log = LogFile(entry.log)
         self._process: subprocess.Popen[bytes] | None = None
-        self._ended: asyncio.Future[int] | None = None
+        self._ended: asyncio.Future[tuple[int, float]] | None = None  # its exit code, and when
         self._log_check: asyncio.TimerHandle | None = None
 
     @property
@@ -89,13 +91,9 @@ class ProcessDriver:
 
     async def ended(self) -> End:
         assert self._ended is not None
-        code = await asyncio.shield(self._ended)
-        said = self._log.last_line()
-        if code == 0:
-            return End(said or "it ended by itself", clean=True)
-        if code < 0:  # what it said last was of something else, unless it aborted itself
-            return End(joined(_describe(code), said), clean=False)
-        return End(said or f"it ended with status {code}", clean=False)
+        code, at = await asyncio.shield(self._ended)
+        status = code if code >= 0 else 128 - code
+        return End(Cause(ending(status), self._log.last_line()), clean=not code, at=at, status=status)
 
     async def stop(self) -> None:
         process, ended = self._process, self._ended
@@ -133,11 +131,11 @@ class ProcessDriver:
         loop: asyncio.AbstractEventLoop,
         watch: int,
         process: subprocess.Popen[bytes],
-        ended: asyncio.Future[int],
+        ended: asyncio.Future[tuple[int, float]],
     ) -> None:
         loop.remove_reader(watch)
         os.close(watch)
-        ended.set_result(process.wait())
+        ended.set_result((process.wait(), time.time()))
 
 
 def read_environment(path: Path) -> dict[str, str]:
@@ -181,13 +179,3 @@ def _die_with_parent() -> Callable[[], None]:
 def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or of another user by now
         os.killpg(group, number)
-
-
-def _describe(code: int) -> str:
-    """Of an end by a signal: `code` is its negative."""
-    if code == -signal.SIGKILL:
-        return "it was killed (signal 9), perhaps for want of memory"
-    try:
-        return f"it ended by signal {-code} ({signal.Signals(-code).name})"
-    except ValueError:
-        return f"it ended by signal {-code}"
