@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator
 from typing import IO
 
@@ -122,13 +123,14 @@ class _Playing:
                 self._clock.saw(packet.stream_index, time * units[packet.stream_index])
 
     def _decoded(self, packet: Packet[Stream]) -> Iterator[AudioFrame]:
-        try:
+        if packet.has_sidedata("encryption_info"):  # by chance it may decode, to noise
+            self.fault = tracks.ENCRYPTED
+            return
+        # One damaged packet; the next may be whole.
+        with contextlib.suppress(av.error.FFmpegError, ValueError):
             for frame in packet.decode():
                 if isinstance(frame, AudioFrame) and frame.samples:
                     yield frame
-        except (av.error.FFmpegError, ValueError):  # one damaged packet; the next may be whole
-            if packet.has_sidedata("encryption_info"):
-                self.fault = tracks.ENCRYPTED
 
 
 def _timed(stream: Stream) -> bool:
