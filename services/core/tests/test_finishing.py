@@ -131,7 +131,7 @@ def test_an_end_ends_it_too(slow: Slow, pool: ThreadPoolExecutor) -> None:
             pool.submit(service.post, sounds.speech(), prompt=name, response_format="diarized_json")
             for name in ("a", "b")
         ]
-        until(lambda: slow.busy and len(slow.batches) == 2, "one is at it, the other waits for it")
+        until(lambda: slow.busy and sum(map(len, slow.batches)) == 2, "one is at it, the other waits for it")
     assert [answer.result().status_code for answer in asked] == [503, 503]
     assert len(slow.given_up) == 1
 
