@@ -104,6 +104,8 @@ class Plan:
     drifted: tuple[str, ...]
     """Of `write` and `remove`: what somebody changed on the host."""
     steps: tuple[Step, ...]
+    untrusted: tuple[str, ...] = ()
+    """Of what was done: names that no certificate was issued for."""
 
     @property
     def empty(self) -> bool:

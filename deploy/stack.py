@@ -211,11 +211,13 @@ class HostStack:
     def base_url(self, service: ServiceStack) -> str:
         """What an OpenAI client takes as base_url: below the portal where that carries the service. Of somebody
         else's container, its address."""
-        if not service.own:
-            return self.layout.origin(service.hostname)
-        if service.portal_path:
+        if service.own and service.portal_path:
             return f"{self.layout.origin(self.portal)}{service.portal_path}/v1"
-        return f"{self.layout.origin(service.hostname)}/v1"
+        return self.own_url(service)
+
+    def own_url(self, service: ServiceStack) -> str:
+        """The same at the service's own host name."""
+        return self.layout.origin(service.hostname) + ("/v1" if service.own else "")
 
 
 @dataclass(frozen=True)

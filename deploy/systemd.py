@@ -33,7 +33,10 @@ class Systemd:
             time.sleep(0.05)
 
     def reload(self, unit: str) -> None:
-        self._do("reload", unit)
+        if unit == "systemd":  # which reads the units of others, too
+            self._target.run(("systemctl", "daemon-reload"))
+        else:
+            self._do("reload", unit)
 
     def stop(self, unit: str) -> None:
         """nginx is the host's own and may serve others: it is never stopped."""

@@ -10,6 +10,13 @@ SOCKET = "greffier-autostart.socket"
 UNIT = f"/etc/systemd/system/{SERVICE}"
 ADDRESS = f"/etc/systemd/system/{SOCKET}"
 HOOK = "/etc/greffier/tls/renewed"
+LINEAGE = "greffier"
+LIVE = f"/etc/letsencrypt/live/{LINEAGE}/fullchain.pem"
+RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+RESCUE = "/etc/greffier/tls/rescue"
+AFTER_CERTBOT = "/etc/systemd/system/certbot.service.d/greffier.conf"
+LATE_SHARE = 6
+"""A certificate with a sixth of its lifetime left should have been renewed: certbot has tried for as long."""
 
 _UNIT = """\
 [Unit]
@@ -80,6 +87,28 @@ install -m 0644 "$RENEWED_LINEAGE/fullchain.pem" {tls}/fullchain.pem
 exec systemctl reload nginx
 """
 
+_RESCUE = """\
+#!/bin/sh
+# certbot has just looked. It renews a certificate for every name or for none, and a name that fails for a day must not
+# be lost; but one whose address is gone for good must not cost the others theirs: when a sixth of the lifetime is left,
+# it is renewed without those that fail.
+set -e
+[ -e {live} ] || exit 0
+at() {{ date -d "$(openssl x509 -noout "-$1" -in {live} | cut -d= -f2)" +%s; }}
+begins=$(at startdate)
+ends=$(at enddate)
+[ $(((ends - $(date +%s)) * {share})) -gt $((ends - begins)) ] && exit 0
+certbot -q renew --cert-name {lineage} --no-random-sleep-on-renew --allow-subset-of-names || true
+sed -i /^allow_subset_of_names/d {renewal}
+"""
+
+_AFTER_CERTBOT = """\
+# Written by Greffier.
+[Service]
+ExecStopPost=-{rescue}
+TimeoutStopSec=15min
+"""
+
 
 def files(host: HostStack) -> Iterator[tuple[str, File]]:
     """The units, and certbot's hook where Let's Encrypt is used."""
@@ -95,3 +124,7 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     yield ADDRESS, File((_SOCKET.format(port=layout.autostart_port),), 0o644, "root", "root", again)
     if host.tls.mode == "letsencrypt":
         yield HOOK, File((_HOOK.format(tls=f"{layout.etc}/tls/greffier"),), 0o755, "root", "root")
+        rescue = _RESCUE.format(live=LIVE, lineage=LINEAGE, renewal=RENEWAL, share=LATE_SHARE)
+        yield RESCUE, File((rescue,), 0o755, "root", "root")
+        reread = (Effect("reload", "systemd"),)
+        yield AFTER_CERTBOT, File((_AFTER_CERTBOT.format(rescue=RESCUE),), 0o644, "root", "root", reread)

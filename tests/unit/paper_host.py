@@ -145,6 +145,8 @@ class Paper:
             texts = dict.fromkeys(("sockets", "waiting", "units", "nginx", "refused"), "")
             tables: dict[str, Any] = {name: {} for name in ("processes", "texts", "links", "settings", "files")}
             return json.dumps({**texts, **tables, "containers": [], "aside": []})
+        if program == "pointing":
+            return json.dumps(dict.fromkeys(json.loads(body)["names"], ""))
         if program == "models":
             (model,) = json.loads(body)["models"]
             folder = f"{json.loads(body)['directory']}/{model['name'].replace('/', '--')}"
