@@ -38,6 +38,8 @@ class Paper:
     def serve(self) -> None:
         source, sink = sys.stdin.buffer, sys.stdout.buffer
         source.read(int(source.readline()))
+        sink.write(frames.HELLO)
+        sink.flush()
         while True:
             try:
                 head, body = frames.receive(source)
