@@ -90,8 +90,8 @@ class LocalSupervisor:
         if done.returncode:
             raise KitError("nginx refuses its configuration.", output=done.stderr.decode(errors="replace"))
 
-    def nginx_version(self) -> tuple[int, ...]:
-        return nginx_version()
+    def nginx(self) -> tuple[tuple[int, ...], str]:
+        return nginx_version(), self.layout.www
 
     def start(self, unit: str) -> None:
         """Start, anew where it runs, and wait until it serves. Raises KitError with the end of its log."""

@@ -8,6 +8,7 @@ from deploy.render.units import SERVICE, SOCKET
 from deploy.targets import Target
 
 START_SECONDS = 15
+NGINX_CONF = "/etc/nginx/nginx.conf"
 UNITS = {"nginx": "nginx.service", "autostart": SERVICE}
 
 
@@ -48,9 +49,11 @@ class Systemd:
     def check(self) -> None:
         self._target.run(("nginx", "-t"))
 
-    def nginx_version(self) -> tuple[int, ...]:
-        """Such as (1, 26, 3); empty where there is no nginx, or it does not say."""
-        return nginx.version(self._target.run(("sh", "-c", "nginx -v 2>&1"), check=False))
+    def nginx(self) -> tuple[tuple[int, ...], str]:
+        """(version such as (1, 26, 3), group of its workers); empty where there is no nginx, or it does not say."""
+        # Not by `nginx -T`, which says nothing where a file of somebody else's is wrong.
+        said = self._target.run(("sh", "-c", f"nginx -V 2>&1; cat {NGINX_CONF}"), check=False)
+        return nginx.version(said), nginx.workers(said)
 
     def release(self, unit: str) -> str:
         raw = self._target.read(f"{self._target.layout.run}/{unit}.release")

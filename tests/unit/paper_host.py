@@ -87,7 +87,8 @@ class Paper:
                 salted = hashlib.sha256(head.get("salt", "").encode() + content).hexdigest()
                 digest = hashlib.sha256(content).hexdigest()
                 text = content.decode(errors="replace")
-                rights = {"mode": 0o644, "owner": "root", "group": "root", "size": len(content), "mtime_ns": 1}
+                group = "www-data" if path.endswith("/htpasswd") else "root"
+                rights = {"mode": 0o644, "owner": "root", "group": group, "size": len(content), "mtime_ns": 1}
                 found[path] = {"digest": digest, "salted": salted, "text": text, **rights}
         asked = head.get("exist", ())
         return {"files": found, "exists": [path for path in asked if path.endswith(".sock") or self.below(path)]}
