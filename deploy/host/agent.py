@@ -158,7 +158,7 @@ class Agent:
     def _hello(self, head: Head, body: bytes) -> Head:
         release = {}
         with contextlib.suppress(OSError):
-            for line in Path("/etc/os-release").read_text().splitlines():
+            for line in Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines():
                 name, _, value = line.partition("=")
                 release[name] = value.strip('"')
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -281,7 +281,7 @@ class Agent:
         """An flock, so that the kernel gives it back whatever becomes of this process."""
         path = Path(head["path"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -305,7 +305,7 @@ class Agent:
         path = Path(head["path"])
         if not path.exists():
             return {"holder": None}
-        with path.open("a+") as file:
+        with path.open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

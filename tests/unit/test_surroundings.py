@@ -1,15 +1,17 @@
 """What surrounds a laptop and a host: logins that speak, other languages, names of ssh's own configuration."""
 
+import ast
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy import connection
+from deploy import ROOT, connection
 from deploy import host as programs
 from deploy.connection import Connection, Lost
 from deploy.errors import KitError
@@ -162,3 +164,60 @@ def test_how_to_forget_a_key_is_said_by_the_name_that_ssh_keeps_it_by(config: Ca
 )
 def test_what_sudo_and_others_say_is_a_sentence(said: str, sentence: str) -> None:
     assert Ssh("vps", "anna", 0).explained(Lost("", said=said), "anna@vps").message.startswith(sentence)
+
+
+VPS = "hosts:\n  vps: {domain: example.org, tls: {mode: internal}}\nservices:\n  whisper: {kind: faster-whisper}\n"
+HERE = "hosts:\n  here: {runtime: process, domain: localhost}\nservices:\n  whisper: {kind: faster-whisper}\n"
+
+
+def greffier(folder: Path, *words: str, before: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
+    """(status, all that is printed) of a command in a folder, with this environment alone."""
+    command = (*before, sys.executable, str(ROOT / "cli.py"), *words)
+    known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run(command, cwd=folder, env=known, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode("ascii", errors="replace")
+
+
+def test_a_locale_without_utf8(tmp_path: Path) -> None:
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "HOME": str(tmp_path)}
+    (tmp_path / "inventory.yml").write_text(VPS, encoding="utf-8")
+    for words in (("check",), ("schema",), ("--help",), ("render", "--out", "ascii"), ("init", "new.yml")):
+        status, said = greffier(tmp_path, *words, **ascii_alone)
+        assert status == 0, said
+    assert greffier(tmp_path, "render", "--out", "utf8", HOME=str(tmp_path))[0] == 0
+    rendered = [{p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file()} for top in
+                (tmp_path / "ascii", tmp_path / "utf8")]  # fmt: skip
+    assert rendered[0] == rendered[1] and len(rendered[0]) > 10
+    assert "…" in (tmp_path / "new.yml").read_text(encoding="utf-8")
+
+
+def test_no_text_is_read_or_written_by_the_locale() -> None:
+    found = []
+    for path in (ROOT / "cli.py", *(ROOT / "deploy").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            given = {word.arg: word.value for word in node.keywords}
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            as_text = isinstance(given.get("text"), ast.Constant)  # of subprocess
+            if (name in ("read_text", "write_text") or as_text) and "encoding" not in given:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that nobody knows")
+def test_a_user_whom_the_system_does_not_know(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    unknown = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "--inh-caps=+dac_override",
+               "--ambient-caps=+dac_override")  # fmt: skip
+    (tmp_path / "inventory.yml").write_text(VPS, encoding="utf-8")
+    (tmp_path / "here.yml").write_text(HERE, encoding="utf-8")
+    for home in ({}, {"HOME": "/"}):
+        assert greffier(tmp_path, "check", before=unknown, **home)[0] == 0
+        assert greffier(tmp_path, "render", "--out", f"out{len(home)}", before=unknown, **home)[0] == 0
+        status, said = greffier(tmp_path, "status", before=unknown, **home)
+        assert status == 3 and "ssh does not run for a user that this machine does not know" in said
+    status, said = greffier(tmp_path, "check", "-i", "here.yml", before=unknown)
+    assert status == 2 and "the user 54321 is not in /etc/passwd, and HOME is not set" in said
+    assert greffier(tmp_path, "check", "-i", "here.yml", before=unknown, HOME="/")[0] == 0
+    assert greffier(tmp_path, "status", "-i", "here.yml", before=unknown, XDG_CACHE_HOME=str(tmp_path))[0] == 0
