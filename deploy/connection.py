@@ -201,10 +201,14 @@ class Connection:
         come in time."""
         noise, left, end = bytearray(), 0, time.monotonic() + LOGIN
         while not noise.endswith(frames.HELLO):
-            late = not left and not select.select([self._source], [], [], max(0.0, end - time.monotonic()))[0]
-            there = b"" if late else self._source.peek(1)
-            if not there or len(noise) > MOST_NOISE or REFUSED.search(noise, max(0, len(noise) - LINE)):
-                raise self._unheard(bytes(noise), stuck=late or bool(there))
+            refused = REFUSED.search(noise, max(0, len(noise) - LINE))
+            if refused or len(noise) > MOST_NOISE:
+                raise self._unheard(bytes(noise), stuck=True)
+            if not left and not select.select([self._source], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise self._unheard(bytes(noise), stuck=True)
+            there = self._source.peek(1)
+            if not there:
+                raise self._unheard(bytes(noise), stuck=False)
             if not noise:
                 end = time.monotonic() + PATIENCE
             size = there.find(b"\n") + 1 or len(there)
