@@ -4,7 +4,7 @@ import time
 
 from deploy.errors import KitError
 from deploy.render import nginx
-from deploy.render.units import SERVICE, SOCKET
+from deploy.render.units import GUARD, SERVICE, SOCKET
 from deploy.targets import Target
 
 START_SECONDS = 15
@@ -24,6 +24,8 @@ class Systemd:
     def start(self, unit: str) -> None:
         """Start or restart, and wait until it serves. Raises KitError with its journal."""
         self._target.run(("systemctl", "daemon-reload"))
+        if unit == "autostart":
+            self._target.run(("systemctl", "enable", "--quiet", GUARD), check=False)
         self._do("restart", unit)
         if unit != "autostart":
             return

@@ -314,6 +314,8 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     with report.step("Checking the way in"):
         verify.guarded(host, target)
         verify.heard(host, target, prospect.services)
+    for sentence in verify.open_ways(host, target):
+        report.warn(sentence)
 
 
 def _seconds(prospect: Prospect) -> dict[str, Any]:

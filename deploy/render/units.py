@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from deploy.render.compose import BRIDGE
 from deploy.stack import HostStack
 from deploy.types import Effect, File
 
@@ -14,6 +15,8 @@ LINEAGE = "greffier"
 LIVE = f"/etc/letsencrypt/live/{LINEAGE}/fullchain.pem"
 RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
 RESCUE = "/etc/greffier/tls/rescue"
+GUARD = "greffier-guard.service"
+GUARD_UNIT = f"/etc/systemd/system/{GUARD}"
 AFTER_CERTBOT = "/etc/systemd/system/certbot.service.d/greffier.conf"
 LATE_SHARE = 6
 """A certificate with a sixth of its lifetime left should have been renewed: certbot has tried for as long."""
@@ -21,8 +24,8 @@ LATE_SHARE = 6
 _UNIT = """\
 [Unit]
 Description=Greffier autostart: wakes speech services when they are called
-After=network.target docker.service greffier-autostart.socket
-Wants=docker.service
+After=network.target docker.service greffier-autostart.socket greffier-guard.service
+Wants=docker.service greffier-guard.service
 Requires=greffier-autostart.socket
 
 [Service]
@@ -64,6 +67,39 @@ SystemCallArchitectures=native
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+_RULE = f"FORWARD -o {BRIDGE}+ ! -i {BRIDGE}+ -m conntrack ! --ctstate ESTABLISHED,RELATED -j DROP"
+"""What comes for a container from elsewhere than its host is dropped, but answers to what it asked. In a table that
+neither Docker nor a firewall's programs write to."""
+
+_SEAL = (
+    "/bin/sh -c 'for tables in iptables ip6tables; do "
+    f"$$tables -w 10 -t mangle -C {_RULE} 2>/dev/null || $$tables -w 10 -t mangle -I {_RULE} || "
+    # A host without IPv6 has nothing to guard there.
+    "[ $$tables = ip6tables ] || exit 1; done'"
+)
+UNSEAL = ("sh", "-c", "; ".join(f"{tables} -w 10 -t mangle -D {_RULE}" for tables in ("iptables", "ip6tables")))
+"""A command that takes the rule away."""
+
+_GUARD = f"""\
+[Unit]
+Description=Greffier: nobody reaches a service past nginx
+# Docker before 28 lets through what a neighbour sends to a container's own address, where a port is published on
+# 127.0.0.1 alone. Who loads all rules anew takes this one away: then it is put in place again.
+PartOf=greffier-autostart.service nftables.service netfilter-persistent.service firewalld.service
+ReloadPropagatedFrom=nftables.service netfilter-persistent.service firewalld.service
+After=nftables.service netfilter-persistent.service firewalld.service
+Before=docker.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={_SEAL}
+ExecReload={_SEAL}
+
+[Install]
+WantedBy=multi-user.target docker.service nftables.service netfilter-persistent.service firewalld.service
 """
 
 _SOCKET = """\
@@ -121,6 +157,7 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
     )
     again = (Effect("restart", "autostart"),)
     yield UNIT, File((text,), 0o644, "root", "root", again)
+    yield GUARD_UNIT, File((_GUARD,), 0o644, "root", "root", again)
     yield ADDRESS, File((_SOCKET.format(port=layout.autostart_port),), 0o644, "root", "root", again)
     if host.tls.mode == "letsencrypt":
         yield HOOK, File((_HOOK.format(tls=f"{layout.etc}/tls/greffier"),), 0o755, "root", "root")

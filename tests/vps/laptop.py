@@ -35,6 +35,12 @@ def service(**more: Any) -> dict[str, Any]:
     return {"kind": "faster-whisper", "model": MODEL, "idle": "10m", **more}
 
 
+def page(**more: Any) -> dict[str, Any]:
+    """Somebody else's service, which takes no time to be there: a page that says hello."""
+    image = "registry.test/example/hello:1"
+    return {"kind": "container", "image": image, "container_port": 8080, "health": "/index.html", **more}
+
+
 def host(name: str, **more: Any) -> dict[str, Any]:
     """A test host as an inventory names it; its own ssh configuration says where it is."""
     return {"address": name, "domain": f"{name}.test", "tls": {"mode": "internal"}, "request_rate": 10_000, **more}
