@@ -182,10 +182,10 @@ def _settle(target: Target) -> None:
     lifetime = there.ends - there.begins
     brief = lifetime < dt.timedelta(days=CERTBOT_DAYS - 1)
     settings = ("allow_subset_of_names", *(("renew_before_expiry",) if brief else ()))
-    lines = [line for line in text.decode().splitlines() if not line.startswith(settings)]
+    lines = [line for line in text.decode(errors="surrogateescape").splitlines() if not line.startswith(settings)]
     if brief:
         hours = max(1, round(lifetime * RENEW_SHARE / dt.timedelta(hours=1)))
         lines.insert(0, f"renew_before_expiry = {hours} hours")
-    content = "\n".join([*lines, ""]).encode()
+    content = "\n".join([*lines, ""]).encode(errors="surrogateescape")
     if content != text:
         target.write(RENEWAL, content, 0o644, "root", "root")

@@ -50,6 +50,9 @@ def inventory(hosts: Mapping[str, Any], services: Mapping[str, Any] | None = Non
     return {"hosts": dict(hosts), "services": {"whisper": service()} if services is None else dict(services)}
 
 
+UNKNOWN = "could not be looked up from the host: its DNS did not answer"
+"""What a deploy says of a name that nobody has pointed: the DNS of the test hosts fails there (SERVFAIL), where others
+say that there is no such name."""
 ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
 OURS = (
     "ls -d /etc/greffier /opt/greffier /var/lib/greffier /var/log/greffier /run/greffier /etc/nginx/conf.d/greffier*"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.vps.host import Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import ACME, Client, Laptop, host, inventory, page, until
+from tests.vps.laptop import ACME, UNKNOWN, Client, Laptop, host, inventory, page, until
 
 BOARD, WIKI, PORTAL = (f"{name}.names.test" for name in ("board", "wiki", "portal"))
 
@@ -19,20 +19,20 @@ def on_it(names: Host) -> set[str]:
 
 def test_a_name_that_does_not_point_here_costs_the_others_nothing(internet: Internet, tmp_path: Path) -> None:
     with Host("names", internet, "server") as names:
-        both = inventory({"names": host("names", tls=ACME)}, {"board": page(), "wiki": page()})
+        both = inventory({"names": host("names", tls=ACME)}, {"board": page(), "wiki": page(port=8017)})
         laptop = Laptop(tmp_path, internet, both)
         laptop.cli("setup", "names")
         for name in (PORTAL, BOARD):
             internet.point(name, names.inside)
         told = laptop.cli("deploy")
-        assert f"No certificate was issued for {WIKI}: it has no address." in told
+        assert f"No certificate was issued for {WIKI}: it {UNKNOWN}." in told, told
         assert f"board: https://{BOARD}\n" in told
         assert f"wiki: https://{WIKI}, once there is a certificate for {WIKI}" in told
         assert on_it(names) == {PORTAL, BOARD}
         client = Client(names, laptop.user("anna"), internet.acme_root())
         with client.http(BOARD) as http:
             assert http.get("/").text == "hello\n"
-        assert f"It lacks {WIKI}: {WIKI} has no address" in laptop.data("certs", "status", status=3)[0]["advice"]
+        assert f"It lacks {WIKI}: {WIKI} {UNKNOWN}" in laptop.data("certs", "status", status=3)[0]["advice"]
         # It points at what gives no answer: that may be this host, seen from outside, so it is asked for, once.
         internet.point(WIKI, f"{names.inside.rpartition('.')[0]}.99")
         told = laptop.cli("deploy")
@@ -62,9 +62,9 @@ def test_a_name_that_does_not_point_here_costs_the_others_nothing(internet: Inte
         began = time.monotonic()
         internet.forget(BOARD)
         told = laptop.cli("certs", "renew", status=3)
-        assert f"No certificate was issued for {BOARD}: it has no address" in told
+        assert f"No certificate was issued for {BOARD}: it {UNKNOWN}" in told
         advice = laptop.data("certs", "status", status=3)[0]["advice"]
-        assert advice.startswith(f"{BOARD} has no address: renewing fails for that")
+        assert advice.startswith(f"{BOARD} {UNKNOWN}: renewing fails for that")
         look = "systemctl start certbot.service; systemctl show --value --property ActiveState certbot.service"
         names.ssh(look)
         until(lambda: names.ssh(look).strip() in ("failed", "inactive"), "certbot has looked")

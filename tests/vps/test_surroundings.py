@@ -32,7 +32,10 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
             odd.ssh(f"mkdir -p /etc/systemd/system/{unit}.service.d")
             odd.write(f"/etc/systemd/system/{unit}.service.d/no-ipv6.conf", NO_IPV6)
         odd.ssh("systemctl daemon-reload && systemctl restart nginx ssh")
-        laptop = Laptop(tmp_path, internet, inventory({"odd": host("odd", user="closed")}, {"board": page()}))
+        german(odd, tmp_path)
+        laptop = Laptop(
+            tmp_path / "laptop", internet, inventory({"odd": host("odd", user="closed")}, {"board": page()})
+        )
         told = laptop.cli("status", status=3)
         assert 'closed@odd says: Please login as the user "debian" rather than the user "closed".' in told
         assert "Set `user: debian` for it in the inventory." in told
@@ -47,6 +50,14 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
             assert http.get("/").text == "hello\n"
         assert odd.ssh("stat -c '%U:%G' /etc/greffier/htpasswd").strip() == "root:web"
         assert laptop.cli("plan").strip() == "odd: nothing to do."
+        # A firewall that speaks German is read like any other.
+        odd.ssh(
+            "apt-get -q update && apt-get -q -y install ufw && ufw allow 22/tcp && ufw allow 443/tcp && ufw --force enable"
+        )
+        assert "Status: Aktiv" in odd.ssh("LANG=de_DE.UTF-8 ufw status")
+        firewall = [f["found"] for f in laptop.data("doctor", status=3)["odd"] if f["what"] == "firewall"]
+        assert firewall == ["ufw is on, and no rule that could be read opens 80"]
+        odd.ssh("ufw disable")
         # Somebody changes it back, as an upgrade may.
         odd.ssh("sed -i 's/^user web;/user www-data;/' /etc/nginx/nginx.conf && systemctl restart nginx")
         assert "change htpasswd (it is of the group web, and nginx's workers are in www-data)" in laptop.cli(
@@ -55,7 +66,6 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
         laptop.cli("deploy")
         with client.http("board.odd.test") as http:
             assert http.get("/").text == "hello\n"
-        german(odd, tmp_path)
         laptop.write(inventory({"odd": host("odd", user="admin")}, {"board": page()}))
         told = laptop.cli("plan", status=3)
         assert "admin@odd needs a password for sudo, and there is no terminal" in told
