@@ -51,9 +51,8 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
         assert odd.ssh("stat -c '%U:%G' /etc/greffier/htpasswd").strip() == "root:web"
         assert laptop.cli("plan").strip() == "odd: nothing to do."
         # A firewall that speaks German is read like any other.
-        odd.ssh(
-            "apt-get -q update && apt-get -q -y install ufw && ufw allow 22/tcp && ufw allow 443/tcp && ufw --force enable"
-        )
+        odd.ssh("apt-get -q update && apt-get -q -y install ufw")
+        odd.ssh("ufw allow 22/tcp && ufw allow 443/tcp && ufw --force enable")
         assert "Status: Aktiv" in odd.ssh("LANG=de_DE.UTF-8 ufw status")
         firewall = [f["found"] for f in laptop.data("doctor", status=3)["odd"] if f["what"] == "firewall"]
         assert firewall == ["ufw is on, and no rule that could be read opens 80"]
