@@ -18,20 +18,18 @@ GERMAN = Path("/usr/share/i18n/locales/de_DE")
 
 
 def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
-    with Host("odd", internet, "server") as odd:
+    with Host("odd", internet) as odd:
         # What its logins say.
         for home in ("/home/debian", "/home/admin"):
             odd.ssh(f"cd {home} && {{ cat; cat .bashrc 2>/dev/null; }} >.new && mv .new .bashrc", stdin=SPEAKS)
         odd.ssh("useradd --create-home --shell /bin/bash closed && install -d -o closed -m 700 /home/closed/.ssh")
         key = "/root/.ssh/authorized_keys"
         odd.ssh(f"{{ cat; cat {key}; }} | tr -d '\\n' >/home/closed/.ssh/authorized_keys", stdin=f'command="{SAYS}" ')
-        # It has no IPv6, and nginx runs as somebody of its own.
-        odd.ssh("useradd --system --user-group web && sed -i 's/^user www-data;/user web;/' /etc/nginx/nginx.conf")
-        odd.ssh("rm /etc/nginx/sites-enabled/default")
+        # It has no IPv6.
         for unit in ("ssh", "nginx"):
             odd.ssh(f"mkdir -p /etc/systemd/system/{unit}.service.d")
             odd.write(f"/etc/systemd/system/{unit}.service.d/no-ipv6.conf", NO_IPV6)
-        odd.ssh("systemctl daemon-reload && systemctl restart nginx ssh")
+        odd.ssh("systemctl daemon-reload && systemctl restart ssh")
         german(odd, tmp_path)
         laptop = Laptop(
             tmp_path / "laptop", internet, inventory({"odd": host("odd", user="closed")}, {"board": page()})
@@ -40,7 +38,9 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
         assert 'closed@odd says: Please login as the user "debian" rather than the user "closed".' in told
         assert "Set `user: debian` for it in the inventory." in told
         laptop.write(inventory({"odd": host("odd", user="debian")}, {"board": page()}))
-        laptop.cli("setup", "odd")
+        assert "installed nginx" in laptop.cli("setup", "odd")
+        odd.ssh("useradd --system --user-group web && sed -i 's/^user www-data;/user web;/' /etc/nginx/nginx.conf")
+        odd.ssh("systemctl restart nginx")
         laptop.cli("deploy")
         listens = odd.ssh("grep -rh listen /etc/nginx/conf.d")
         assert "0.0.0.0:443" in listens and "[::]" not in listens
@@ -50,10 +50,9 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
             assert http.get("/").text == "hello\n"
         assert odd.ssh("stat -c '%U:%G' /etc/greffier/htpasswd").strip() == "root:web"
         assert laptop.cli("plan").strip() == "odd: nothing to do."
-        # A firewall that speaks German is read like any other.
+        # The firewall of a German host is read like any other.
         odd.ssh("apt-get -q update && apt-get -q -y install ufw")
         odd.ssh("ufw allow 22/tcp && ufw allow 443/tcp && ufw --force enable")
-        assert "Status: Aktiv" in odd.ssh("LANG=de_DE.UTF-8 ufw status")
         firewall = [f["found"] for f in laptop.data("doctor", status=3)["odd"] if f["what"] == "firewall"]
         assert firewall == ["ufw is on, and no rule that could be read opens 80"]
         odd.ssh("ufw disable")
@@ -89,3 +88,4 @@ def german(odd: Host, folder: Path) -> None:
     odd.write("/etc/environment", "LANG=de_DE.UTF-8\n")
     said = odd.ssh("sudo -n true 2>&1 || true", user="admin")
     assert "Passwort" in said, said
+    assert "Installationskandidat" in odd.ssh("apt-cache policy nginx")
