@@ -229,7 +229,7 @@ def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
         tuple(parts),
         source_digest(*parts),
         hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
-        openapi.read_text() if openapi.exists() else "",
+        openapi.read_text(encoding="utf-8") if openapi.exists() else "",
     )
 
 

@@ -1,10 +1,14 @@
 """One connection to an agent: over SSH to a host, or to a child process on this machine."""
 
 import contextlib
+import io
+import re
+import select
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -13,7 +17,7 @@ from typing import Any, Self
 from deploy import host as programs
 from deploy.errors import HOST, KitError
 from deploy.host import frames
-from deploy.logged import last_line, sentence, untraced
+from deploy.logged import last_line, readable, sentence, untraced
 from deploy.types import Secret
 
 PING_SECONDS = 5.0
@@ -21,21 +25,40 @@ PING_SECONDS = 5.0
 FAREWELL = 10.0
 """Seconds that the agent has to end the step it is at and to give the lock back, after Ctrl-C."""
 
+LOGIN = 180.0
+"""Seconds for the agent to be there: a server waits two minutes for a login (sshd_config(5), LoginGraceTime), in which
+somebody may be typing a passphrase."""
+PATIENCE = 60.0
+"""Seconds for the agent to be there when something has spoken: then the login is done."""
+MOST_NOISE = 1 << 16
+"""Bytes that may come before the agent's own."""
+SHOWN = 20
+"""Lines of it that are shown."""
+LINE = 1 << 10
+"""Bytes that are searched for a refusal each time something comes."""
+REFUSED = re.compile(rb"[Pp]lease log ?in as .*\n")
+"""What speaks like this runs nothing else, and waits before it ends: the providers' images do so for root."""
+
 AGAIN = "Run the command again: what was cut off goes on from there."
-SILENCE = "Does `ssh {name} true` print anything? A line in .bashrc or .profile there may: it has to be silent."
+SILENCE = "Something that .bashrc or .profile starts there may still be speaking: it has to be silent."
+STUCK = (
+    "Try `ssh {name} true`: it should end at once. What .bashrc starts there may wait for somebody, and so may a "
+    "command that authorized_keys has for your key."
+)
 
 WINDOW = 8
 """Parts of a command's input that may be under way: enough for a long line, little for the host's memory."""
 
 
 class Lost(KitError):
-    """The connection ended. `said` is what ssh or the agent wrote to standard error."""
+    """The connection ended. `said` is what ssh or the agent wrote to standard error, `noise` what something else on the
+    host said in the agent's place."""
 
-    def __init__(self, message: str, hint: str = AGAIN, *, said: str = "") -> None:
-        lines = said.splitlines()
-        shown = said if len(lines) > 1 else ""
-        super().__init__(sentence(message, last_line(untraced(said))), hint, code=HOST, output=shown)
-        self.said = said
+    def __init__(self, message: str, hint: str = AGAIN, *, said: str = "", noise: str = "") -> None:
+        whole = f"{noise}\n{said}".strip()
+        shown = whole if "\n" in whole else ""
+        super().__init__(sentence(message, last_line(untraced(whole))), hint, code=HOST, output=shown)
+        self.said, self.noise = said, noise
 
 
 class Connection:
@@ -54,8 +77,9 @@ class Connection:
             # Ctrl-C is for us, and the agent ends when we do; ssh keeps the terminal, to ask for a passphrase.
             preexec_fn=_ignore_interrupt,
         )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin and isinstance(self._process.stdout, io.BufferedReader)
         self._sink, self._source = self._process.stdin, self._process.stdout
+        self._greeted = False
         self._saying = threading.Lock()
         self._closed = threading.Event()
         with contextlib.suppress(OSError):  # who asks first learns why it ended
@@ -158,6 +182,8 @@ class Connection:
 
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
+            if not self._greeted:
+                self._skip_noise()
             head, content = frames.receive(self._source)
         except ValueError:
             self._end()
@@ -170,11 +196,45 @@ class Connection:
             raise Refusal(head)
         return head, content
 
+    def _skip_noise(self) -> None:
+        """Read up to the agent's first word: what comes before is something else's. Raises Lost where it does not
+        come in time."""
+        noise, left, end = bytearray(), 0, time.monotonic() + LOGIN
+        while not noise.endswith(frames.HELLO):
+            refused = REFUSED.search(noise, max(0, len(noise) - LINE))
+            if refused or len(noise) > MOST_NOISE:
+                raise self._unheard(bytes(noise), stuck=True)
+            if not left and not select.select([self._source], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise self._unheard(bytes(noise), stuck=True)
+            there = self._source.peek(1)
+            if not there:
+                raise self._unheard(bytes(noise), stuck=False)
+            if not noise:
+                end = time.monotonic() + PATIENCE
+            size = there.find(b"\n") + 1 or len(there)
+            noise += self._source.read(size)
+            left = len(there) - size
+        self._greeted = True
+
+    def _unheard(self, noise: bytes, *, stuck: bool) -> Lost:
+        if stuck:
+            self._process.terminate()
+        said = self._lost().said
+        heard = "\n".join(readable(noise.decode(errors="replace")).splitlines()[-SHOWN:])
+        if not stuck:
+            return Lost(f"The connection to {self.name} ended", said=said, noise=heard)
+        hint = STUCK.format(name=self.name)
+        return Lost(
+            f"{self.name} takes the connection, and does not run the kit's program", hint, said=said, noise=heard
+        )
+
     def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
         try:
             with self._saying:
                 frames.send(self._sink, head, body)
         except (OSError, ValueError):
+            if not self._greeted and not self._closed.is_set():
+                self._skip_noise()
             raise self._lost() from None
 
     def _ping(self) -> None:

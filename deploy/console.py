@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.markup import escape
 from rich.syntax import Syntax
@@ -25,7 +26,7 @@ from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
 from deploy.plan import SIGNS, Plan
 from deploy.progress import err, reporter
-from deploy.stack import HostStack
+from deploy.stack import HostStack, ServiceStack
 from deploy.types import Secret
 from deploy.views import out
 
@@ -76,12 +77,23 @@ def deployed(host: HostStack, plan: Plan) -> None:
     words = {"create": "created", "change": "changed", "remove": "removed", "restart": "restarted or reloaded"}
     out.print(f"{host.name}: " + ", ".join(f"{counts[v]} {words[v]}" for v in words if v in counts) + ".")
     for service in host.services:
-        out.print(f"  {service.name}: {'base_url ' if service.own else ''}{host.base_url(service)}")
+        out.print(f"  {service.name}: {_address(host, service, plan.untrusted)}")
         if service.wyoming:
             address, port = service.wyoming
             out.print(f"  {service.name}: Home Assistant at {address} port {port}, without a password")
     if host.runtime == "process":
         out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
+
+
+def _address(host: HostStack, service: ServiceStack, untrusted: Sequence[str]) -> str:
+    """Where a service answers; where its name there has no certificate, another way to it."""
+    word = "base_url " if service.own else ""
+    ways = dict.fromkeys((host.base_url(service), host.own_url(service)))
+    open_ways = [way for way in ways if urlsplit(way).hostname not in untrusted]
+    if open_ways:
+        return word + open_ways[0]
+    way = host.base_url(service)
+    return f"{word}{way}, once there is a certificate for {urlsplit(way).hostname}"
 
 
 def outcomes(done: Sequence[Outcome[Plan]]) -> None:

@@ -18,10 +18,20 @@ _TRACE = re.compile(
     rf"^{_STAMP}.*Traceback \(most recent call last\):[ \t]*\n(?:{_STAMP}(?:[ \t].*)?\n)*", re.MULTILINE
 )
 
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What colours a terminal, moves on it, or names its window (ECMA-48)."""
+
 
 def untraced(text: str) -> str:
     """The same text, with each of Python's stack traces as the line that it ends in: what was wrong."""
     return _TRACE.sub("", _CAUSE.sub("", text)) if "Traceback (" in text else text
+
+
+def readable(text: str) -> str:
+    """What a terminal would show of it, in one colour: lines without anything that moves or colours."""
+    plain = _ESCAPES.sub("", text).replace("\r", "\n")
+    lines = ("".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in plain.split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def last_line(text: str) -> str:

@@ -47,6 +47,8 @@ class Survey:
     """A certificate was put in place, and nginx may not have read it."""
     containers: Mapping[str, str]
     """Container -> service, of those that are ours, running or not."""
+    users: str = ""
+    """Why nginx could not read who its users are; empty where it can."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class Plan:
     drifted: tuple[str, ...]
     """Of `write` and `remove`: what somebody changed on the host."""
     steps: tuple[Step, ...]
+    untrusted: tuple[str, ...] = ()
+    """Of what was done: names that no certificate was issued for."""
 
     @property
     def empty(self) -> bool:
@@ -119,6 +123,8 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     steps += [Step("create", label, "not on the host yet") for path, label in wanted.images if path not in have.images]
     if have.certificate:
         steps.append(Step("create", "certificate", have.certificate))
+    if have.users:
+        steps.append(Step("change", "htpasswd", have.users))
     write, effects = [], dict[Effect, str]()
     for path, file in wanted.tree.items():
         step = _file_step(path, wanted, have)

@@ -186,9 +186,13 @@ class HostStack:
         portal = (self.portal,) if self.portal else ()
         return (*portal, *(s.hostname for s in self.services))
 
-    def seen(self, nginx_version: tuple[int, ...]) -> "HostStack":
-        """The same with what was seen of the host."""
-        return replace(self, layout=replace(self.layout, nginx_version=nginx_version))
+    def seen(self, nginx_version: tuple[int, ...], workers: str = "", *, ipv6: bool = True) -> "HostStack":
+        """The same with what was seen of the host: its nginx, the group of that's workers where it is known, and
+        whether there is IPv6."""
+        layout = replace(self.layout, nginx_version=nginx_version, www=workers or self.layout.www)
+        if not ipv6:
+            layout = replace(layout, addresses=tuple(a for a in layout.addresses if not a.startswith("[")))
+        return replace(self, layout=layout)
 
     def seconded(self, names: Collection[str]) -> "HostStack":
         """The same with these services at their second ports, as far as they have one, and not at their first."""
@@ -211,11 +215,13 @@ class HostStack:
     def base_url(self, service: ServiceStack) -> str:
         """What an OpenAI client takes as base_url: below the portal where that carries the service. Of somebody
         else's container, its address."""
-        if not service.own:
-            return self.layout.origin(service.hostname)
-        if service.portal_path:
+        if service.own and service.portal_path:
             return f"{self.layout.origin(self.portal)}{service.portal_path}/v1"
-        return f"{self.layout.origin(service.hostname)}/v1"
+        return self.own_url(service)
+
+    def own_url(self, service: ServiceStack) -> str:
+        """The same at the service's own host name."""
+        return self.layout.origin(service.hostname) + ("/v1" if service.own else "")
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,10 @@ def nginx_command(layout: Layout) -> tuple[str, ...]:
 def nginx_version() -> tuple[int, ...]:
     """Version of this machine's nginx, such as (1, 26, 3); empty where there is none, or it does not say."""
     try:
-        done = subprocess.run((find_nginx(), "-v"), capture_output=True, text=True, check=False)
+        done = subprocess.run((find_nginx(), "-v"), capture_output=True, check=False)
     except KitError:
         return ()
-    return nginx.version(done.stderr)
+    return nginx.version(done.stderr.decode(errors="replace"))
 
 
 class LocalSupervisor:
@@ -69,7 +69,7 @@ class LocalSupervisor:
     def pid(self, unit: str) -> int:
         """Its process, 0 where it does not run. A pid that another program has got by now is not taken for it."""
         try:
-            pid = int(self._pid_file(unit).read_text())
+            pid = int(self._pid_file(unit).read_text(encoding="utf-8"))
             words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (OSError, ValueError):
             return 0
@@ -80,7 +80,7 @@ class LocalSupervisor:
 
     def release(self, unit: str) -> str:
         try:
-            return (Path(self.layout.run) / f"{unit}.release").read_text(errors="replace")
+            return (Path(self.layout.run) / f"{unit}.release").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
@@ -90,8 +90,8 @@ class LocalSupervisor:
         if done.returncode:
             raise KitError("nginx refuses its configuration.", output=done.stderr.decode(errors="replace"))
 
-    def nginx_version(self) -> tuple[int, ...]:
-        return nginx_version()
+    def nginx(self) -> tuple[tuple[int, ...], str]:
+        return nginx_version(), self.layout.www
 
     def start(self, unit: str) -> None:
         """Start, anew where it runs, and wait until it serves. Raises KitError with the end of its log."""
@@ -115,7 +115,7 @@ class LocalSupervisor:
         if wanted.daemonizes:
             process.wait()
         else:
-            self._pid_file(unit).write_text(str(process.pid))
+            self._pid_file(unit).write_text(str(process.pid), encoding="utf-8")
         until = time.monotonic() + START_SECONDS
         while not (Path(wanted.ready).exists() and self.running(unit)):
             if (process.poll() is not None and not (wanted.daemonizes and process.returncode == 0)) or (
@@ -125,7 +125,7 @@ class LocalSupervisor:
                     process.kill()
                 raise _not_started(unit, log, began)
             time.sleep(0.02)
-        (Path(self.layout.run) / f"{unit}.release").write_text(wanted.release)
+        (Path(self.layout.run) / f"{unit}.release").write_text(wanted.release, encoding="utf-8")
 
     def reload(self, unit: str) -> None:
         done = subprocess.run(

@@ -4,10 +4,11 @@ import time
 
 from deploy.errors import KitError
 from deploy.render import nginx
-from deploy.render.units import SERVICE, SOCKET
+from deploy.render.units import GUARD, SERVICE, SOCKET
 from deploy.targets import Target
 
 START_SECONDS = 15
+NGINX_CONF = "/etc/nginx/nginx.conf"
 UNITS = {"nginx": "nginx.service", "autostart": SERVICE}
 
 
@@ -23,6 +24,8 @@ class Systemd:
     def start(self, unit: str) -> None:
         """Start or restart, and wait until it serves. Raises KitError with its journal."""
         self._target.run(("systemctl", "daemon-reload"))
+        if unit == "autostart":
+            self._target.run(("systemctl", "enable", "--quiet", GUARD), check=False)
         self._do("restart", unit)
         if unit != "autostart":
             return
@@ -33,7 +36,10 @@ class Systemd:
             time.sleep(0.05)
 
     def reload(self, unit: str) -> None:
-        self._do("reload", unit)
+        if unit == "systemd":  # which reads the units of others, too
+            self._target.run(("systemctl", "daemon-reload"))
+        else:
+            self._do("reload", unit)
 
     def stop(self, unit: str) -> None:
         """nginx is the host's own and may serve others: it is never stopped."""
@@ -45,9 +51,11 @@ class Systemd:
     def check(self) -> None:
         self._target.run(("nginx", "-t"))
 
-    def nginx_version(self) -> tuple[int, ...]:
-        """Such as (1, 26, 3); empty where there is no nginx, or it does not say."""
-        return nginx.version(self._target.run(("sh", "-c", "nginx -v 2>&1"), check=False))
+    def nginx(self) -> tuple[tuple[int, ...], str]:
+        """(version such as (1, 26, 3), group of its workers); empty where there is no nginx, or it does not say."""
+        # Not by `nginx -T`, which says nothing where a file of somebody else's is wrong.
+        said = self._target.run(("sh", "-c", f"nginx -V 2>&1; cat {NGINX_CONF}"), check=False)
+        return nginx.version(said), nginx.workers(said)
 
     def release(self, unit: str) -> str:
         raw = self._target.read(f"{self._target.layout.run}/{unit}.release")

@@ -54,8 +54,8 @@ class Supervisor(Protocol):
     def check(self) -> None:
         """Raise KitError with nginx's words where it refuses its configuration."""
 
-    def nginx_version(self) -> tuple[int, ...]:
-        """Such as (1, 26, 3); empty where there is no nginx, or it does not say."""
+    def nginx(self) -> tuple[tuple[int, ...], str]:
+        """(version such as (1, 26, 3), group of its workers); empty where there is no nginx, or it does not say."""
 
     def release(self, unit: str) -> str:
         """What the unit was started from, so that new code shows as a restart."""

@@ -74,7 +74,7 @@ def import_(
     space = workspace.opened(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
-    taken, refused = users.take(target, chosen.layout, file.read_text(errors="replace"))
+    taken, refused = users.take(target, chosen.layout, file.read_text(encoding="utf-8", errors="replace"))
     if console.imported(taken, refused, rotate=rotate):
         for user in taken:
             if user.advice:

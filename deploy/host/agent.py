@@ -15,6 +15,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -157,7 +158,7 @@ class Agent:
     def _hello(self, head: Head, body: bytes) -> Head:
         release = {}
         with contextlib.suppress(OSError):
-            for line in Path("/etc/os-release").read_text().splitlines():
+            for line in Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines():
                 name, _, value = line.partition("=")
                 release[name] = value.strip('"')
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -169,6 +170,7 @@ class Agent:
             "codename": release.get("VERSION_CODENAME", ""),
             "python": ".".join(map(str, sys.version_info[:3])),
             "memory": memory,
+            "ipv6": _ipv6(),
             "machine": os.uname().machine,
             "time": time.time(),
         }
@@ -254,7 +256,6 @@ class Agent:
         """GET from a server of this host, by the name that its clients use."""
         # Here, since most agents end without it, and every one shall start fast.
         import http.client
-        import socket
         import ssl
 
         with contextlib.ExitStack() as undo:
@@ -280,7 +281,7 @@ class Agent:
         """An flock, so that the kernel gives it back whatever becomes of this process."""
         path = Path(head["path"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -304,12 +305,22 @@ class Agent:
         path = Path(head["path"])
         if not path.exists():
             return {"holder": None}
-        with path.open("a+") as file:
+        with path.open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return {"holder": _holder(file)}
         return {"holder": None}
+
+
+def _ipv6() -> bool:
+    """Whether programs here can listen on IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 _SAYING = threading.Lock()  # two threads speak while a command runs
@@ -330,6 +341,17 @@ def _holder(file: IO[str]) -> Head:
         return {}
 
 
+def _settle() -> None:
+    """What a login leaves in the environment is for a person: here programs speak English and UTF-8, since what they
+    say is read, and Compose goes by the files that it is given."""
+    os.environ["LC_ALL"] = "C.UTF-8"
+    for name in [name for name in os.environ if name == "LANGUAGE" or name.startswith("COMPOSE_")]:
+        del os.environ[name]
+
+
 def main() -> int:
     os.umask(0o022)
+    _settle()
+    sys.stdout.buffer.write(frames.HELLO)
+    sys.stdout.buffer.flush()
     return Agent(sys.stdin.buffer, sys.stdout.buffer).serve()

@@ -8,6 +8,8 @@ from typing import IO, Any
 
 MAX_HEAD = 64 << 20  # bytes
 MAX_BODY = 1 << 30
+HELLO = b"\0greffier's agent\n"
+"""What an agent says first: all before it was said by something else, such as a line of .bashrc."""
 _SIZE = struct.Struct(">I")
 
 

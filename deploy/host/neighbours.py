@@ -53,14 +53,14 @@ def _process(pid: str) -> dict[str, str]:
     process = Path("/proc") / pid
     service = container = folder = ""
     with contextlib.suppress(OSError):  # it has ended
-        service, container = owner((process / "cgroup").read_text())
+        service, container = owner((process / "cgroup").read_text(encoding="utf-8", errors="replace"))
         folder = os.readlink(process / "cwd")
     return {"service": service, "container": container, "folder": folder}
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace") if path.stat().st_size <= MAX_TEXT else ""
+        return path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= MAX_TEXT else ""
     except OSError:
         return ""
 

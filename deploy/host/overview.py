@@ -68,14 +68,14 @@ def of_container(name: str) -> dict[str, int] | None:
 
 def of_process(pid: int, whole: int) -> dict[str, int] | None:
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("VmRSS:"):
                 return {"used": int(line.split()[1]) << 10, "limit": whole}
     return None
 
 
 def of_host() -> dict[str, int]:
-    found = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    found = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
     return {key: int(found[name].split()[0]) << 10 for key, name in (("whole", "MemTotal"), ("free", "MemAvailable"))}
 
 

@@ -122,7 +122,7 @@ def seal(folder: Path, name: str, revision: str | None, files: Mapping[str, File
     if old != Record(name, revision, files, mtimes):
         entries = {path: {**vars(files[path]), "mtime_ns": mtimes[path]} for path in sorted(files)}
         draft = folder / f"{RECORD}.new"
-        with draft.open("w") as out:
+        with draft.open("w", encoding="utf-8") as out:
             json.dump({"name": name, "revision": revision, "files": entries}, out, indent=1)
             out.flush()
             os.fsync(out.fileno())

@@ -80,7 +80,7 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
         _record(prospect)
         if host.runtime == "compose":
             beside.clear(prospect, report)
-    return prospect.plan
+        return replace(prospect.plan, untrusted=_untrusted(prospect))
 
 
 def restart(space: Workspace, host: HostStack, service: str, report: Reporter) -> None:
@@ -279,11 +279,12 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
         if name in changed and host.runtime == "compose":
             with report.step(f"Making the container of {name}"):
                 images.create(target, entry["composeDir"])
-    for unit in prospect.plan.start:
+    anew = [e.what for e in prospect.plan.effects if e.verb == "restart" and e.what not in prospect.services]
+    for unit in (*prospect.plan.start, *anew):
         with report.step(f"Starting {unit}"):
             supervisor.start(unit)
     for effect in prospect.plan.effects:
-        if effect.verb == "reload" and effect.what not in prospect.plan.start:
+        if effect.verb == "reload" and effect.what not in (*prospect.plan.start, *anew):
             with report.step(f"Reloading {effect.what}"):
                 supervisor.reload(effect.what)
     for name, entry in control.states(host, target).items():
@@ -294,15 +295,34 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
 
 
 def _certify(prospect: Prospect, report: Reporter) -> None:
-    """Ask Let's Encrypt, now that the challenge can be answered. Not getting one ends no deploy."""
+    """Ask Let's Encrypt, now that the challenge can be answered, for the names that point here. Not getting one ends no
+    deploy."""
     host, target = prospect.host, prospect.target
     if host.tls.mode != "letsencrypt" or not acme.reason(host, target):
         return
+    left_out: dict[str, str] = {}
     try:
-        with report.step("Asking for a certificate"):
-            acme.obtain(host, target)
+        with report.step("Looking up the names"):
+            request = acme.request(host, target)
+        left_out |= request.left_out
+        if request.names:
+            with report.step("Asking for a certificate"):
+                left_out |= acme.obtain(host, target, request.names)
+    except Lost:
+        raise
     except KitError as error:
         report.warn("\n".join(part for part in (error.output, error.message, error.hint) if part))
+    if left_out:
+        report.warn(acme.unissued({name: left_out[name] for name in host.names if name in left_out}))
+
+
+def _untrusted(prospect: Prospect) -> tuple[str, ...]:
+    """Names that clients do not trust yet: Let's Encrypt has issued no certificate for them."""
+    host, target = prospect.host, prospect.target
+    if host.tls.mode != "letsencrypt":
+        return ()
+    there = acme.issued(target)
+    return tuple(name for name in host.names if there is None or name not in there.names)
 
 
 def _states(prospect: Prospect) -> States:
@@ -335,6 +355,8 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     with report.step("Checking the way in"):
         verify.guarded(host, target)
         verify.heard(host, target, prospect.services)
+    for sentence in verify.open_ways(host, target):
+        report.warn(sentence)
 
 
 def _seconds(prospect: Prospect) -> dict[str, Any]:

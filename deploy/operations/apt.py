@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import host as programs
+from deploy.connection import Lost
 from deploy.errors import HOST, KitError
 from deploy.targets import Target, Writing
 
@@ -18,6 +19,7 @@ KEY = Path(programs.__file__).with_name("docker.asc")
 """Docker's key for its packages: 9DC8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88."""
 KEYRING = "/etc/apt/keyrings/docker.asc"
 SOURCE = "/etc/apt/sources.list.d/docker.sources"
+WELCOME = "/etc/nginx/sites-available/default"
 OLDEST = (20, 10)
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120")
 
@@ -170,7 +172,27 @@ def install(target: Target, packages: Sequence[str]) -> Iterator[str]:
     # An installation that was cut off leaves dpkg in the middle.
     target.run(("dpkg", "--configure", "-a"))
     yield from target.lines((*APT, "update"))
-    yield from target.lines((*APT, "install", "--no-install-recommends", *packages))
+    try:
+        yield from target.lines((*APT, "install", "--no-install-recommends", *packages))
+    except Lost:
+        raise
+    except KitError:
+        if not _without_ipv6(target):
+            raise
+        yield from target.lines((*APT, "--fix-broken", "install"))
+
+
+def _without_ipv6(target: Target) -> bool:
+    """Whether nginx could not begin, since its page of welcome is for IPv6 too and the host has none: then it is for
+    IPv4 alone now."""
+    text = target.read(WELCOME)
+    if target.facts.get("ipv6", True) or not text:
+        return False
+    kept = b"".join(line for line in text.splitlines(True) if not line.strip().startswith(b"listen [::]"))
+    if kept == text:
+        return False
+    target.write(WELCOME, kept, 0o644, "root", "root")
+    return True
 
 
 def _installed(target: Target, package: str) -> bool:

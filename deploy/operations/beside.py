@@ -145,7 +145,7 @@ def _held(target: Target, port: int) -> bool:
 
 def _free(target: Target) -> int:
     """Bytes that programs can still have (proc_meminfo(5), MemAvailable)."""
-    for line in (target.read("/proc/meminfo") or b"").decode().splitlines():
+    for line in (target.read("/proc/meminfo") or b"").decode(errors="replace").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import HOST, INVENTORY, KitError
+from deploy.render.units import LATE_SHARE
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
 from deploy.types import Layout, Reference, Secret
@@ -34,6 +35,10 @@ class Certificate:
 
     def due(self, now: dt.datetime) -> bool:
         return self.ends - now < (self.ends - self.begins) * RENEW_SHARE
+
+    def late(self, now: dt.datetime) -> bool:
+        """It should have been renewed: what looks twice a day has had its chances by then."""
+        return self.ends - now < (self.ends - self.begins) / LATE_SHARE
 
 
 def chain_path(layout: Layout) -> str:

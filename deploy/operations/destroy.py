@@ -50,13 +50,16 @@ def clear(target: Target, host: HostStack, *, volumes: bool) -> None:
         target.remove(str(root), below=str(root.parent.parent))
         return
     _containers(target, host, record.get("pulled", ()), volumes=volumes)
-    target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
-    ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
+    target.run(("systemctl", "disable", units.SERVICE, units.SOCKET, units.GUARD), check=False)
+    target.run(("systemctl", "stop", units.GUARD), check=False)
+    target.run(units.UNSEAL, check=False)
+    ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS, units.GUARD_UNIT}
     target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
+    target.remove(units.AFTER_CERTBOT, below=str(PurePath(units.UNIT).parent))
     target.run(("systemctl", "daemon-reload"))
     target.run(("systemctl", "reload", "nginx"), check=False)
     if acme.issued(target):
-        target.run(("certbot", "delete", "--non-interactive", "--cert-name", acme.LINEAGE), check=False)
+        target.run(("certbot", "delete", "--non-interactive", "--cert-name", units.LINEAGE), check=False)
     if volumes and book.path(layout) not in target.existing([book.path(layout)]):
         target.remove(layout.var)
     elif volumes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deploy import unforeseen
 from deploy.errors import KitError
-from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users
+from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users, verify
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
@@ -182,6 +182,8 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
     for service in host.services:
         if service.name not in there:
             yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
+    for sentence in verify.open_ways(host, target) if there else ():
+        yield Finding("Docker", sentence, "Docker before 28 needs this; `deploy` puts it in place.")
     for name in sorted(housekeeping.orphans(host, target)):
         yield Finding("container", f"{name} belongs to no service any more", "`prune` removes it.")
 

@@ -21,13 +21,13 @@ DOMAIN = re.compile(rf"(?=.{{1,200}}$){LABEL}(\.{LABEL})+")
 
 def init(path: Path, domain: str) -> None:
     """Write the annotated example, with your domain in it. Never overwrites. Raises KitError."""
-    text = EXAMPLE.read_text()
+    text = EXAMPLE.read_text(encoding="utf-8")
     if domain:
         if not DOMAIN.fullmatch(domain):
             raise KitError(f"{domain!r} is not a domain such as example.org.", code=INVENTORY)
         text = text.replace("example.org", domain)
     try:
-        with path.open("x") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise KitError(f"{path} is there already; nothing was changed.", "Name another file.", code=INVENTORY) from None
@@ -63,7 +63,7 @@ def render(path: Path, out: Path) -> Iterator[str]:
             target = out / host.name / name.lstrip("/")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(file.text)
+                target.write_text(file.text, encoding="utf-8")
                 target.chmod(file.mode)
             except OSError as error:
                 raise KitError(f"{target} cannot be written: {error.strerror}.") from None

@@ -39,7 +39,7 @@ def lines(words: tuple[str, ...], content: bytes) -> Iterator[tuple[int, str]]:
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             env={**os.environ, "DOCKER_BUILDKIT": "1"},
         ) as process:

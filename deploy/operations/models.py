@@ -40,7 +40,7 @@ def read_lock(inventory: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        pinned: dict[str, Any] = json.loads(path.read_text())["models"]
+        pinned: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["models"]
         for name, entry in pinned.items():
             read_files(entry["files"], f"{name}: files")
     except OSError as error:
@@ -182,7 +182,9 @@ def _pin(inventory: Path, name: str, entry: Mapping[str, Any]) -> KitError | Non
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             models = read_lock(inventory) | {name: entry}
-            temporary.write_text(json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n")
+            temporary.write_text(
+                json.dumps({"models": dict(sorted(models.items()))}, indent=2) + "\n", encoding="utf-8"
+            )
             temporary.replace(path)
         except KitError as error:
             return error

@@ -13,7 +13,7 @@ NGINX = frozenset({"https", "http", "auth"})
 def saved(root: Path) -> dict[str, int]:
     """The ports that an earlier deploy took, by what they are for."""
     try:
-        return {str(k): int(v) for k, v in json.loads((root / "ports.json").read_text()).items()}
+        return {str(k): int(v) for k, v in json.loads((root / "ports.json").read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError):
         return {}
 
@@ -35,7 +35,7 @@ def claim(root: Path, preferred: Mapping[str, int], running: Collection[str], av
             chosen[purpose] = _choose(usual, {*avoid, *promised, *chosen.values(), *others})
     if chosen != kept:
         root.mkdir(parents=True, exist_ok=True)
-        (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n")
+        (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n", encoding="utf-8")
     return [
         f"Port {usual} ({purpose.removeprefix('service:')}) is held by another program: taking {chosen[purpose]}."
         for purpose, usual in preferred.items()
@@ -48,12 +48,12 @@ def _promised(root: Path) -> set[int]:
     found: set[int] = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = (process / "cmdline").read_text(errors="replace").split("\0")
+            words = (process / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
             if "greffier_autostart" not in words:
                 continue
             config = Path(words[words.index("--config") + 1])
             if not config.is_relative_to(root):
-                for service in json.loads(config.read_text())["services"].values():
+                for service in json.loads(config.read_text(encoding="utf-8"))["services"].values():
                     tcp = service.get("tcp", [])
                     found |= {int(service["proxyPort"]), *(int(one["port"]) for one in tcp)}
                     found |= {int(one["listen"][1]) for one in tcp}

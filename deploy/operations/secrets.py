@@ -87,7 +87,9 @@ def _output(command: str, folder: Path) -> tuple[str, str]:
     except ValueError as error:
         return "", f"is not a command: {error}"
     try:
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, encoding="utf-8", timeout=COMMAND_SECONDS, check=False
+        )
     except UnicodeDecodeError:
         return "", "printed something that is not text"
     except subprocess.TimeoutExpired:

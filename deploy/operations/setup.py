@@ -65,12 +65,12 @@ def _autostart(host: HostStack, target: Target, report: Reporter) -> list[str]:
             with report.step(f"Installing {component.label}") as bar:
                 components.build(target, host.layout, component, bar)
             done.append(f"installed {component.label}")
-    wanted = {path: file for path, file in units.files(host) if path in (units.UNIT, units.ADDRESS)}
+    wanted = {path: file for path, file in units.files(host) if path in (units.UNIT, units.ADDRESS, units.GUARD_UNIT)}
     there = target.states(list(wanted), list(wanted))
     if any(path not in there or there[path].text != file.text for path, file in wanted.items()):
         target.write_all([Writing(p, f.text.encode(), f.mode, f.owner, f.group) for p, f in wanted.items()])
         target.run(("systemctl", "daemon-reload"))
-        target.run(("systemctl", "enable", units.SERVICE, units.SOCKET))
+        target.run(("systemctl", "enable", units.SERVICE, units.SOCKET, units.GUARD))
         done.append("installed the service greffier-autostart")
     return done
 

@@ -10,7 +10,7 @@ from typing import Any
 from deploy import VERSION, plan
 from deploy.connection import Lost
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import acme, certificates, components, control, gates, images, models, secrets
+from deploy.operations import acme, certificates, components, control, gates, images, models, secrets, users
 from deploy.operations.aims import Aim, Aiming
 from deploy.operations.releases import Release
 from deploy.operations.workspace import Workspace
@@ -67,7 +67,7 @@ def look(
     """Survey a host and plan for an aim. `known` secrets are not resolved anew. `second`: the services that shall be
     at their second ports; by default those that are. Raises KitError."""
     target = space.target(host)
-    host = host.seen(target.supervisor.nginx_version())
+    host = host.seen(*target.supervisor.nginx(), ipv6=bool(target.facts.get("ipv6", True)))
     record = read_record(target, host)
     aim = aiming(host, record, control.seconds(host, target, record) if second is None else second)
     host = aim.host
@@ -101,8 +101,10 @@ def look(
     if "autostart" in units and host.autostart.environment(host.layout.opt) in aim.components.keys() - built:
         units["autostart"] = ""  # what it was started from is about to go
     matter = {path: entry for path, entry in record["files"].items() if aim.concerns(path)}
+    files = _files(target, tree, {**record, "files": matter}, resolved)
+    keys = files.pop(host.layout.htpasswd, None)
     have = Survey(
-        _files(target, tree, {**record, "files": matter}, resolved),
+        files,
         built | there,
         whole,
         units,
@@ -110,6 +112,7 @@ def look(
         # certbot's hook reloads nginx itself.
         host.tls.mode != "letsencrypt" and certificate_digest(target, host) != record.get("certificate"),
         containers,
+        users.unread(keys.group, host.layout.www, host.layout) if keys else "",
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
     before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
@@ -174,7 +177,7 @@ def recorded(tree: Tree, resolved: Mapping[Reference, Secret], salt: str) -> dic
 def _files(
     target: Target, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
 ) -> dict[str, Have]:
-    paths = sorted({*tree, *record["files"], *record["pending"]})
+    paths = sorted({*tree, *record["files"], *record["pending"], target.layout.htpasswd})
     found = {}
     for path, state in target.states(paths, list(tree), record["salt"]).items():
         text, keys = state.text, tuple[str, ...]()

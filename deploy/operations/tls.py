@@ -11,6 +11,7 @@ from deploy.operations import acme, certificates, records
 from deploy.operations.certificates import RENEW_SHARE, Certificate
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
+from deploy.render.units import LATE_SHARE
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -65,18 +66,34 @@ def _advice(host: HostStack, target: Target, there: Certificate, *, own: bool) -
             return "When DNS points here and port 80 is open, `deploy` or `certs renew` asks for one."
         if not _timer(target):
             return f"`systemctl enable --now {acme.TIMER}` on the host: nothing renews it."
+        why = _strays(host, target, there)
+        if why:
+            return why
     missing = sorted(set(host.names) - there.names)
     if missing:
         return f"It lacks {', '.join(missing)}: `deploy` gets one for every name."
-    # A timer that looks twice a day has had its chances by then.
-    late = there.ends - (there.ends - there.begins) * (RENEW_SHARE / 2)
-    if dt.datetime.now(dt.UTC) < late:
+    if not there.late(dt.datetime.now(dt.UTC)):
         return ""
     return {
         "letsencrypt": "It should have been renewed: `certs renew` tries now and shows why it was not.",
         "internal": "`certs renew` or `deploy` issues another.",
         "files": "Bring a new one, then `deploy`.",
     }[host.tls.mode]
+
+
+def _strays(host: HostStack, target: Target, there: Certificate) -> str:
+    """What becomes of names that the authority would refuse; empty where there is none."""
+    left = sorted(there.names - set(host.names))
+    if left:
+        return f"It has {', '.join(left)} still, without which it could not be renewed: `deploy` takes that off."
+    strays = acme.astray(host, target)
+    if not strays:
+        return ""
+    told = "; ".join(f"{name} {why}" for name, why in strays.items())
+    if there.names.isdisjoint(strays):
+        return f"It lacks {', '.join(strays)}: {told}. Make it point here, then `deploy`."
+    due = there.ends - (there.ends - there.begins) / LATE_SHARE
+    return f"{told}: renewing fails for that, and from {due:%Y-%m-%d} goes without. Make it point here, or take it out."
 
 
 def renew(host: HostStack, target: Target, report: Reporter) -> str:
@@ -91,8 +108,12 @@ def renew(host: HostStack, target: Target, report: Reporter) -> str:
         if not target.existing([host.layout.record]):
             raise KitError(f"Nothing is deployed to {host.name} yet.", "`deploy` makes the first certificate.")
         if host.tls.mode == "letsencrypt":
+            with report.step("Looking up the names"):
+                request = acme.again(host, target)
             with report.step("Asking for a certificate"):
-                acme.obtain(host, target, again=True)  # its hook reloads nginx
+                left_out = {**request.left_out, **acme.obtain(host, target, request.names, anew=True)}
+            if left_out:  # its hook has reloaded nginx for the others
+                report.warn(acme.unissued(left_out))
         else:
             with report.step("Issuing a certificate"):
                 certificates.install(host, target, {})

@@ -128,9 +128,22 @@ def join(target: Target, layout: Layout, taken: Sequence[User]) -> None:
 
 
 def ensure(target: Target, layout: Layout) -> None:
-    """An htpasswd without users lets nobody in; none at all would be an error of nginx's."""
-    if target.read(layout.htpasswd) is None:
+    """An htpasswd without users lets nobody in; none at all would be an error of nginx's, and so would be one that its
+    workers cannot read."""
+    content = target.read(layout.htpasswd)
+    if content is None:
         _write(target, layout, [])
+        return
+    there = target.states([layout.htpasswd])[layout.htpasswd]
+    if unread(there.group, _group(target, layout), layout):
+        _put(target, layout, content)
+
+
+def unread(group: str, workers: str, layout: Layout) -> str:
+    """Why nginx's workers cannot read an htpasswd of this group; empty where they can."""
+    if group == workers or layout.runtime == "process":
+        return ""
+    return f"it is of the group {group}, and nginx's workers are in {workers}"
 
 
 def _check(name: str) -> None:
@@ -157,4 +170,13 @@ def _set(target: Target, layout: Layout, users: list[User], name: str) -> Key:
 
 def _write(target: Target, layout: Layout, users: list[User]) -> None:
     text = "".join(f"{user.name}:{user.hash}\n" for user in sorted(users, key=lambda user: user.name))
-    target.write(layout.htpasswd, text.encode(), 0o640, layout.root, layout.www)
+    _put(target, layout, text.encode())
+
+
+def _put(target: Target, layout: Layout, content: bytes) -> None:
+    target.write(layout.htpasswd, content, 0o640, layout.root, _group(target, layout))
+
+
+def _group(target: Target, layout: Layout) -> str:
+    """The group that nginx's workers are in."""
+    return target.supervisor.nginx()[1] or layout.www

@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy.errors import HOST, KitError
 from deploy.operations import calls, certificates, control
+from deploy.render import units
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -64,6 +65,16 @@ def heard(host: HostStack, target: Target, services: Mapping[str, Mapping[str, A
             hint = "`wyoming` needs an address that the host has, and a port there that nobody else listens on."
             raise KitError(f"{wrong[0]}." if wrong else "autostart did not read its configuration.", hint, code=HOST)
         time.sleep(0.1)
+
+
+def open_ways(host: HostStack, target: Target) -> list[str]:
+    """A sentence for what lets neighbours of the host reach services past nginx; nothing where nothing does."""
+    if host.runtime == "process":
+        return []
+    if target.run(("systemctl", "is-active", units.GUARD), check=False).strip() == "active":
+        return []
+    said = f"`systemctl status {units.GUARD}` there says why"
+    return [f"{host.name} does not keep its neighbours from the containers' own addresses: {said}."]
 
 
 def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:

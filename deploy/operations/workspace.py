@@ -84,9 +84,18 @@ def root_of(path: Path, host: str) -> Path:
 
 
 def models_folder() -> Path:
-    """Downloads are shared by every checkout of this user."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "greffier" / "models"
+    """Downloads are shared by every checkout of this user. Raises KitError for a user without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    if cache:
+        return Path(cache) / "greffier" / "models"
+    try:
+        return Path.home() / ".cache" / "greffier" / "models"
+    except RuntimeError:
+        raise KitError(
+            f"There is no folder for models: the user {os.getuid()} is not in /etc/passwd, and HOME is not set.",
+            "Set HOME or XDG_CACHE_HOME to a folder that this user may write to.",
+            code=INVENTORY,
+        ) from None
 
 
 def opened(path: Path, *, claim: bool = False) -> Workspace:

@@ -7,7 +7,7 @@ import yaml
 
 from deploy.render import env
 from deploy.stack import WYOMING, HostStack, ServiceStack
-from deploy.types import Effect, File, Tree
+from deploy.types import Effect, File, Tree, digest
 
 USER = "10001:10001"
 """Ids of the images' user: no user of the host, and not in the group greffier."""
@@ -23,6 +23,8 @@ ALIVE = ("python", "-m", "stt_core.alive")
 
 LABEL = "greffier.service"
 """Of a container: the name of its service."""
+BRIDGE = "greffier-"
+"""How the bridges of our containers' networks begin: what is not let through to them is said of these (units.py)."""
 SECOND = "_2"
 """No service's name has an underscore."""
 
@@ -30,6 +32,11 @@ SECOND = "_2"
 def container(service: ServiceStack) -> str:
     """Its container, and the project of that; two releases that run at the same time have two."""
     return f"greffier-{service.name}" + SECOND * service.second
+
+
+def bridge(service: ServiceStack) -> str:
+    """The interface of its network on the host: 15 characters at most, and no other service's."""
+    return BRIDGE + digest(container(service))[:6]
 
 
 def folder(host: HostStack, service: ServiceStack) -> str:
@@ -54,6 +61,7 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "mem_limit": service.memory,
         "pids_limit": 512,
         "stop_grace_period": f"{service.stop_timeout}s",
+        "networks": ["own"],
         "ports": [f"127.0.0.1:{outer}:{inner}" for outer, inner in published],
         "environment": values,
         "env_file": [".env"],
@@ -72,6 +80,7 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     return {
         "name": container(service),
         "services": {service.name: _escaped(definition)},
+        "networks": {"own": {"driver_opts": {"com.docker.network.bridge.name": bridge(service)}}},
         "volumes": {name: {} for name in volumes},
     }
 

@@ -135,6 +135,16 @@ def version(said: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
+def workers(said: str) -> str:
+    """The group of nginx's workers, by its configuration, or else by how it was built, which `nginx -V` says; empty
+    where neither says it."""
+    found = re.search(r"^\s*user\s+([^\s;]+)(?:\s+([^\s;]+))?\s*;", said, re.MULTILINE)
+    if found:  # of a user alone, the group of the same name
+        return found[2] or found[1]
+    built = re.search(r"\s--group=(\S+)", said) or re.search(r"\s--user=(\S+)", said)
+    return built[1] if built else ""
+
+
 def connections(dump: str) -> int:
     """How many connections a worker takes, by what `nginx -T` says."""
     found = re.search(r"(?:^|[{;])\s*worker_connections\s+(\d+)\s*;", dump, re.MULTILINE)

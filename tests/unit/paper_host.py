@@ -38,6 +38,8 @@ class Paper:
     def serve(self) -> None:
         source, sink = sys.stdin.buffer, sys.stdout.buffer
         source.read(int(source.readline()))
+        sink.write(frames.HELLO)
+        sink.flush()
         while True:
             try:
                 head, body = frames.receive(source)
@@ -85,7 +87,8 @@ class Paper:
                 salted = hashlib.sha256(head.get("salt", "").encode() + content).hexdigest()
                 digest = hashlib.sha256(content).hexdigest()
                 text = content.decode(errors="replace")
-                rights = {"mode": 0o644, "owner": "root", "group": "root", "size": len(content), "mtime_ns": 1}
+                group = "www-data" if path.endswith("/htpasswd") else "root"
+                rights = {"mode": 0o644, "owner": "root", "group": group, "size": len(content), "mtime_ns": 1}
                 found[path] = {"digest": digest, "salted": salted, "text": text, **rights}
         asked = head.get("exist", ())
         return {"files": found, "exists": [path for path in asked if path.endswith(".sock") or self.below(path)]}
@@ -145,6 +148,8 @@ class Paper:
             texts = dict.fromkeys(("sockets", "waiting", "units", "nginx", "refused"), "")
             tables: dict[str, Any] = {name: {} for name in ("processes", "texts", "links", "settings", "files")}
             return json.dumps({**texts, **tables, "containers": [], "aside": []})
+        if program == "pointing":
+            return json.dumps(dict.fromkeys(json.loads(body)["names"], ""))
         if program == "models":
             (model,) = json.loads(body)["models"]
             folder = f"{json.loads(body)['directory']}/{model['name'].replace('/', '--')}"

@@ -103,6 +103,13 @@ def test_no_imported_line_becomes_another_user(text: str) -> None:
 
         content = b"root:{SSHA}x\n"
 
+        @property
+        def supervisor(self) -> "Memory":
+            return self
+
+        def nginx(self) -> tuple[tuple[int, ...], str]:
+            return (), ""
+
         def read(self, path: str) -> bytes:
             return self.content
 

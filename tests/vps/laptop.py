@@ -35,6 +35,12 @@ def service(**more: Any) -> dict[str, Any]:
     return {"kind": "faster-whisper", "model": MODEL, "idle": "10m", **more}
 
 
+def page(**more: Any) -> dict[str, Any]:
+    """Somebody else's service, which takes no time to be there: a page that says hello."""
+    image = "registry.test/example/hello:1"
+    return {"kind": "container", "image": image, "container_port": 8080, "health": "/index.html", **more}
+
+
 def host(name: str, **more: Any) -> dict[str, Any]:
     """A test host as an inventory names it; its own ssh configuration says where it is."""
     return {"address": name, "domain": f"{name}.test", "tls": {"mode": "internal"}, "request_rate": 10_000, **more}
@@ -44,6 +50,9 @@ def inventory(hosts: Mapping[str, Any], services: Mapping[str, Any] | None = Non
     return {"hosts": dict(hosts), "services": {"whisper": service()} if services is None else dict(services)}
 
 
+UNKNOWN = "could not be looked up from the host: its DNS did not answer"
+"""What a deploy says of a name that nobody has pointed: the DNS of the test hosts fails there (SERVFAIL), where others
+say that there is no such name."""
 ACME = {"mode": "letsencrypt", "server": "https://acme.test/dir"}
 OURS = (
     "ls -d /etc/greffier /opt/greffier /var/lib/greffier /var/log/greffier /run/greffier /etc/nginx/conf.d/greffier*"

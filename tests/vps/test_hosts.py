@@ -11,7 +11,7 @@ import pytest
 from tests.vps.engine import CACHE
 from tests.vps.host import ADMIN_PASSWORD, Host
 from tests.vps.internet import Internet
-from tests.vps.laptop import ACME, MODEL, OURS, SAID, Client, Laptop, host, inventory, kit_that_trusts, service
+from tests.vps.laptop import ACME, MODEL, OURS, SAID, UNKNOWN, Client, Laptop, host, inventory, kit_that_trusts, service
 
 
 def test_any_user_who_may_use_sudo(laptop: Laptop) -> None:
@@ -96,7 +96,9 @@ def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, t
     internet.point("whisper.beta.test", alpha.inside)
     told = laptop.cli("deploy")
     assert "No certificate was issued for portal.beta.test, whisper.beta.test" in told
-    assert "Domain: whisper.beta.test" in told and "Domain: portal.beta.test" in told
+    assert f"portal.beta.test {UNKNOWN}" in told and "Asking for a certificate" not in told
+    assert f"whisper.beta.test points at {alpha.inside}, where another host answers" in told
+    assert "/whisper/v1, once there is a certificate for portal.beta.test" in told
     findings: dict[str, Any] = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["beta"]}
     assert "`deploy`" in findings["self-signed until Let's Encrypt issues one"]
     laptop.cli("plan", status=4)
