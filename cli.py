@@ -87,12 +87,16 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
     hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
-    from deploy import console
-    from deploy.operations import aims, survey
+    from deploy import console, progress
+    from deploy.operations import aims, fleet, survey
 
-    found = {h.name: survey.look(space, h, aims.of(space, service)).plan for h in hosts}
-    console.plans(space, found, as_json=as_json)
-    if any(not p.empty for p in found.values()):
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, hosts, lambda chosen, _: survey.look(space, chosen, aims.of(space, service)).plan, report
+        )
+    console.plans(space, outcomes, as_json=as_json)
+    console.failures(outcomes)
+    if any(outcome.done and not outcome.done.empty for outcome in outcomes):
         raise typer.Exit(4)
 
 
@@ -109,10 +113,10 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
     from deploy import console, progress
     from deploy.operations import aims, apply, fleet
 
-    with progress.reporter() as report:
+    with console.interruptible(space), progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
-        consent = console.consent(force=force)
+        consent = console.consent(report, force=force)
         outcomes = fleet.each(
             space,
             hosts,
@@ -128,12 +132,13 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy import console, progress, views
     from deploy.operations import fleet, overview, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
+    console.mistakes(space)
     with progress.reporter() as report:
         outcomes = fleet.each(
             space, workspace.chosen(space, host), lambda chosen, _: overview.of(space, chosen), report
         )
-    views.status([outcome.done for outcome in outcomes if outcome.done], as_json=as_json)
+    views.status(outcomes, as_json=as_json)
     console.failures(outcomes)
 
 
@@ -143,7 +148,7 @@ def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import control, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report, report.step(f"Waking {found.name}"):
         control.wake(chosen, space.target(chosen), found.name)
@@ -156,7 +161,7 @@ def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import control, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report, report.step(f"Putting {found.name} to sleep"):
         control.sleep(chosen, space.target(chosen), found.name)
@@ -173,7 +178,7 @@ def logs(
     """Show the log of a service, of autostart or of nginx."""
     from deploy.operations import logs, workspace
 
-    for line in logs.read(workspace.opened(inventory), service, lines, follow=follow):
+    for line in logs.read(workspace.glimpsed(inventory), service, lines, follow=follow):
         typer.echo(line)
 
 
@@ -183,7 +188,7 @@ def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import control, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report, report.step(f"Restarting {found.name}"):
         control.restart(chosen, space.target(chosen), found.name)

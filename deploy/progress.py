@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +39,9 @@ class _PlainReporter:
         yield _PlainBar(title)
         print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
+    def still(self) -> nullcontext[None]:
+        return nullcontext()
+
 
 class _RichBar:
     def __init__(self, progress: Progress, task: Any) -> None:
@@ -59,6 +62,15 @@ class _RichReporter:
 
     def warn(self, text: str) -> None:
         self._progress.console.print(escape(text), style="yellow")
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The bars go: drawing them anew would wipe the question out."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     @contextmanager
     def step(self, title: str) -> Iterator[_RichBar]:

@@ -13,6 +13,8 @@ from deploy.source import Key, Source
 from deploy.stack import SECOND, TORCH_INDEX, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack, Torch
 from deploy.types import Layout, Reference, digest
 
+UNKNOWN = "missing.invalid"
+"""Stands for a domain that is not there, so that the rest can be checked as well."""
 RESERVED_NAMES = frozenset(
     {"v1", "api", "asr", "assets", "detect-language", "docs", "favicon", "greffier", "health", "jobs", "login"}
     | {"logout", "metrics", "openapi", "portal", "ready", "realtime", "redoc", "static", "status", "transcribe", "ws"}
@@ -30,11 +32,26 @@ def stack(
 ) -> Stack:
     """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
     `problems` that were found before included."""
+    found, wrong = looked_at(inventory, source, catalog, layouts, autostart, problems)
+    if wrong:
+        raise InventoryError(wrong)
+    return found
+
+
+def looked_at(
+    inventory: Inventory,
+    source: Source,
+    catalog: Catalog,
+    layouts: Mapping[str, Layout],
+    autostart: Autostart,
+    problems: Sequence[Problem] = (),
+) -> tuple[Stack, tuple[Problem, ...]]:
+    """What is right of it, enough to look at the hosts; and all that is wrong. Hosts whose place is not known are
+    left out."""
     resolver = _Resolver(inventory, source, catalog, layouts, autostart)
     found = resolver.stack()
-    if problems or resolver.problems:
-        raise InventoryError([*problems, *resolver.problems])
-    return found
+    placed = tuple(host for host in found.hosts if host.address != UNKNOWN)
+    return Stack(placed), (*problems, *resolver.problems)
 
 
 def _memory(manifest: Manifest, models: Sequence[str]) -> int:
@@ -135,7 +152,7 @@ class _Resolver:
         domain = host.domain or ("localhost" if host.runtime == "process" else "")
         if not domain:
             self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
-            domain = "missing.invalid"
+            domain = UNKNOWN
         if not _is_zone(host.timezone):
             self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
         if host.runtime == "process" and "build" in host.model_fields_set:

@@ -10,11 +10,18 @@ app = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_
 @app.command("status")
 def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
     """Say who holds the lock of a host."""
-    from deploy.operations import workspace
+    from deploy import console, progress
+    from deploy.operations import fleet, workspace
 
-    space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
-        typer.echo(f"{chosen.name}: {space.target(chosen).holder() or 'nobody'}")
+    space = workspace.glimpsed(inventory)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, _: space.target(chosen).holder() or "nobody", report
+        )
+    for outcome in outcomes:
+        if outcome.done:
+            typer.echo(f"{outcome.host.name}: {outcome.done}")
+    console.failures(outcomes)
 
 
 @app.command("release")
@@ -22,6 +29,6 @@ def release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
     """End the command that holds the lock of a host; the next deploy finishes its work."""
     from deploy.operations import workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     for chosen in workspace.chosen(space, host):
         typer.echo(f"{chosen.name}: {'released' if space.target(chosen).release_lock() else 'nobody held it'}")

@@ -83,18 +83,19 @@ def rollback(
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    with progress.reporter() as report:
-        done = apply.rollback(space, chosen, number, report, console.consent(force=force))
-    console.deployed(chosen, done)
+    with console.interruptible(space), progress.reporter() as report:
+        done = apply.rollback(space, chosen, number, report, console.consent(report, force=force))
+    console.returned(chosen, done)
 
 
 @app.command()
 def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show who deployed what, and when."""
-    from deploy import views
+    from deploy import console, views
     from deploy.operations import releases, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
+    console.mistakes(space)
     views.audit(releases.history(space.target(space.host(host))), as_json=as_json)
 
 
@@ -104,12 +105,12 @@ def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy import console, progress, views
     from deploy.operations import doctor, fleet, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     with progress.reporter() as report:
         outcomes = fleet.each(
             space, workspace.chosen(space, host), lambda chosen, named: doctor.examine(space, chosen, named), report
         )
-    wrong = views.findings({o.host.name: o.done for o in outcomes if o.done is not None}, as_json=as_json)
+    wrong = views.findings(outcomes, as_json=as_json)
     console.failures(outcomes)
     if wrong:
         raise typer.Exit(3)
@@ -155,15 +156,19 @@ def restore(
     archive: Annotated[Path, typer.Argument(help="What backup wrote.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
+    yes: Yes = False,
 ) -> None:
-    """Put a backup back onto a host that was set up. Then deploy to it."""
-    from deploy import progress
+    """Put a backup back onto a host that was set up. Then deploy to it. Of a host that is in use it asks first."""
+    from deploy import console, progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
+    content = housekeeping.backed_up(chosen, archive)
+    if not console.confirm_restore(chosen, archive, housekeeping.in_use(space, chosen), yes=yes):
+        return
     with progress.reporter() as report:
-        housekeeping.restore(space, chosen, archive, report)
+        housekeeping.restore(space, chosen, archive, content, report)
     typer.echo(f"{chosen.name}: restored. `deploy` does what is left: models, images, containers.")
 
 

@@ -16,7 +16,7 @@ def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_js
     from deploy import console
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     console.key(chosen, users.add(space.target(chosen), chosen.layout, name), as_json=as_json)
 
@@ -27,7 +27,7 @@ def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as
     from deploy import console
     from deploy.operations import control, users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
     console.key(chosen, users.rotate(target, chosen.layout, name), as_json=as_json)
@@ -40,7 +40,7 @@ def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
     from deploy import views
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     views.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
 
@@ -50,7 +50,7 @@ def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) ->
     """Take a user away; the password ends at once, and so do the websockets opened with it."""
     from deploy.operations import control, users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
     users.remove(target, chosen.layout, name)
@@ -71,7 +71,7 @@ def import_(
     from deploy import console
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
     taken, refused = users.take(target, chosen.layout, file.read_text(errors="replace"))

@@ -34,6 +34,13 @@ class Aim:
     """The release that this goes back to, or of which it keeps the other services."""
     back: bool = False
 
+    @property
+    def verb(self) -> str:
+        """The command that has this aim, as the book of deploys tells it."""
+        if self.back and self.former:
+            return f"rollback to {self.former.number}"
+        return "deploy" if self.scope is None else f"deploy of {', '.join(s.name for s in self.services)} alone"
+
     def concerns(self, path: str) -> bool:
         return self.scope is None or path in self.scope
 

@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy import VERSION
@@ -43,14 +43,26 @@ Consent = Callable[[HostStack, Sequence[str]], None]
 """Asked before files that somebody changed on the host are overwritten; raises KitError where they shall stay."""
 
 
-def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter, consent: Consent) -> Plan:
+@dataclass(frozen=True)
+class Return:
+    """What a rollback did: from release `before` to what release `back` was, which is release `number` now."""
+
+    plan: Plan
+    before: int
+    back: int
+    number: int
+
+
+def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter, consent: Consent) -> Return:
     """Bring a host back to a kept release, by default to the one before the last. Raises KitError."""
     target = space.target(host)
+    before = survey.read_record(target, host)["release"]
     kept = releases.numbers(target)
     if number is None and len(kept) < 2:
         raise KitError("There is no release before this one to go back to.", code=HOST)
     former = releases.load(target, kept[-2] if number is None else number)
-    return deploy(space, host, report, consent, aims.back(space, former))
+    plan = deploy(space, host, report, consent, aims.back(space, former))
+    return Return(plan, before, former.number, survey.read_record(target, host)["release"])
 
 
 def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
@@ -134,6 +146,8 @@ def _retreat(
         _write(back, early, now, report)
         _serve(back, early, awake, report)
         records.settle(target, _seconds(back))
+        did = f"{prospect.aim.verb}, taken back: {failure.message}"
+        releases.note(target, _entry(prospect, number, did))
         beside.clear(back, report)
     except Lost as lost:
         return lost
@@ -306,9 +320,9 @@ def _record(prospect: Prospect) -> None:
     host, target = prospect.host, prospect.target
     # After a restore the record begins anew, and the releases go on.
     number = max(prospect.record["release"], *releases.numbers(target), 0) + 1
-    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    what = [str(step) for step in prospect.plan.steps]
     aim = prospect.aim
+    entry = _entry(prospect, number, aim.verb)
+    at = entry["at"]
     kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
     release = Release(
         number,
@@ -319,7 +333,7 @@ def _record(prospect: Prospect) -> None:
         aim.units,
         aim.inventory,
     )
-    releases.save(target, release, {"release": number, "at": at, "by": operator(), "kit": VERSION, "steps": what})
+    releases.save(target, release, entry)
     certificate = survey.certificate_digest(target, host)
     records.settle(
         target,
@@ -327,3 +341,10 @@ def _record(prospect: Prospect) -> None:
         | {"kit": VERSION, "release": number, "at": at, "by": operator(), "certificate": certificate}
         | {"files": records.entries(prospect)},
     )
+
+
+def _entry(prospect: Prospect, number: int, did: str) -> dict[str, Any]:
+    """What the book says of a deploy: `number` is the release that serves after it."""
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    steps = [str(step) for step in prospect.plan.steps]
+    return {"release": number, "at": at, "by": operator(), "kit": VERSION, "did": did, "steps": steps}

@@ -18,6 +18,7 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     if volumes or not compose:
         ours.append(layout.var)
     there = target.existing([*ours, *_models(host)])
+    going = _models(host) if compose else []
     folders = [path for path in ours if path in there]
     if not folders:
         return []
@@ -26,7 +27,7 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     found += [f"the users {', '.join(names)}"] if names else []
     if compose:
         found.append("the containers and images of its services" + (", with their data" if volumes else ""))
-    found += [f"the model {path}" for path in _models(host) if path in there] if volumes else []
+    found += [f"the model {path}" for path in going if path in there] if volumes else []
     return found
 
 
@@ -43,12 +44,12 @@ def clear(target: Target, host: HostStack, *, volumes: bool) -> None:
     record = survey.read_record(target, host)
     for unit in ("autostart", "nginx"):
         target.supervisor.stop(unit)
-    if volumes:
-        target.remove(*_models(host))
-    if host.runtime == "process":
+    if host.runtime == "process":  # the models are those of every deployment of this user's
         root = PurePath(layout.etc).parent
         target.remove(str(root), below=str(root.parent.parent))
         return
+    if volumes:
+        target.remove(*_models(host))
     _containers(target, host, record.get("pulled", ()), volumes=volumes)
     target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
     ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}

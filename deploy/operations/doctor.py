@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy import unforeseen
-from deploy.errors import KitError
-from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users
+from deploy.connection import Lost
+from deploy.errors import KitError, Problem
+from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, survey, tls, users
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
@@ -37,11 +38,11 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
     """Look at everything; one check that fails does not stop the others. Of a host that cannot be reached, only at what
     is here."""
     target = space.target(host)
-    found: list[Finding] = []
+    found = [Finding("inventory", _told(problem), "Mend it; `check` tells the rest.") for problem in space.problems]
     try:
         target.connection.ask("hello")
     except KitError as error:
-        return [Finding("host", error.message, error.hint), *_secrets(space, host, target)]
+        return [*found, _gone(error), *_secrets(space, host, target)]
     with report.step(f"Examining {host.name}") as bar:
         for number, check in enumerate(CHECKS):
             name = check.__name__.strip("_")
@@ -50,15 +51,28 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
                 found += check(space, host, target)
             except BrokenPipeError:
                 raise
+            except Lost as error:  # what is asked now would wait in vain, and say the same
+                return [*found, _gone(error), *_secrets(space, host, target)]
             except Exception as error:
                 failure = unforeseen.told(error)
                 found.append(Finding(name, failure.message, failure.hint or f"{name} could not be looked at."))
     return found
 
 
+def _told(problem: Problem) -> str:
+    return f"{problem.place}: {problem.message}"
+
+
+def _gone(error: KitError) -> Finding:
+    advice = error.hint or "Nothing else could be looked at: is it on, and reached by `ssh`?"
+    return Finding("host", error.message, advice)
+
+
 def _reach(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     facts = target.facts
     yield Finding("host", f"{facts['system']} {facts['version']}, Python {facts['python']}, as {facts['user']}")
+    if survey.read_record(target, host)["pending"]:
+        yield Finding("deploy", "one was cut off before its end", "`deploy` finishes it.")
     holder = target.holder()
     yield Finding("lock", f"held by {holder}" if holder else "free")
     for unit in ("nginx", "autostart"):

@@ -26,12 +26,14 @@ NGINX = "1"
 
 @dataclass(frozen=True)
 class Workspace:
-    """`moved` says which ports were taken by other programs, in sentences."""
+    """`moved` says which ports were taken by other programs, in sentences; `problems` are the inventory's, where it was
+    opened only to look."""
 
     path: Path
     source: Source
     stack: Stack
     moved: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     _targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, host: HostStack) -> Target:
@@ -92,6 +94,22 @@ def models_folder() -> Path:
 def opened(path: Path, *, claim: bool = False) -> Workspace:
     """Read, validate and resolve an inventory. With `claim`, ports of this machine that others hold are
     replaced by free ones, which are kept for the next time. Raises InventoryError, KitError."""
+    space = _opened(path, claim=claim)
+    if space.problems:
+        raise InventoryError(space.problems)
+    return space
+
+
+def glimpsed(path: Path) -> Workspace:
+    """The same for who only looks at the hosts, or acts on what runs there: a mistake in the inventory is no reason not
+    to. Raises InventoryError where no host can be made out."""
+    space = _opened(path, claim=False)
+    if not space.stack.hosts:
+        raise InventoryError(space.problems)
+    return space
+
+
+def _opened(path: Path, *, claim: bool) -> Workspace:
     wrote, problems, source = inventory.load(path)
     kinds = catalog.load()
     moved: list[str] = []
@@ -106,9 +124,8 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
             moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root), taken)
             taken |= set(ports.saved(root).values())
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
-    return Workspace(
-        path, source, resolve.stack(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
-    )
+    found, wrong = resolve.looked_at(wrote, source, kinds, layouts, catalog.autostart(), problems)
+    return Workspace(path, source, found, tuple(moved), wrong)
 
 
 def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> Stack:
