@@ -50,6 +50,8 @@ def check(inventory: Inventory = DEFAULT) -> None:
         names = ", ".join(service.hostname for service in host.services) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
         for service in host.services:
+            if service.own:
+                typer.echo(f"  {service.name}: {inventories.needs(service)}")
             if service.exposed:
                 typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
     for note in notes:

@@ -131,7 +131,7 @@ def _constrained(hint: Any) -> str:
     for note in hint.__metadata__:
         if isinstance(note, AfterValidator) and isinstance(note.func, partial):
             return str(note.func.args[1])
-        if isinstance(note, FieldInfo):
+        if isinstance(note, FieldInfo) and note.metadata:  # else it says something to editors alone
             low, high = (getattr(limit, name) for limit, name in zip(note.metadata, ("ge", "le"), strict=True))
             return f"a whole number, {low} to {high}"
     return _type(hint.__origin__)

@@ -5,13 +5,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy import ROOT
+from deploy import ROOT, naming
 from deploy import render as rendering
 from deploy.errors import INVENTORY, InventoryError, KitError
 from deploy.fields import LABEL
-from deploy.inventory import Inventory
 from deploy.operations import gates, secrets, workspace
+from deploy.operations import schema as editors
 from deploy.operations.workspace import Workspace
+from deploy.quantities import show_bytes, show_size
+from deploy.stack import ServiceStack
 from deploy.supervisor import nginx_version
 
 EXAMPLE = ROOT / "inventory.yml"
@@ -39,6 +41,7 @@ def checked(path: Path) -> tuple[Workspace, list[str]]:
     """The inventory, with every secret it refers to found, and what is to be said of it. Asks the hub of gated models
     alone. Raises InventoryError."""
     space = workspace.opened(path)
+    workspace.example_domains(space)
     resolved = secrets.resolve(space.stack.references, path.resolve().parent)
     secrets.check_writable(space.stack, resolved)
     problems, notes = gates.look(space, resolved)
@@ -47,10 +50,18 @@ def checked(path: Path) -> tuple[Workspace, list[str]]:
     return space, notes
 
 
+def needs(service: ServiceStack) -> str:
+    """The model of a service, what it takes to fetch and to run it, and what it was called."""
+    assert service.own
+    models = dict.fromkeys((service.model, *service.models))
+    sizes = [naming.size(service.own.models, model) for model in models]
+    known = f"about {show_bytes(sum(sizes))} to fetch" if all(sizes) else "of a size that the kit does not know"
+    return f"{', '.join(models)}, {known}; up to {show_size(service.memory)} of memory"
+
+
 def schema() -> str:
     """JSON Schema of inventory.yml."""
-    document = Inventory.model_json_schema()
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}, indent=2)
+    return json.dumps(editors.document(), indent=2)
 
 
 def render(path: Path, out: Path) -> Iterator[str]:

@@ -137,11 +137,15 @@ def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:
     wanted = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891}
-    for name, service in wrote.services.items():
-        here = (service.host or next(iter(wrote.hosts))) == host
-        if not here or service.kind not in kinds or not resolve.enabled(service, kinds[service.kind]):
-            continue
-        port = service.port or kinds[service.kind].manifest.port
+    first = next(iter(wrote.hosts))
+    here = [
+        (name, service)
+        for name, service in wrote.services.items()
+        if (service.host or first) == host and service.kind in kinds and resolve.enabled(service, kinds[service.kind])
+    ]
+    numbers = resolve.service_ports(here, kinds, wanted.values())
+    for name, service in here:
+        port = numbers[name]
         if service.port is None:
             wanted[f"service:{name}"] = port
         if service.wyoming:
