@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,14 @@ from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
 from deploy.plan import SIGNS, Plan
 from deploy.progress import err, reporter
+from deploy.quantities import show_bytes
 from deploy.stack import HostStack
 from deploy.types import Secret
 from deploy.views import out
 
 if TYPE_CHECKING:
     from deploy.operations.apply import Return
+    from deploy.operations.survey import Prospect
 
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
 
@@ -54,14 +57,12 @@ def mistakes(space: Workspace) -> None:
         err.print("What the hosts have is told all the same; `deploy` waits until the inventory is mended.")
 
 
-def plans(space: Workspace, done: Sequence[Outcome[Plan]], *, as_json: bool) -> None:
-    """Every step with its reason, and each changed file's difference."""
-    found = {outcome.host.name: outcome.done for outcome in done if outcome.done}
+def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: bool) -> None:
+    """Every step with its reason, each changed file's difference, and what it comes to."""
+    prospects = {outcome.host.name: outcome.done for outcome in done if outcome.done}
+    found = {host: prospect.plan for host, prospect in prospects.items()}
     if as_json:
-        steps: dict[str, Any] = {
-            host: [{"verb": s.verb, "what": s.what, "why": s.why, "diff": s.diff} for s in plan.steps]
-            for host, plan in found.items()
-        }
+        steps: dict[str, Any] = {host: _steps(prospect) for host, prospect in prospects.items()}
         print(json.dumps(steps | {each.host.name: each.failure for each in done if each.error}, indent=2))
         return
     for sentence in space.moved:
@@ -71,11 +72,38 @@ def plans(space: Workspace, done: Sequence[Outcome[Plan]], *, as_json: bool) -> 
         for step in plan.steps:
             colour = COLOURS[step.verb]
             sign = SIGNS[step.verb]
-            out.print(f"  [{colour}]{sign}[/] {step.verb} [bold]{escape(step.what)}[/] [dim]({escape(step.why)})[/]")
+            size = prospects[host].sizes.get(step.what)
+            why = f"{step.why}; about {show_bytes(size)}" if size else step.why
+            out.print(f"  [{colour}]{sign}[/] {step.verb} [bold]{escape(step.what)}[/] [dim]({escape(why)})[/]")
             if step.diff and out.is_terminal:
                 out.print(Syntax(textwrap.indent(step.diff, "      "), "diff", background_color="default"))
             elif step.diff:
                 print(textwrap.indent(step.diff, "      "), end="")
+        if not plan.empty:
+            out.print(f"  {_totals(prospects[host])}.")
+
+
+def _steps(prospect: "Prospect") -> list[dict[str, Any]]:
+    """A plan's steps as data; `bytes` is what there is to fetch or to build, where it is known."""
+    return [
+        {"verb": step.verb, "what": step.what, "why": step.why, "diff": step.diff, "bytes": size}
+        for step in prospect.plan.steps
+        for size in [prospect.sizes.get(step.what)]
+    ]
+
+
+def _totals(prospect: "Prospect") -> str:
+    """`2 to create, 1 to change; about 634 MB of models to fetch`"""
+    counts = Counter(step.verb for step in prospect.plan.steps)
+    parts = [", ".join(f"{counts[verb]} to {verb}" for verb in SIGNS if counts[verb])]
+    fetched = [prospect.sizes.get(f"model {name}") for name in prospect.plan.models]
+    if known := sum(size or 0 for size in fetched):
+        parts.append(f"about {show_bytes(known)} of models to fetch")
+    if unknown := fetched.count(None):
+        parts.append(f"{unknown} of the models of unknown size")
+    if built := sum(prospect.sizes.get(f"image {image}") or 0 for image in prospect.plan.images):
+        parts.append(f"images take about {show_bytes(built)} of disk")
+    return "; ".join(parts)
 
 
 def deployed(host: HostStack, plan: Plan) -> None:
@@ -218,18 +246,6 @@ def api_key() -> Secret:
     if not (found.isascii() and found.isprintable()):  # no header can carry it
         raise KitError("The API key has characters that no key has.", "`users add NAME` makes a key.", code=INVENTORY)
     return Secret(found)
-
-
-def write(text: str, output: Path | None) -> None:
-    if output is None:
-        print(text.rstrip("\n"))
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        print(text.rstrip("\n"))
-        raise KitError(f"{output} cannot be written: {error.strerror}. The transcript is above.") from None
-    err.print(f"Wrote {escape(str(output))}.")
 
 
 def confirm_restore(host: HostStack, archive: Path, there: Sequence[str], *, yes: bool) -> bool:

@@ -161,8 +161,8 @@ class Service(_Part):
     image: Image | None = Field(
         None,
         description="Image to pull, by tag or by digest; required for `container`. A tag is pulled once: to update, "
-        "write another tag, or the digest (`name:tag@sha256:…` says both). Default: the kit builds the image of its own "
-        "kinds.",
+        "write another tag, or the digest (`name:tag@sha256:…` says both). Default: the kit builds the image of its "
+        "own kinds.",
     )
     container_port: Port | None = Field(
         None, description="`container` only, required: the port that the container listens on."

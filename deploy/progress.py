@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class _PlainBar:
@@ -50,7 +50,7 @@ class _RichBar:
     def update(self, done: int, total: int, text: str = "") -> None:
         size = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= 1_000_000 else ""
         shown = " ".join(part for part in (size, text[:60]) if part)
-        self._progress.update(self._task, completed=done, total=total or None, detail=escape(shown))
+        self._progress.update(self._task, completed=done, total=total or None, detail=shown)
 
 
 class _RichReporter:
@@ -75,7 +75,7 @@ class _RichReporter:
     @contextmanager
     def step(self, title: str) -> Iterator[_RichBar]:
         began = time.monotonic()
-        task = self._progress.add_task(escape(title), total=None, detail="")
+        task = self._progress.add_task(title, total=None, detail="")
         try:
             yield _RichBar(self._progress, task)
         finally:
@@ -92,9 +92,9 @@ def reporter() -> Iterator[_PlainReporter | _RichReporter]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("[dim]{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as progress:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from deploy import reading
 from deploy.errors import InventoryError, KitError, Problem
 from deploy.shown import shown
 
@@ -44,17 +45,17 @@ class Source:
 def read(path: Path) -> Source:
     """Parse a file. Raises KitError when it cannot be read, InventoryError when it is not YAML."""
     try:
-        raw = path.read_bytes()
+        raw = reading.whole(path, MAX_BYTES)
     except FileNotFoundError:
         raise KitError(
             f"There is no {path}.",
             "`greffier init` writes a first inventory; `--inventory PATH` names another.",
             code=2,
         ) from None
+    except reading.TooLarge:
+        raise KitError(f"{path} is no inventory, which has at most {MAX_BYTES} bytes.", code=2) from None
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=2) from None
-    if len(raw) > MAX_BYTES:
-        raise KitError(f"{path} has {len(raw)} bytes; an inventory has at most {MAX_BYTES}.", code=2)
     return parse(raw, str(path))
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from deploy import logged
 from deploy.operations.doctor import Finding
 from deploy.operations.fleet import Outcome
 from deploy.operations.overview import HostOverview, ServiceOverview
@@ -20,7 +23,7 @@ from deploy.operations.tls import Standing
 from deploy.operations.users import User
 from deploy.quantities import show_size
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 STATES = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "red", "paused": "yellow"}
 
 
@@ -85,6 +88,25 @@ def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     rows = [(str(e["release"]), _when(e["at"]), e["by"], e["kit"], e["did"], _steps(e["steps"])) for e in entries]
     table(("release", "at", "by", "kit", "did", "steps"), rows)
+
+
+def log(line: str) -> None:
+    """A line of a log: as it was written in a pipe; on a terminal, of one in JSON what a person reads."""
+    entry = logged.entry(line) if out.is_terminal else {}
+    if "message" not in entry and "event" not in entry:
+        print(line, flush=True)
+        return
+    taken = ("time", "level", "logger", "message", "event", "exception")
+    level = str(entry.get("level", "info"))
+    colour = {"warning": "yellow", "error": "red", "critical": "bold red"}.get(level, "")
+    said = Text(f"{str(entry.get('time', ''))[:19].replace('T', ' ')} ", style="dim")
+    said.append(f"{level:<7} ", style=colour)
+    said.append(str(entry.get("message", entry.get("event"))), style=colour)
+    more = " ".join(f"{key}={value}" for key, value in entry.items() if key not in taken and value not in (None, ""))
+    said.append(f" {more}" if more else "", style="dim")
+    out.print(said)
+    if entry.get("exception"):
+        out.print(Text(textwrap.indent(str(entry["exception"]).rstrip(), "    "), style="red"))
 
 
 def _steps(steps: Sequence[str], shown: int = 3) -> str:

@@ -3,8 +3,9 @@
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True)
+app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("status")

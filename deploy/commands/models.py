@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True)
+app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("list")

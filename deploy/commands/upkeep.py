@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.commands import completion
 from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Yes
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ app = typer.Typer()
 
 @app.command()
 def setup(
-    name: Annotated[str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.")],
+    name: Annotated[
+        str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.", autocompletion=completion.hosts)
+    ],
     inventory: Inventory = DEFAULT,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over what somebody put there by hand; shows it first.")

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json, User
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True)
+app = typer.Typer(
+    help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True, cls=Verbs
+)
 
 
 @app.command("add")
@@ -60,7 +63,7 @@ def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) ->
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="An htpasswd file.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="An htpasswd file.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     rotate: Annotated[
@@ -74,7 +77,7 @@ def import_(
     space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
-    taken, refused = users.take(target, chosen.layout, file.read_text(errors="replace"))
+    taken, refused = users.take(target, chosen.layout, users.text_of(file))
     if console.imported(taken, refused, rotate=rotate):
         for user in taken:
             if user.advice:

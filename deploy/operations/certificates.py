@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from deploy import reading
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.stack import HostStack
 from deploy.targets import Target, Writing
@@ -19,6 +20,8 @@ from deploy.types import Layout, Reference, Secret
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 """Days. Short, since a deploy renews it without asking."""
+MAX_CHAIN = 1 << 20
+"""Bytes of a certificate that is brought, with its chain."""
 RENEW_SHARE = 1 / 3
 """A certificate is renewed when a third of its lifetime is left."""
 
@@ -128,9 +131,9 @@ def _names(host: HostStack) -> list[str]:
 
 def _given(host: HostStack) -> bytes:
     try:
-        return Path(host.tls.certificate).expanduser().read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~somebody who is not there
-        why = getattr(error, "strerror", None) or error
+        return reading.whole(Path(host.tls.certificate).expanduser(), MAX_CHAIN)
+    except (OSError, RuntimeError) as error:
+        why = reading.reason(error)
         raise KitError(
             f"hosts.{host.name}: the certificate {host.tls.certificate} cannot be read: {why}.", code=INVENTORY
         ) from None

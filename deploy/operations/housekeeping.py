@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deploy import reading
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import components, control, images, releases, survey, users
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
 from deploy.targets import Target
+
+MAX_BACKUP = 2 << 30
+"""Bytes. It has settings and users, and lies in memory while it is put back."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def _fresh(path: Path) -> Iterator[IO[bytes]]:
 def backed_up(host: HostStack, path: Path) -> bytes:
     """What `backup` wrote for this host. Raises KitError."""
     try:
-        content = path.read_bytes()
+        content = reading.whole(path, MAX_BACKUP)
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
     _check(host, path, content)

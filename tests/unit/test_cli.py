@@ -207,7 +207,7 @@ def test_transcribe_wants_a_file_a_format_and_a_key(run: Run, tmp_path: Path, mo
     said = run("transcribe", "none.wav")
     assert said.status == 2 and "none.wav cannot be read: No such file or directory." in said.err
     (tmp_path / "a.wav").write_bytes(b"x")
-    assert "Known: text, json, verbose_json, srt, vtt." in run("transcribe", "a.wav", "-f", "docx").err
+    assert "Known: text, json, verbose_json, diarized_json, srt, vtt." in run("transcribe", "a.wav", "-f", "docx").err
     assert "There is no service 'siri'." in run("transcribe", "a.wav", "-s", "siri").err
     said = run("transcribe", "a.wav")
     assert said.status == 3 and "me has no certificate yet." in said.err and "`deploy`" in said.err
