@@ -28,6 +28,9 @@ _ORIGIN = re.compile(
 )
 """Of a page; or of what is an app's own, as tauri://localhost, app://obsidian.md and chrome-extension://…"""
 _URL = re.compile(r"https://[A-Za-z0-9._~:/?=&%-]{1,500}")
+_WEBHOOK = re.compile(r"https?://[A-Za-z0-9._~:/?=&%@!+,;*-]{1,1000}")
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,200}[A-Za-z0-9])?")
+_RELAY = re.compile(rf"{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _PLACE = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]{1,100}){1,16}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -120,6 +123,13 @@ def _reference(text: str) -> str:
     return text
 
 
+def _webhook(text: str) -> str:
+    if not _REFERENCE.fullmatch(text) and not _WEBHOOK.fullmatch(text):
+        # Its path may be a secret.
+        raise ValueError("not an address that begins with https://, nor a reference such as env:WEBHOOK to one")
+    return text
+
+
 def _pattern(pattern: re.Pattern[str], says: str) -> Any:
     return AfterValidator(partial(_match, pattern, says))
 
@@ -164,6 +174,9 @@ ComputeType = Annotated[
 Image = Annotated[str, AfterValidator(_image), _shape(_IMAGE)]
 UrlPath = Annotated[str, _pattern(_URL_PATH, "a path such as /health"), _shape(_URL_PATH)]
 Folder = Annotated[str, _pattern(_FOLDER, "a folder such as /data"), _shape(_FOLDER)]
+Webhook = Annotated[str, AfterValidator(_webhook), _shape(_REFERENCE, _WEBHOOK)]
+Mail = Annotated[str, _pattern(_MAIL, "an address such as ops@example.org"), _shape(_MAIL)]
+Relay = Annotated[str, _pattern(_RELAY, "a mail server such as smtp.example.org, or with its port"), _shape(_RELAY)]
 SecretText = Annotated[str, AfterValidator(_reference), _shape(_REFERENCE)]
 _SIZE = {"type": "string", "pattern": "^0*[1-9][0-9]*[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^0*[1-9][0-9]*[smhdSMHD]$", "examples": ["30s"]}

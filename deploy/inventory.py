@@ -23,18 +23,21 @@ from deploy.fields import (
     Image,
     Language,
     Listen,
+    Mail,
     Model,
     Name,
     Origin,
     Plain,
     Port,
     Profile,
+    Relay,
     SecretText,
     Size,
     Start,
     UrlPath,
     User,
     Variable,
+    Webhook,
     Zone,
 )
 from deploy.shown import shown
@@ -54,7 +57,9 @@ class Tls(_Part):
         "for test hosts and private networks. `files`: a certificate you bring.",
     )
     email: Plain | None = Field(
-        None, description="Address that Let's Encrypt writes to when a certificate nears its end."
+        None,
+        description="Address of your account at the authority. Let's Encrypt sends no reminders any more: `notify` "
+        "does.",
     )
     server: Acme | None = Field(None, description="Directory of another ACME authority. Default: Let's Encrypt's.")
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
@@ -212,6 +217,25 @@ class Portal(_Part):
     )
 
 
+class Notify(_Part):
+    """Whom the hosts tell when a certificate nears its end, a service fails, or a deploy is taken back."""
+
+    webhook: Webhook | None = Field(
+        None,
+        description="Address that gets a POST with JSON, whose `text` and `content` are the sentence; or a reference "
+        "to it, for it is often a secret: env:WEBHOOK.",
+    )
+    mail: Mail | None = Field(None, description="Address that gets a mail; needs `server`.")
+    server: Relay | None = Field(
+        None, description="Mail server that takes it, host or host:port: 587 with STARTTLS, or 465. Default: port 587."
+    )
+    sender: Mail | None = Field(None, description="Address that the mail is from. Default: that of `mail`.")
+    user: Plain | None = Field(None, description="User of the mail server. Default: nobody logs in.")
+    password: SecretText | None = Field(
+        None, description="Reference to that user's password, such as env:SMTP_PASSWORD."
+    )
+
+
 class Inventory(_Part):
     """The whole of inventory.yml."""
 
@@ -219,6 +243,9 @@ class Inventory(_Part):
     services: dict[Name, Service] = Field(default_factory=dict, description="The services, by name.")
     portal: Portal = Field(
         default_factory=lambda: Portal.model_validate({}), description="The page that lists the services."
+    )
+    notify: Notify | None = Field(
+        None, description="Whom the hosts tell when something needs somebody. Default: nobody."
     )
 
 
@@ -286,7 +313,11 @@ def _problem(source: Source, error: dict[str, Any]) -> Problem:
     keys: list[Key] = [key for key in error["loc"] if key != "[key]"]
     place = source.place(keys)
     kind = error["type"]
-    if keys[2:3] == ["secrets"] or keys[2:4] == ["tls", "key"]:
+    if (
+        keys[2:3] == ["secrets"]
+        or keys[2:4] == ["tls", "key"]
+        or keys[:2] in (["notify", "password"], ["notify", "webhook"])
+    ):
         return Problem(place, _of_secret(keys, error))
     where = ".".join(map(str, keys)) or "the file"
     if kind == "extra_forbidden":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from deploy.catalog import Own
-from deploy.inventory import Service
+from deploy.inventory import Notify, Service
 from deploy.types import Layout, Runtime
 
 KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
@@ -73,6 +73,19 @@ def _speakers(service: Service, own: Own, written: Callable[..., bool]) -> Itera
             hint = f"accept the terms of {model} at https://huggingface.co/{model}, and give the service the secret "
             hint += "HF_TOKEN: secrets: {HF_TOKEN: 'env:HF_TOKEN'}; or take diarizer: open"
             yield ("diarizer",), "diarizer pyannote needs a token of the hub", hint
+
+
+def telling(told: Notify, written: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """What is wrong with whom to tell: what, and a hint."""
+    if not (told.webhook or told.mail or written("webhook") or written("mail")):
+        yield "it says nobody to tell", "webhook: env:WEBHOOK, or mail and server"
+    if told.mail and not told.server and not written("server"):
+        yield "`mail` needs `server`", "such as server: smtp.example.org:587"
+    if told.server and not told.mail and not written("mail"):
+        yield "`server` needs `mail`, the address that is written to", "such as mail: ops@example.org"
+    for one, other in (("user", "password"), ("password", "user")):
+        if getattr(told, one) and not getattr(told, other) and not written(other):
+            yield f"`{one}` needs `{other}`", "such as user: greffier, password: 'env:SMTP_PASSWORD'"
 
 
 def held(layout: Layout) -> dict[int, str]:

@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("hosts.NAME.tls", inventory.Tls),
     ("services.NAME", inventory.Service),
     ("portal", inventory.Portal),
+    ("notify", inventory.Notify),
 )
 STATUSES: Mapping[int, str] = {
     0: "Done; for `plan`: the hosts are as the inventory says.",
@@ -43,6 +44,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (fields.Origin, "an origin such as https://app.example.org"),
     (fields.Plain, "text on one line"),
     (fields.Diarization, "a model's name, or a folder"),
+    (fields.Webhook, "an address, or a secret reference"),
     (fields.SecretText, "a secret reference"),
     (bool, "true or false"),
     (str, "text"),

@@ -13,7 +13,18 @@ from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service, written
 from deploy.quantities import show_bytes, show_size
 from deploy.source import Key, Source
-from deploy.stack import SECOND, TORCH_INDEX, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack, Torch
+from deploy.stack import (
+    SECOND,
+    TORCH_INDEX,
+    WYOMING,
+    HostStack,
+    NotifyStack,
+    Paths,
+    ServiceStack,
+    Stack,
+    TlsStack,
+    Torch,
+)
 from deploy.types import Layout, Reference, digest
 
 STEP = 10
@@ -159,6 +170,7 @@ class _Resolver:
             host = self._host_of(name, service)
             if self._kind_of(name, service) and host and enabled(service, self.catalog[service.kind]):
                 placed[host].append((name, service))
+        self.notify = self._notify()
         hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
         self._hostnames(hosts)
         return Stack(hosts)
@@ -224,8 +236,34 @@ class _Resolver:
             services=tuple(self._service(n, s, name, host, domain, portal, ports[n]) for n, s in services),
             layout=self.layouts[name],
             autostart=self.autostart,
+            notify=self.notify if host.runtime == "compose" else None,
         )
         return replace(stack, services=self._ports(stack))
+
+    def _notify(self) -> NotifyStack | None:
+        told = self.inventory.notify
+        if told is None:
+            return None
+        at: tuple[Key, ...] = ("notify",)
+        for message, hint in misfits.telling(told, lambda key: self._written("notify", key)):
+            self._wrong(at, f"notify: {message}", hint)
+        if all(host.runtime == "process" for host in self.inventory.hosts.values()):
+            self._wrong(at, "notify: only hosts that are reached by SSH tell anybody", "leave it out")
+        server, _, port = (told.server or "").partition(":")
+
+        def meant(key: str, text: str | None) -> Reference | None:
+            is_reference = text is not None and text.startswith(("env:", "file:", "command:"))
+            return reference(text, self.source.place((*at, key))) if text and is_reference else None
+
+        return NotifyStack(
+            meant("webhook", told.webhook) or told.webhook or "",
+            told.mail or "",
+            told.sender or told.mail or "",
+            server,
+            int(port or 587),
+            told.user or "",
+            meant("password", told.password),
+        )
 
     def _tls(self, name: str, host: Host) -> TlsStack:
         tls = host.tls

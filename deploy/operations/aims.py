@@ -136,7 +136,8 @@ def part(inventory: Document, host: str) -> dict[str, Any]:
     only = next(iter(hosts)) if len(hosts) == 1 else None
     here = {name: said for name, said in services.items() if said.get("host", only) == host}
     portal = inventory.get("portal", {}) if next(iter(hosts)) == host else {"enabled": False}
-    return {"hosts": {host: hosts[host]}, "services": here, "portal": portal}
+    told = {"notify": inventory["notify"]} if inventory.get("notify") else {}
+    return {"hosts": {host: hosts[host]}, "services": here, "portal": portal, **told}
 
 
 def mixed(last: Document, now: Document, service: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from deploy.operations import (
     records,
     releases,
     survey,
+    tell,
     users,
     verify,
 )
@@ -133,6 +134,7 @@ def _retreat(
     if not number:
         return adopt.way_back(host, target, failure)
     report.warn(f"{failure.message} Going back to release {number}.")
+    tell.about(host, target, f"A deploy by {operator()} is taken back: {failure.message}")
     try:
         former = releases.load(target, number)
         known: dict[Reference, Secret] = {}
@@ -153,6 +155,7 @@ def _retreat(
         return lost
     except KitError as error:
         message = f"{failure.message} Release {number} does not serve either: {error.message}"
+        tell.about(host, target, message)
         return KitError(message, error.hint, output=failure.output + error.output)
     return KitError(failure.message, f"Release {number} serves again. {failure.hint}".strip(), output=failure.output)
 

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from deploy.operations import acme, book, images, models, survey, users
 from deploy.operations.workspace import Workspace
-from deploy.render import compose, units
+from deploy.render import compose, notify, units
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -52,6 +52,8 @@ def clear(target: Target, host: HostStack, *, volumes: bool) -> None:
         target.remove(*_models(host))
     _containers(target, host, record.get("pulled", ()), volumes=volumes)
     target.run(("systemctl", "disable", units.SERVICE, units.SOCKET), check=False)
+    target.run(("systemctl", "disable", "--now", notify.TIMER), check=False)
+    target.remove(notify.STATE)
     ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS}
     target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
     target.run(("systemctl", "daemon-reload"))

@@ -39,6 +39,8 @@ def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Se
 def check_writable(stack: Stack, secrets: Mapping[Reference, Secret]) -> None:
     """Refuse values that an .env file would change. Raises KitError."""
     for host in stack.hosts:
+        for reference in host.notify.references if host.notify else ():
+            env.refuse_unwritable("notify", secrets[reference].reveal(), reference.place)
         for service in host.services:
             for variable, reference in service.secrets:
                 env.refuse_unwritable(variable, secrets[reference].reveal(), reference.place)
