@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from deploy import misfits, naming, speakers
+from deploy import misfits, naming, slips, speakers
 from deploy.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.errors import InventoryError, Problem
 from deploy.inventory import Host, Inventory, Service, written
@@ -116,24 +116,6 @@ def _is_zone(name: str) -> bool:
     return not known or name in known
 
 
-def _known(name: str, names: Sequence[str]) -> str:
-    """Which of the names was meant, or all of them."""
-    meant = _KINDS.get(name.lower().replace("_", "-"), "")
-    close = [meant] if meant in names else difflib.get_close_matches(name, names, 1, 0.6)
-    listed = f"known: {', '.join(names)}"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
-
-
-_KINDS = {"whisper": "faster-whisper", "fasterwhisper": "faster-whisper", "faster-whisper": "faster-whisper"} | {
-    "openai-whisper": "pytorch",
-    "torch": "pytorch",
-    "transformers": "pytorch",
-    "docker": "container",
-    "image": "container",
-}
-"""What others call the kinds."""
-
-
 def reference(text: str, place: str) -> Reference:
     """`env:NAME` as a value; the inventory has checked its form."""
     scheme, _, argument = text.partition(":")
@@ -186,7 +168,7 @@ class _Resolver:
         if host not in self.inventory.hosts:
             if not self._written("hosts", host):
                 self._wrong(
-                    ("services", name, "host"), f"services.{name}: there is no host {host!r}", _known(host, hosts)
+                    ("services", name, "host"), f"services.{name}: there is no host {host!r}", slips.named(host, hosts)
                 )
             return ""
         return host
@@ -199,7 +181,7 @@ class _Resolver:
                 "choose another name, and set `hostname` if it shall keep its address",
             )
         if service.kind not in self.catalog:
-            hint = _known(service.kind, list(self.catalog))
+            hint = slips.named(service.kind, list(self.catalog))
             self._wrong(("services", name, "kind"), f"services.{name}: there is no kind {service.kind!r}", hint)
             return False
         return True

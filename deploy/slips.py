@@ -14,6 +14,12 @@ _MEANT = {
     | {"self-signed": "internal", "selfsigned": "internal", "file": "files", "manual": "files"},
 }
 """Of each choice, what others call it."""
+_KINDS = {
+    **{"whisper": "faster-whisper", "fasterwhisper": "faster-whisper", "faster-whisper": "faster-whisper"},
+    **{"openai-whisper": "pytorch", "torch": "pytorch", "transformers": "pytorch"},
+    **{"docker": "container", "image": "container"},
+}
+"""What others call the kinds."""
 _SHAPES = {
     "hosts": "hosts: {vps: {domain: example.org}}",
     "services": "services: {whisper: {kind: faster-whisper}}",
@@ -67,6 +73,14 @@ def plain(value: object, kind: str) -> str:
         return f"write {text}, without quotes"
     words = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
     return f"write {words[text]}, without quotes" if kind == "bool_type" and text in words else ""
+
+
+def named(name: str, names: Sequence[str]) -> str:
+    """Which of the names was meant, and all of them."""
+    meant = _KINDS.get(name.lower().replace("_", "-"), "")
+    close = [meant] if meant in names else difflib.get_close_matches(name, names, 1, 0.6)
+    known = f"known: {', '.join(names)}"
+    return f"did you mean {close[0]!r}? {known}" if close else known
 
 
 def _choice(key: str, text: str) -> str:

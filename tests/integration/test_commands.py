@@ -175,3 +175,24 @@ def test_transcribe_says_what_is_wrong(kit: Kit, tmp_path: Path) -> None:
     assert "srt" in kit.cli("transcribe", str(JFK), "-f", "docx", **key, status=2).stderr
     told = kit.cli("transcribe", str(JFK), "--track", "2", **key, status=3).stderr
     assert "The file has no audio track 2; it has 1: 1 (1 channel)." in told
+
+
+def test_transcribe_as_it_is_made_without_an_inventory(kit: Kit, tmp_path: Path) -> None:
+    about = {"GREFFIER_API_KEY": kit.api_key, "SSL_CERT_FILE": kit.authority, "NO_PROXY": "localhost"}
+    base = ("--base-url", f"{kit.origin}/whisper/v1")
+    nothing = {"GREFFIER_INVENTORY": str(tmp_path / "none.yml")}
+    done = kit.cli("transcribe", str(JFK), "--stream", *base, **about, **nothing)
+    assert plain(done.stdout) == SAID and done.stdout.count("\n") == 1
+    done = kit.cli(
+        "transcribe", str(JFK), str(JFK), "-f", "srt", "-o", str(tmp_path / "texts"), *base, **about, **nothing
+    )
+    assert "fellow americans" in plain((tmp_path / "texts" / "jfk.srt").read_text()) and done.stdout == ""
+    with JFK.open("rb") as sound:
+        words = kit.command("transcribe", "-", *base)
+        piped = subprocess.run(
+            words, stdin=sound, env={**kit.environment, **about}, capture_output=True, text=True, check=True
+        )
+    assert plain(piped.stdout) == SAID
+    assert (
+        "HTTPS" in kit.cli("transcribe", str(JFK), "-u", kit.origin.replace("https", "http"), **about, status=3).stderr
+    )
