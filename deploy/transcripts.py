@@ -1,5 +1,6 @@
 """Where transcripts go: to the terminal or a pipe, into a file, or into a folder where there are several."""
 
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ def each(
         _write(transcript(sources[0]), output, wish)
         return
     failed: list[KitError] = []
+    taken: set[str] = set()
     for number, source in enumerate(sources):
         if output is None:
             print(f"{chr(10) * bool(number)}==> {source} <==", flush=True)
@@ -37,7 +39,7 @@ def each(
             text = transcript(source)
             if output:
                 output.mkdir(exist_ok=True)
-            _write(text, output and output / _name(source, wish.response_format), wish)
+            _write(text, output and output / _name(source, wish.response_format, taken), wish)
         except KitError as error:
             failed.append(error)
             report.warn(f"{source}: {error.message} {error.hint}".rstrip())
@@ -46,9 +48,15 @@ def each(
         raise KitError(message, code=max(error.code for error in failed))
 
 
-def _name(source: str, response_format: str) -> str:
-    name = urlsplit(source).path if is_url(source) else "stdin" if source == STDIN else source
-    return f"{Path(name).stem or 'transcript'}.{ENDINGS.get(response_format, 'json')}"
+def _name(source: str, response_format: str, taken: set[str]) -> str:
+    """A name for a transcript that none of the others has: two folders may have a talk.wav each."""
+    path = urlsplit(source).path if is_url(source) else "stdin" if source == STDIN else source
+    stem = Path(path).stem or "transcript"
+    ending = ENDINGS.get(response_format, "json")
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}.{ending}" for number in itertools.count(1))
+    found = next(name for name in names if name not in taken)
+    taken.add(found)
+    return found
 
 
 def _write(text: str, output: Path | None, wish: Wish) -> None:
