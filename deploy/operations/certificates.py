@@ -113,9 +113,7 @@ def install(host: HostStack, target: Target, secrets: Mapping[Reference, Secret]
     """Issue by the internal authority, or put the given files in place."""
     layout = host.layout
     if host.tls.mode == "files":
-        assert host.tls.key
-        chain, key = _given(host), secrets[host.tls.key].reveal().encode()
-        _check_pair(host, chain, key)
+        chain, key = brought(host, secrets)
     else:
         chain, key = _issue(host, target)
     rights = layout.root, layout.root_group
@@ -127,6 +125,14 @@ def install(host: HostStack, target: Target, secrets: Mapping[Reference, Secret]
 
 def _names(host: HostStack) -> list[str]:
     return [*host.names, *(("127.0.0.1",) if host.runtime == "process" else ())]
+
+
+def brought(host: HostStack, secrets: Mapping[Reference, Secret]) -> tuple[bytes, bytes]:
+    """The certificate and the key that the operator brings. Raises KitError where they are not a pair."""
+    assert host.tls.key
+    chain, key = _given(host), secrets[host.tls.key].reveal().encode()
+    _check_pair(host, chain, key)
+    return chain, key
 
 
 def _given(host: HostStack) -> bytes:

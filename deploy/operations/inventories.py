@@ -11,7 +11,7 @@ from deploy import render as rendering
 from deploy.catalog import Own
 from deploy.errors import INVENTORY, InventoryError, KitError
 from deploy.fields import LABEL
-from deploy.operations import gates, secrets, workspace
+from deploy.operations import certificates, gates, secrets, workspace
 from deploy.operations import schema as editors
 from deploy.operations.workspace import Workspace
 from deploy.quantities import show_bytes, show_size
@@ -76,6 +76,9 @@ def checked(path: Path) -> tuple[Workspace, list[str]]:
     workspace.example_domains(space)
     resolved = secrets.resolve(space.stack.references, path.resolve().parent)
     secrets.check_writable(space.stack, resolved)
+    for host in space.stack.hosts:
+        if host.tls.mode == "files":
+            certificates.brought(host, resolved)
     problems, notes = gates.look(space, resolved)
     if problems:
         raise InventoryError(problems)

@@ -82,6 +82,16 @@ def test_a_certificate_that_is_brought(one: HostStack, odd: dict[str, str], tmp_
             certificates._given(host)
 
 
+def test_check_reads_the_certificate_that_is_brought(run: Run, tmp_path: Path) -> None:
+    tls = "runtime: process, tls: {mode: files, certificate: none.pem, key: 'file:key'}"
+    (tmp_path / "inventory.yml").write_text(LOCAL.replace("runtime: process", tls))
+    (tmp_path / "key").write_text("x")
+    said = run("check")
+    assert said.status == 2 and "the certificate none.pem cannot be read: No such file" in said.err
+    (tmp_path / "none.pem").write_text("x")
+    assert "the certificate or its key is not PEM" in run("check").err
+
+
 def test_a_bound(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
     assert reading.whole(tmp_path / "file", 100) == b"x" * 100
