@@ -12,7 +12,7 @@ from deploy.operations import apt, control, firewall, housekeeping, images, mode
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
-from deploy.render import nginx
+from deploy.render import nginx, notify
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -234,6 +234,20 @@ def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
             yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; keep it from strangers")
 
 
+def _notify(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if not host.notify:
+        return
+    if target.run(("systemctl", "is-active", notify.TIMER), check=False).strip() != "active":
+        yield Finding("notify", "nobody is told: its timer does not run", "`deploy` starts it.")
+        return
+    result = target.run(("systemctl", "show", "--property", "Result", "--value", notify.SERVICE), check=False).strip()
+    if result in ("", "success"):
+        yield Finding("notify", "somebody is told of what fails")
+    else:
+        advice = f"`journalctl -u {notify.SERVICE}` on the host says why."
+        yield Finding("notify", "what was to be told could not be sent", advice)
+
+
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     found = users.listed(target, host.layout)
     yield Finding("users", str(len(found)), "" if found else "`users add NAME` makes the first: nobody can call yet.")
@@ -254,5 +268,5 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
 
 CHECKS: tuple[Check, ...] = (
     _reach, _nginx, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _wyoming,
-    _users, _secrets,
+    _notify, _users, _secrets,
 )  # fmt: skip

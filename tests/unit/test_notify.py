@@ -259,6 +259,7 @@ def test_a_deploy_that_is_taken_back_is_told(desk: Desk, monkeypatch: pytest.Mon
     assert "restart notify (reload: greffier-notify" in desk.says("plan").out
     assert desk.says("deploy", keep=True).status == 0
     assert "s3cret" not in desk.says("plan").out + desk.says("plan --json").out
+    assert "✓ notify: somebody is told of what fails" in desk.says("doctor").out
     failures = [KitError("It fails.")]
 
     def guarded(*_: object) -> None:
