@@ -28,8 +28,15 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
 @app.command("release")
 def release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
     """End the command that holds the lock of a host; the next deploy finishes its work."""
-    from deploy.operations import workspace
+    from deploy import console
+    from deploy.operations import fleet, workspace
 
     space = workspace.glimpsed(inventory)
-    for chosen in workspace.chosen(space, host):
-        typer.echo(f"{chosen.name}: {'released' if space.target(chosen).release_lock() else 'nobody held it'}")
+    outcomes = fleet.in_turn(
+        workspace.chosen(space, host),
+        lambda chosen: "released" if space.target(chosen).release_lock() else "nobody held it",
+    )
+    for outcome in outcomes:
+        if outcome.done:
+            typer.echo(f"{outcome.host.name}: {outcome.done}")
+    console.failures(outcomes)

@@ -124,14 +124,17 @@ def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = Fals
     """Remove what nothing uses any more. That is containers of no service, and images and code of neither of the last
     two releases; it says first what that frees."""
     from deploy import console
-    from deploy.operations import housekeeping, workspace
+    from deploy.operations import fleet, housekeeping, workspace
 
     space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
+
+    def pruned(chosen: "HostStack") -> None:
         found = housekeeping.waste(space, chosen)
         if console.confirm_prune(chosen, found, yes=yes):
             housekeeping.prune(space, chosen, found)
             typer.echo(f"{chosen.name}: removed.")
+
+    console.failures(fleet.in_turn(workspace.chosen(space, host), pruned))
 
 
 @app.command()
@@ -184,10 +187,11 @@ def destroy(
 ) -> None:
     """Remove what Greffier put on a host. Users and certificates included; it says what, and asks first."""
     from deploy import console, progress
-    from deploy.operations import book, destroy, workspace
+    from deploy.operations import book, destroy, fleet, workspace
 
     space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
+
+    def destroyed(chosen: "HostStack") -> None:
         doomed = destroy.doomed(space, chosen, volumes=volumes)
         if console.confirm_removal(chosen, doomed, volumes=volumes, yes=yes):
             with progress.reporter() as report, report.step(f"Removing Greffier from {chosen.name}"):
@@ -195,3 +199,5 @@ def destroy(
             typer.echo(f"{chosen.name}: removed.")
             if book.read(space.target(chosen)):
                 typer.echo(f"`setup {chosen.name} --undo-adopt` brings back what was there before Greffier.")
+
+    console.failures(fleet.in_turn(workspace.chosen(space, host), destroyed))

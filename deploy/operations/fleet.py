@@ -53,6 +53,17 @@ def each(
             raise
 
 
+def in_turn(hosts: Sequence[HostStack], act: Callable[[HostStack], Done]) -> list[Outcome[Done]]:
+    """Act on one host after the other, where somebody is asked about each."""
+    outcomes: list[Outcome[Done]] = []
+    for host in hosts:
+        try:
+            outcomes.append(Outcome(host, act(host), None))
+        except KitError as error:
+            outcomes.append(Outcome(host, None, error))
+    return outcomes
+
+
 class _Named:
     """Says of which host it speaks."""
 

@@ -117,6 +117,17 @@ def test_a_host_that_is_off_costs_the_others_nothing(desk: Desk) -> None:
     assert found["gone"] == failure and found["vps"][0]["model"] == "Systran/faster-whisper-small"
 
 
+def test_nor_does_it_where_somebody_is_asked(desk: Desk) -> None:
+    off(desk)
+    (desk.folder / "inventory.yml").write_text(
+        ONE_IS_OFF.replace("{vps", "{gone: {domain: gone.test}, vps", 1).replace(", gone: {domain: gone.test}}", "}")
+    )
+    for command in ("prune --yes", "destroy --yes"):
+        said = desk.says(command)
+        assert said.status == 3 and "Error: gone.test cannot be reached." in said.err and "vps: " in said.out, command
+        assert "1 of 2 hosts failed: gone." in said.err
+
+
 def test_the_doctor_knocks_once_and_says_once_that_nobody_answers(desk: Desk) -> None:
     off(desk)
     said = desk.says("doctor --host gone")
