@@ -50,7 +50,7 @@ def lifetime(pem: str) -> tuple[dt.datetime, dt.datetime] | None:
     words = ("openssl", "x509", "-noout", "-dates", "-in", pem)
     with contextlib.suppress(OSError, ValueError, KeyError, subprocess.TimeoutExpired):
         done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+            words, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=SECONDS, check=False
         )
         said = dict(line.split("=", 1) for line in done.stdout.splitlines())
         begin, end = (ssl.cert_time_to_seconds(said[name]) for name in ("notBefore", "notAfter"))
@@ -104,14 +104,14 @@ def of_services(control: str) -> dict[str, str]:
 def remembered(path: Path) -> dict[str, str] | None:
     """What was told and still holds; None where nothing was ever told."""
     try:
-        return {str(key): str(text) for key, text in json.loads(path.read_text())["told"].items()}
+        return {str(key): str(text) for key, text in json.loads(path.read_text(encoding="utf-8"))["told"].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
 def remember(path: Path, told: dict[str, str]) -> None:
     new = path.with_name(f".{path.name}.new")
-    new.write_text(json.dumps({"told": told}) + "\n")
+    new.write_text(json.dumps({"told": told}) + "\n", encoding="utf-8")
     os.replace(new, path)
 
 
@@ -119,7 +119,7 @@ def secrets(path: str) -> dict[str, str]:
     """NAME='value' in each line."""
     found = {}
     with contextlib.suppress(OSError):
-        for line in Path(path).read_text().splitlines():
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition("=")
             found[name] = value[1:-1]
     return found
@@ -211,7 +211,7 @@ def look(config: dict[str, Any], now: dt.datetime) -> list[str]:
 
 
 def main() -> int:
-    config = json.loads(Path(sys.argv[1]).read_text())
+    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     sentence = " ".join(sys.argv[2:])
     failures = tell(config, sentence) if sentence else look(config, dt.datetime.now(dt.timezone.utc))
     for failure in failures:
