@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import certs, lock, models, upkeep, users
+from deploy.commands import certs, completion, lock, models, upkeep, users, verbs
 from deploy.commands.options import DEFAULT, Alone, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
@@ -24,7 +24,18 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    cls=verbs.Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def greffier(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=verbs.version, is_eager=True)
+    ] = False,
+) -> None:
+    """Speech to text on your own machine, deployed from one inventory.yml."""
 
 
 @app.command()
@@ -32,10 +43,11 @@ def init(
     domain: Annotated[str, typer.Option(help="Your domain; services answer at <name>.<domain>.")] = "",
     path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT,
 ) -> None:
-    """Write a first, annotated inventory."""
+    """Write a first, annotated inventory. On a terminal it asks for what it needs."""
+    from deploy import questions
     from deploy.operations import inventories
 
-    inventories.init(path, domain)
+    inventories.init(path, inventories.First(domain) if domain else questions.first(path))
     named = "" if path == DEFAULT else f" --inventory {path}"
     typer.echo(f"Wrote {path}. Edit it, then: greffier check{named}")
 
@@ -50,6 +62,8 @@ def check(inventory: Inventory = DEFAULT) -> None:
         names = ", ".join(service.hostname for service in host.services) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
         for service in host.services:
+            if service.own:
+                typer.echo(f"  {service.name}: {inventories.needs(service)}")
             if service.exposed:
                 typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
     for note in notes:
@@ -87,12 +101,16 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
     hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
-    from deploy import console
-    from deploy.operations import aims, survey
+    from deploy import console, progress
+    from deploy.operations import aims, fleet, survey
 
-    found = {h.name: survey.look(space, h, aims.of(space, service)).plan for h in hosts}
-    console.plans(space, found, as_json=as_json)
-    if any(not p.empty for p in found.values()):
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, hosts, lambda chosen, _: survey.look(space, chosen, aims.of(space, service)), report
+        )
+    console.plans(space, outcomes, as_json=as_json)
+    console.failures(outcomes)
+    if any(outcome.done and not outcome.done.plan.empty for outcome in outcomes):
         raise typer.Exit(4)
 
 
@@ -109,10 +127,10 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
     from deploy import console, progress
     from deploy.operations import aims, apply, fleet
 
-    with progress.reporter() as report:
+    with console.interruptible(space), progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
-        consent = console.consent(force=force)
+        consent = console.consent(report, force=force)
         outcomes = fleet.each(
             space,
             hosts,
@@ -128,12 +146,13 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy import console, progress, views
     from deploy.operations import fleet, overview, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
+    console.mistakes(space)
     with progress.reporter() as report:
         outcomes = fleet.each(
             space, workspace.chosen(space, host), lambda chosen, _: overview.of(space, chosen), report
         )
-    views.status([outcome.done for outcome in outcomes if outcome.done], as_json=as_json)
+    views.status(outcomes, as_json=as_json)
     console.failures(outcomes)
 
 
@@ -143,7 +162,7 @@ def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import control, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report, report.step(f"Waking {found.name}"):
         control.wake(chosen, space.target(chosen), found.name)
@@ -156,7 +175,7 @@ def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import control, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report, report.step(f"Putting {found.name} to sleep"):
         control.sleep(chosen, space.target(chosen), found.name)
@@ -165,16 +184,19 @@ def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Name of a service, or autostart, or nginx.")],
+    service: Annotated[
+        str, typer.Argument(help="Name of a service, or autostart, or nginx.", autocompletion=completion.logs)
+    ],
     inventory: Inventory = DEFAULT,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 100,
 ) -> None:
-    """Show the log of a service, of autostart or of nginx."""
+    """Show the log of a service, of autostart or of nginx. In a pipe its lines are as they were written."""
+    from deploy import views
     from deploy.operations import logs, workspace
 
-    for line in logs.read(workspace.opened(inventory), service, lines, follow=follow):
-        typer.echo(line)
+    for line in logs.read(workspace.glimpsed(inventory), service, lines, follow=follow):
+        views.log(line)
 
 
 @app.command()
@@ -184,7 +206,7 @@ def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
     from deploy import progress
     from deploy.operations import apply, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
     with progress.reporter() as report:
         apply.restart(space, chosen, found.name, report)
@@ -193,11 +215,31 @@ def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
 
 @app.command()
 def transcribe(
-    file: Annotated[Path, typer.Argument(help="Audio or video file.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Audio or video files, addresses (https://…), or - for standard input."),
+    ],
     inventory: Inventory = DEFAULT,
-    service: Annotated[str | None, typer.Option("--service", "-s", help="Service to use. Default: the first.")] = None,
+    service: Annotated[
+        str | None,
+        typer.Option("--service", "-s", help="Service to use. Default: the first.", autocompletion=completion.services),
+    ] = None,
+    base_url: Annotated[
+        str,
+        typer.Option(
+            "--base-url",
+            "-u",
+            help="Address of a service, such as https://whisper.example.org/v1; no inventory is needed.",
+        ),
+    ] = "",
     response_format: Annotated[
-        str, typer.Option("--format", "-f", help="text, json, verbose_json, srt or vtt.")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="text, json, verbose_json, diarized_json, srt or vtt.",
+            autocompletion=completion.formats,
+        ),
     ] = "text",
     language: Annotated[
         str, typer.Option("--language", "-l", help="Language code, such as en; detected if not given.")
@@ -208,18 +250,24 @@ def transcribe(
             "--track", "-t", min=1, help="Audio track of a film, counted from 1. Default: the one it marks as default."
         ),
     ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the text as it is made.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write to; a service's answer in full.")
+        Path | None,
+        typer.Option("--output", "-o", help="File to write to; of several files, the folder for their transcripts."),
     ] = None,
 ) -> None:
-    """Transcribe a file. The API key is taken from GREFFIER_API_KEY, or asked for."""
-    from deploy import console, progress
-    from deploy.operations import transcribe, workspace
+    """Transcribe files. The API key is taken from GREFFIER_API_KEY, or asked for."""
+    from deploy import console, progress, transcripts
+    from deploy.operations import callees, transcribe, workspace
 
-    space = workspace.opened(inventory)
+    wish = transcribe.Wish(response_format, language, track, transcripts.hear if stream and output is None else None)
+    transcribe.check(wish)
+    callee = callees.at(base_url) if base_url else callees.of(workspace.glimpsed(inventory), service)
+    key = console.api_key()
     with progress.reporter() as report:
-        text = transcribe.run(space, file, service, response_format, language, track, console.api_key(), report)
-    console.write(text, output)
+        transcripts.each(
+            sources, output, wish, lambda source: transcribe.run(callee, source, wish, key, report), report
+        )
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What each kind of service needs: services/<kind>/service.yml -> Manifest."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -61,6 +61,15 @@ class Diarization(_Part):
     """Models that are made of others, which have terms of their own."""
 
 
+class Named(_Part):
+    """What people call a model: its name on the hub, and about how many bytes it has."""
+
+    model: str
+    size: int
+    memory: Size = 0
+    """What a service needs to run with it; 0: what the kind needs."""
+
+
 class Models(_Part):
     default: str
     patterns: list[str]
@@ -70,6 +79,10 @@ class Models(_Part):
     diarization: Diarization | None = None
     alignment: list[str] = []
     """Which files belong to a model that aligns words; empty where it takes none."""
+    names: dict[str, Named] = {}
+    """Short names, by the name alone; of the kinds whose code it runs where it has none itself."""
+    elsewhere: list[str] = []
+    """Owners on the hub that have the same models in a form that this kind does not read."""
     known: dict[str, KnownModel] = {}
     """With those of the kinds whose code it runs."""
 
@@ -233,14 +246,22 @@ def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
     )
 
 
-def _knowing(manifest: Own, others: Iterable[Manifest]) -> Own:
+def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
     """With the models that the kinds know whose code it runs; its own entry wins."""
     known: dict[str, KnownModel] = {}
     for other in others:
         for name, model in other.models.known.items() if isinstance(other, Own) else ():
             more = manifest.beside if model.memory else 0
             known[name] = model.model_copy(update={"memory": model.memory + more})
-    models = manifest.models.model_copy(update={"known": known | manifest.models.known})
+    merged: dict[str, object] = {"known": known | manifest.models.known}
+    for other in others if not manifest.models.names else ():
+        if isinstance(other, Own):
+            names = {
+                name: named.model_copy(update={"memory": named.memory and named.memory + manifest.beside})
+                for name, named in other.models.names.items()
+            }
+            merged |= {"names": names, "elsewhere": other.models.elsewhere}
+    models = manifest.models.model_copy(update=merged)
     return manifest.model_copy(update={"models": models})
 
 

@@ -9,26 +9,33 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rich.markup import escape
 from rich.syntax import Syntax
 
-from deploy.errors import HOST, INVENTORY, KitError
+from deploy.errors import HOST, INVENTORY, InventoryError, KitError
 from deploy.operations.demo import SAMPLE, Demonstration
 from deploy.operations.fleet import Outcome
 from deploy.operations.foreign import Found, Step
 from deploy.operations.housekeeping import Waste
+from deploy.operations.report import Reporter
 from deploy.operations.users import Key, User
 from deploy.operations.workspace import Workspace
 from deploy.plan import SIGNS, Plan
 from deploy.progress import err, reporter
+from deploy.quantities import show_bytes
 from deploy.stack import HostStack, ServiceStack
 from deploy.types import Secret
 from deploy.views import out
+
+if TYPE_CHECKING:
+    from deploy.operations.apply import Return
+    from deploy.operations.survey import Prospect
 
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
 
@@ -43,14 +50,21 @@ def failed(error: KitError) -> None:
         err.print(escape(error.hint))
 
 
-def plans(space: Workspace, found: Mapping[str, Plan], *, as_json: bool) -> None:
-    """Every step with its reason, and each changed file's difference."""
+def mistakes(space: Workspace) -> None:
+    """What is wrong with an inventory that was opened only to look."""
+    if space.problems:
+        for line in InventoryError(space.problems).message.split("\n"):
+            err.print(escape(line), style="yellow")
+        err.print("What the hosts have is told all the same; `deploy` waits until the inventory is mended.")
+
+
+def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: bool) -> None:
+    """Every step with its reason, each changed file's difference, and what it comes to."""
+    prospects = {outcome.host.name: outcome.done for outcome in done if outcome.done}
+    found = {host: prospect.plan for host, prospect in prospects.items()}
     if as_json:
-        steps = {
-            host: [{"verb": s.verb, "what": s.what, "why": s.why, "diff": s.diff} for s in plan.steps]
-            for host, plan in found.items()
-        }
-        print(json.dumps(steps, indent=2))
+        steps: dict[str, Any] = {host: _steps(prospect) for host, prospect in prospects.items()}
+        print(json.dumps(steps | {each.host.name: each.failure for each in done if each.error}, indent=2))
         return
     for sentence in space.moved:
         err.print(escape(sentence))
@@ -59,11 +73,38 @@ def plans(space: Workspace, found: Mapping[str, Plan], *, as_json: bool) -> None
         for step in plan.steps:
             colour = COLOURS[step.verb]
             sign = SIGNS[step.verb]
-            out.print(f"  [{colour}]{sign}[/] {step.verb} [bold]{escape(step.what)}[/] [dim]({escape(step.why)})[/]")
+            size = prospects[host].sizes.get(step.what)
+            why = f"{step.why}; about {show_bytes(size)}" if size else step.why
+            out.print(f"  [{colour}]{sign}[/] {step.verb} [bold]{escape(step.what)}[/] [dim]({escape(why)})[/]")
             if step.diff and out.is_terminal:
                 out.print(Syntax(textwrap.indent(step.diff, "      "), "diff", background_color="default"))
             elif step.diff:
                 print(textwrap.indent(step.diff, "      "), end="")
+        if not plan.empty:
+            out.print(f"  {_totals(prospects[host])}.")
+
+
+def _steps(prospect: "Prospect") -> list[dict[str, Any]]:
+    """A plan's steps as data; `bytes` is what there is to fetch or to build, where it is known."""
+    return [
+        {"verb": step.verb, "what": step.what, "why": step.why, "diff": step.diff, "bytes": size}
+        for step in prospect.plan.steps
+        for size in [prospect.sizes.get(step.what)]
+    ]
+
+
+def _totals(prospect: "Prospect") -> str:
+    """`2 to create, 1 to change; about 634 MB of models to fetch`"""
+    counts = Counter(step.verb for step in prospect.plan.steps)
+    parts = [", ".join(f"{counts[verb]} to {verb}" for verb in SIGNS if counts[verb])]
+    fetched = [prospect.sizes.get(f"model {name}") for name in prospect.plan.models]
+    if known := sum(size or 0 for size in fetched):
+        parts.append(f"about {show_bytes(known)} of models to fetch")
+    if unknown := fetched.count(None):
+        parts.append(f"{unknown} of the models of unknown size")
+    if built := sum(prospect.sizes.get(f"image {image}") or 0 for image in prospect.plan.images):
+        parts.append(f"images take about {show_bytes(built)} of disk")
+    return "; ".join(parts)
 
 
 def deployed(host: HostStack, plan: Plan) -> None:
@@ -96,6 +137,20 @@ def _address(host: HostStack, service: ServiceStack, untrusted: Sequence[str]) -
     return f"{word}{way}, once there is a certificate for {urlsplit(way).hostname}"
 
 
+def returned(host: HostStack, done: "Return") -> None:
+    """From which release to which a rollback went, and what that changed."""
+    if done.plan.empty:
+        out.print(f"{host.name}: it is as release {done.back} left it. Nothing to do.")
+        return
+    out.print(
+        f"{host.name}: from release {done.before} back to release {done.back}, which is release {done.number} now."
+    )
+    deployed(host, done.plan)
+    out.print(
+        f"The inventory is as it was: the next `deploy` goes forward again, and so does `rollback {done.before}`."
+    )
+
+
 def outcomes(done: Sequence[Outcome[Plan]]) -> None:
     """What became of each host. Raises KitError where one failed, after a line on each."""
     for outcome in done:
@@ -115,10 +170,26 @@ def failures(done: Sequence[Outcome[Any]]) -> None:
         failed(outcome.error)
     if failures:
         names = ", ".join(outcome.host.name for outcome in failures)
-        raise KitError(f"{len(failures)} of {len(done)} hosts failed: {names}. The others are done.", code=HOST)
+        rest = " The others are done." if len(failures) < len(done) else ""
+        raise KitError(f"{len(failures)} of {len(done)} hosts failed: {names}.{rest}", code=HOST)
 
 
-def consent(*, force: bool) -> Callable[[HostStack, Sequence[str]], None]:
+@contextlib.contextmanager
+def interruptible(space: Workspace) -> Iterator[None]:
+    """After Ctrl-C, say whether a host was left in the middle of something."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        owed = [host.name for host in space.stack.hosts if space.target(host).owed]
+        if owed:
+            err.print(f"Ended in the middle: {', '.join(owed)} has a part of this deploy, and is owed the rest.")
+            err.print("`deploy` finishes it. Until then what was there before may serve on, or not.")
+        else:
+            err.print("Ended before anything was changed that serves.")
+        raise
+
+
+def consent(report: Reporter, *, force: bool) -> Callable[[HostStack, Sequence[str]], None]:
     """Whether files that were changed on a host may be overwritten: by option, or by asking."""
     asking = threading.Lock()
 
@@ -128,7 +199,7 @@ def consent(*, force: bool) -> Callable[[HostStack, Sequence[str]], None]:
         listed = "\n".join(f"  {path}" for path in paths)
         told = f"{host.name}: these files were changed on the host since the last deploy:\n{listed}"
         if sys.stdin.isatty():
-            with asking:
+            with asking, report.still():
                 err.print(escape(told))
                 if _yes("Overwrite them, and keep what is there now beside as .bak?"):
                     return
@@ -189,16 +260,14 @@ def api_key() -> Secret:
     return Secret(found)
 
 
-def write(text: str, output: Path | None) -> None:
-    if output is None:
-        print(text.rstrip("\n"))
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        print(text.rstrip("\n"))
-        raise KitError(f"{output} cannot be written: {error.strerror}. The transcript is above.") from None
-    err.print(f"Wrote {escape(str(output))}.")
+def confirm_restore(host: HostStack, archive: Path, there: Sequence[str], *, yes: bool) -> bool:
+    """What a backup is put over."""
+    if not there:
+        return True
+    out.print(f"{host.name} is in use. What {archive} holds is put over")
+    for line in there:
+        out.print(f"  [yellow]~[/] {escape(line)}", soft_wrap=True)
+    return _agreed("Put it over them?", yes=yes)
 
 
 def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
@@ -208,9 +277,10 @@ def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, ye
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
-    if not volumes:
-        kept = "Models and data stay" if host.runtime == "compose" else "Models stay"
-        out.print(f"  {kept}; --volumes removes them too.")
+    if host.runtime == "process":
+        out.print(f"  Models stay in {host.layout.models}, for every deployment on this machine.", soft_wrap=True)
+    elif not volumes:
+        out.print("  Models and data stay; --volumes removes them too.")
     return _agreed("Remove them?", yes=yes)
 
 

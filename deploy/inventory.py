@@ -2,11 +2,13 @@
 
 import copy
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deploy import slips
 from deploy.errors import InventoryError, Problem
 from deploy.fields import (
     VARIABLE,
@@ -21,21 +23,24 @@ from deploy.fields import (
     Image,
     Language,
     Listen,
+    Mail,
     Model,
     Name,
     Origin,
     Plain,
     Port,
     Profile,
+    Relay,
     SecretText,
     Size,
     Start,
     UrlPath,
     User,
     Variable,
+    Webhook,
     Zone,
-    show,
 )
+from deploy.shown import shown
 from deploy.source import Key, Source, read
 
 
@@ -52,7 +57,9 @@ class Tls(_Part):
         "for test hosts and private networks. `files`: a certificate you bring.",
     )
     email: Plain | None = Field(
-        None, description="Address that Let's Encrypt writes to when a certificate nears its end."
+        None,
+        description="Address of your account at the authority. Let's Encrypt sends no reminders any more: `notify` "
+        "does.",
     )
     server: Acme | None = Field(None, description="Directory of another ACME authority. Default: Let's Encrypt's.")
     staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
@@ -96,7 +103,8 @@ class Host(_Part):
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
     cors_origins: list[Origin] = Field(
         default_factory=list,
-        description="Other web origins whose pages may call the services. The portal's own is always allowed.",
+        description="Other web origins whose pages may call the services, those of apps and of browsers' extensions "
+        "among them (`tauri://localhost`, `app://obsidian.md`). The portal's own is always allowed.",
     )
     request_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
         50,
@@ -112,7 +120,11 @@ class Service(_Part):
     hostname: Hostname | None = Field(
         None, description="Its own host name. Default: <service name>.<domain of its host>."
     )
-    model: Model | None = Field(None, description="Model to load. Default: the kind's own.")
+    model: Model | None = Field(
+        None,
+        description="Model to load: as the hub has it, or as people call it (`base`, `large-v3-turbo`). "
+        "Default: the kind's own.",
+    )
     models: list[Model] = Field(
         default_factory=list,
         description="More models, which requests may name; loaded at the first such request, and put away, the least "
@@ -141,7 +153,11 @@ class Service(_Part):
         "`fr: jonatasgrosman/wav2vec2-large-xlsr-53-french`. Without one, English is aligned by pocketsphinx, and "
         "other languages by Whisper's own attention.",
     )
-    port: Port | None = Field(None, description="Its port on 127.0.0.1 of the host. Default: the kind's own.")
+    port: Port | None = Field(
+        None,
+        description="Its port on 127.0.0.1 of the host. Default: the kind's own, or the next that is free of "
+        "another service.",
+    )
     wyoming: Listen | None = Field(
         None,
         description="Where Home Assistant reaches it, by the Wyoming protocol: a port of 127.0.0.1, or address:port. "
@@ -150,7 +166,8 @@ class Service(_Part):
     image: Image | None = Field(
         None,
         description="Image to pull, by tag or by digest; required for `container`. A tag is pulled once: to update, "
-        "write another tag, or the digest. Default: the kit builds the image of its own kinds.",
+        "write another tag, or the digest (`name:tag@sha256:…` says both). Default: the kit builds the image of its "
+        "own kinds.",
     )
     container_port: Port | None = Field(
         None, description="`container` only, required: the port that the container listens on."
@@ -200,6 +217,25 @@ class Portal(_Part):
     )
 
 
+class Notify(_Part):
+    """Whom the hosts tell when a certificate nears its end, a service fails, or a deploy is taken back."""
+
+    webhook: Webhook | None = Field(
+        None,
+        description="Address that gets a POST with JSON, whose `text` and `content` are the sentence; or a reference "
+        "to it, for it is often a secret: env:WEBHOOK.",
+    )
+    mail: Mail | None = Field(None, description="Address that gets a mail; needs `server`.")
+    server: Relay | None = Field(
+        None, description="Mail server that takes it, host or host:port: 587 with STARTTLS, or 465. Default: port 587."
+    )
+    sender: Mail | None = Field(None, description="Address that the mail is from. Default: that of `mail`.")
+    user: Plain | None = Field(None, description="User of the mail server. Default: nobody logs in.")
+    password: SecretText | None = Field(
+        None, description="Reference to that user's password, such as env:SMTP_PASSWORD."
+    )
+
+
 class Inventory(_Part):
     """The whole of inventory.yml."""
 
@@ -207,6 +243,9 @@ class Inventory(_Part):
     services: dict[Name, Service] = Field(default_factory=dict, description="The services, by name.")
     portal: Portal = Field(
         default_factory=lambda: Portal.model_validate({}), description="The page that lists the services."
+    )
+    notify: Notify | None = Field(
+        None, description="Whom the hosts tell when something needs somebody. Default: nobody."
     )
 
 
@@ -227,8 +266,9 @@ def validate(source: Source) -> tuple[Inventory, list[Problem]]:
             return Inventory.model_validate(data), problems
         except ValidationError as error:
             found: list[dict[str, Any]] = [dict(e) for e in error.errors()]
-        # What is missing only since it was taken out has been told already.
-        problems += [_problem(source, e) for e in found if not any(p[: len(e["loc"])] == e["loc"] for p in pruned)]
+        # What is missing only since it was taken out, or is there under a wrong name, has been told already.
+        told = [any(p[: len(e["loc"])] == e["loc"] for p in pruned) or _misnamed(source, e) for e in found]
+        problems += [_problem(source, e) for e, known in zip(found, told, strict=True) if not known]
         out = [_prune(data, e) for e in found]
         if not all(out) or pruned.issuperset(out):
             raise InventoryError(problems)
@@ -249,29 +289,68 @@ def _prune(data: Any, error: dict[str, Any]) -> tuple[Key, ...]:
     return ()
 
 
+def written(source: Source, keys: Sequence[Key]) -> bool:
+    """Whether a key stands in the file, right or wrong, or one that was meant to be it: what is said of it, its own
+    mistake says."""
+    *parents, key = keys
+    there: Any = source.data
+    for parent in parents:
+        there = there.get(parent) if isinstance(there, dict) else None
+    known = _fields_at(list(parents))
+    others = [other for other in there if other not in known] if isinstance(there, dict) else []
+    return tuple(keys) in source.places or any(_close(other, known) == key for other in others)
+
+
+def _misnamed(source: Source, error: dict[str, Any]) -> bool:
+    return error["type"] == "missing" and written(source, error["loc"])
+
+
+def _close(key: Key, known: list[str]) -> str:
+    return "".join(difflib.get_close_matches(str(key), known, 1, 0.5))
+
+
 def _problem(source: Source, error: dict[str, Any]) -> Problem:
     keys: list[Key] = [key for key in error["loc"] if key != "[key]"]
     place = source.place(keys)
     kind = error["type"]
-    if keys[2:3] == ["secrets"] or keys[2:4] == ["tls", "key"]:
+    if (
+        keys[2:3] == ["secrets"]
+        or keys[2:4] == ["tls", "key"]
+        or keys[:2] in (["notify", "password"], ["notify", "webhook"])
+    ):
         return Problem(place, _of_secret(keys, error))
     where = ".".join(map(str, keys)) or "the file"
     if kind == "extra_forbidden":
         known = _fields_at(keys[:-1])
-        close = difflib.get_close_matches(str(keys[-1]), known, 1, 0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-        return Problem(place, f"unknown key {keys[-1]!r}", hint)
+        close = _close(keys[-1], known)
+        hint = f"did you mean {close!r}?" if close else f"known here: {', '.join(known)}"
+        return Problem(place, f"unknown key {shown(keys[-1])}", hint)
     if kind == "missing":
         return Problem(place, f"{where} is missing")
+    value = error["input"]
+    said = source.shown(keys, value)
     if kind == "value_error":
-        return Problem(place, f"{where}: {error['ctx']['error']}")
+        # What a value's form says begins with the value, as Python has it.
+        message, begin = str(error["ctx"]["error"]), shown(value)
+        message = said + message.removeprefix(begin) if message.startswith(begin) else message
+        return Problem(place, f"{where}: {message}")
     if kind == "literal_error":
-        return Problem(place, f"{where}: {show(error['input'])} is not one of {error['ctx']['expected']}")
+        choices = error["ctx"]["expected"]
+        return Problem(
+            place, f"{where}: {said} is not one of {choices}", slips.chosen(keys, value, choices.split("'")[1::2])
+        )
     if kind == "too_short":
         return Problem(place, f"{where}: at least one is needed")
     if kind in _TYPES:
-        return Problem(place, f"{where}: {show(error['input'])} is not {_TYPES[kind]}")
-    return Problem(place, f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+        return Problem(place, f"{where}: {said} is not {_TYPES[kind]}", _instead(kind, keys, value))
+    return Problem(place, f"{where}: {said}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+
+
+def _instead(kind: str, keys: list[Key], value: object) -> str:
+    """What to write in place of a value of another kind."""
+    if kind in ("dict_type", "model_type"):
+        return slips.mapping(keys, value)
+    return slips.listed(keys, value) if kind == "list_type" else slips.plain(value, kind)
 
 
 def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
@@ -306,5 +385,7 @@ def _fields_at(keys: list[Key]) -> list[str]:
         annotation = model.model_fields[key].annotation
         named = get_origin(annotation) is dict
         options = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not options:  # names and plain values
+            return []
         model = options[0]
     return list(model.model_fields)

@@ -54,16 +54,16 @@ def error_of(log: str, request: str) -> str:
     else the message. Empty where nothing is said of it."""
     found = ""
     for line in log.splitlines():
-        entry = _entry(line)
-        if entry.get("request_id") == request and entry.get("level") in ("error", "critical"):
-            found = last_line(str(entry.get("exception") or entry.get("message") or "")) or found
+        said = entry(line)
+        if said.get("request_id") == request and said.get("level") in ("error", "critical"):
+            found = last_line(str(said.get("exception") or said.get("message") or "")) or found
     return found
 
 
-def _entry(line: str) -> dict[str, Any]:
+def entry(line: str) -> dict[str, Any]:
     """A line of a log in JSON; nothing of any other."""
     try:
-        entry = json.loads(line)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return entry if isinstance(entry, dict) else {}
+    return found if isinstance(found, dict) else {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from deploy.catalog import Own
-from deploy.inventory import Service
+from deploy.inventory import Notify, Service
 from deploy.types import Layout, Runtime
 
 KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
@@ -21,7 +21,7 @@ Misfit = tuple[tuple[str, ...], str, str]
 """Where below the service, what is wrong, and a hint or nothing."""
 
 
-def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[str], bool]) -> Iterator[Misfit]:
+def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..., bool]) -> Iterator[Misfit]:
     """What is wrong with a service of a kind of the kit's (`own`) or with a container. `written`: whether the file has
     a key; one that is there and wrong in itself has been told of."""
     for key in OF_A_CONTAINER if own else OF_THE_KIT:
@@ -29,7 +29,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
             whose = "belongs to kind container" if own else "says nothing of somebody else's container"
             yield (key,), f"`{key}` {whose}", ""
     if own:
-        yield from _speakers(service, own)
+        yield from _speakers(service, own, written)
     if service.wyoming and not (own and own.settings.wyoming_port):
         yield ("wyoming",), f"{service.kind} does not speak Wyoming", ""
     if runtime == "process":
@@ -49,7 +49,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[[s
     yield from _variables(service, own)
 
 
-def _speakers(service: Service, own: Own) -> Iterator[Misfit]:
+def _speakers(service: Service, own: Own, written: Callable[..., bool]) -> Iterator[Misfit]:
     gated = own.models.diarization
     for key in ("diarizer", "diarization_model"):
         if key in service.model_fields_set and not gated:
@@ -58,12 +58,34 @@ def _speakers(service: Service, own: Own) -> Iterator[Misfit]:
         yield ("alignment",), f"{service.kind} takes no models that align words", "kind whisperx does"
     if service.diarization_model and service.diarizer == "open":
         yield ("diarization_model",), "`diarization_model` belongs to diarizer pyannote or auto, not open", ""
-    if gated and service.diarizer == "pyannote" and not any(token in service.secrets for token in TOKENS):
+    for language, model in service.alignment.items():
+        if "/" not in model:
+            yield ("alignment", language), f"there is no model {model!r}", "write it as the hub has it, owner/name"
+    if gated and service.diarization_model and "/" not in service.diarization_model:
+        known = (gated.default, *gated.parts)
+        close = [name for name in known if name.endswith(f"/{service.diarization_model}")]
+        hint = f"did you mean {close[0]}?" if close else f"such as {gated.default}"
+        yield ("diarization_model",), f"there is no model {service.diarization_model!r}", hint
+    token = any(token in service.secrets or written("secrets", token) for token in TOKENS)
+    if gated and service.diarizer == "pyannote" and not token and (service.secrets or not written("secrets")):
         model = service.diarization_model or gated.default
         if not model.startswith("/"):
             hint = f"accept the terms of {model} at https://huggingface.co/{model}, and give the service the secret "
             hint += "HF_TOKEN: secrets: {HF_TOKEN: 'env:HF_TOKEN'}; or take diarizer: open"
             yield ("diarizer",), "diarizer pyannote needs a token of the hub", hint
+
+
+def telling(told: Notify, written: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """What is wrong with whom to tell: what, and a hint."""
+    if not (told.webhook or told.mail or written("webhook") or written("mail")):
+        yield "it says nobody to tell", "webhook: env:WEBHOOK, or mail and server"
+    if told.mail and not told.server and not written("server"):
+        yield "`mail` needs `server`", "such as server: smtp.example.org:587"
+    if told.server and not told.mail and not written("mail"):
+        yield "`server` needs `mail`, the address that is written to", "such as mail: ops@example.org"
+    for one, other in (("user", "password"), ("password", "user")):
+        if getattr(told, one) and not getattr(told, other) and not written(other):
+            yield f"`{one}` needs `{other}`", "such as user: greffier, password: 'env:SMTP_PASSWORD'"
 
 
 def held(layout: Layout) -> dict[int, str]:

@@ -139,6 +139,8 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     steps += [Step("remove", p, "no longer wanted" + BY_HAND * (p in drifted)) for p in gone]
     if any("/nginx/" in path for path in unwanted):
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
+    if any(path.endswith("/greffier-notify.timer") for path in unwanted):
+        effects.setdefault(Effect("reload", "notify"), "nobody is told any more")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
     steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
     for container in wanted.containers.keys() - have.containers.keys():

@@ -3,14 +3,14 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class _PlainBar:
@@ -39,6 +39,9 @@ class _PlainReporter:
         yield _PlainBar(title)
         print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
+    def still(self) -> nullcontext[None]:
+        return nullcontext()
+
 
 class _RichBar:
     def __init__(self, progress: Progress, task: Any) -> None:
@@ -47,7 +50,7 @@ class _RichBar:
     def update(self, done: int, total: int, text: str = "") -> None:
         size = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= 1_000_000 else ""
         shown = " ".join(part for part in (size, text[:60]) if part)
-        self._progress.update(self._task, completed=done, total=total or None, detail=escape(shown))
+        self._progress.update(self._task, completed=done, total=total or None, detail=shown)
 
 
 class _RichReporter:
@@ -61,9 +64,18 @@ class _RichReporter:
         self._progress.console.print(escape(text), style="yellow")
 
     @contextmanager
+    def still(self) -> Iterator[None]:
+        """The bars go: drawing them anew would wipe the question out."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+    @contextmanager
     def step(self, title: str) -> Iterator[_RichBar]:
         began = time.monotonic()
-        task = self._progress.add_task(escape(title), total=None, detail="")
+        task = self._progress.add_task(title, total=None, detail="")
         try:
             yield _RichBar(self._progress, task)
         finally:
@@ -80,9 +92,9 @@ def reporter() -> Iterator[_PlainReporter | _RichReporter]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("[dim]{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as progress:

@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("hosts.NAME.tls", inventory.Tls),
     ("services.NAME", inventory.Service),
     ("portal", inventory.Portal),
+    ("notify", inventory.Notify),
 )
 STATUSES: Mapping[int, str] = {
     0: "Done; for `plan`: the hosts are as the inventory says.",
@@ -43,6 +44,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (fields.Origin, "an origin such as https://app.example.org"),
     (fields.Plain, "text on one line"),
     (fields.Diarization, "a model's name, or a folder"),
+    (fields.Webhook, "an address, or a secret reference"),
     (fields.SecretText, "a secret reference"),
     (bool, "true or false"),
     (str, "text"),
@@ -131,7 +133,7 @@ def _constrained(hint: Any) -> str:
     for note in hint.__metadata__:
         if isinstance(note, AfterValidator) and isinstance(note.func, partial):
             return str(note.func.args[1])
-        if isinstance(note, FieldInfo):
+        if isinstance(note, FieldInfo) and note.metadata:  # else it says something to editors alone
             low, high = (getattr(limit, name) for limit, name in zip(note.metadata, ("ge", "le"), strict=True))
             return f"a whole number, {low} to {high}"
     return _type(hint.__origin__)

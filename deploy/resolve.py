@@ -1,18 +1,36 @@
 """Inventory x Catalog -> Stack: every default is filled in here, once."""
 
+import difflib
 import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
-from deploy import misfits, speakers
+from deploy import misfits, naming, slips, speakers
 from deploy.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.errors import InventoryError, Problem
-from deploy.inventory import Host, Inventory, Service
+from deploy.inventory import Host, Inventory, Service, written
+from deploy.quantities import show_bytes, show_size
 from deploy.source import Key, Source
-from deploy.stack import SECOND, TORCH_INDEX, WYOMING, HostStack, Paths, ServiceStack, Stack, TlsStack, Torch
+from deploy.stack import (
+    SECOND,
+    TORCH_INDEX,
+    WYOMING,
+    HostStack,
+    NotifyStack,
+    Paths,
+    ServiceStack,
+    Stack,
+    TlsStack,
+    Torch,
+)
 from deploy.types import Layout, Reference, digest
 
+STEP = 10
+"""From the port of one service of a kind to that of the next: kinds have ports of their own beside each other."""
+UNKNOWN = "missing.invalid"
+"""Stands for a domain that is not there, so that the rest can be checked as well."""
 RESERVED_NAMES = frozenset(
     {"v1", "api", "asr", "assets", "detect-language", "docs", "favicon", "greffier", "health", "jobs", "login"}
     | {"logout", "metrics", "openapi", "portal", "ready", "realtime", "redoc", "static", "status", "transcribe", "ws"}
@@ -30,17 +48,48 @@ def stack(
 ) -> Stack:
     """Fill in every default. `layouts` has one per host. Raises InventoryError with all that is wrong,
     `problems` that were found before included."""
+    found, wrong = looked_at(inventory, source, catalog, layouts, autostart, problems)
+    if wrong:
+        raise InventoryError(wrong)
+    return found
+
+
+def looked_at(
+    inventory: Inventory,
+    source: Source,
+    catalog: Catalog,
+    layouts: Mapping[str, Layout],
+    autostart: Autostart,
+    problems: Sequence[Problem] = (),
+) -> tuple[Stack, tuple[Problem, ...]]:
+    """What is right of it, enough to look at the hosts; and all that is wrong. Hosts whose place is not known are
+    left out."""
     resolver = _Resolver(inventory, source, catalog, layouts, autostart)
     found = resolver.stack()
-    if problems or resolver.problems:
-        raise InventoryError([*problems, *resolver.problems])
-    return found
+    placed = tuple(host for host in found.hosts if host.address != UNKNOWN)
+    return Stack(placed), (*problems, *resolver.problems)
 
 
 def _memory(manifest: Manifest, models: Sequence[str]) -> int:
     """What a service needs with the largest of its models: of several, it keeps what it has room for."""
-    known = manifest.models.known if isinstance(manifest, Own) else {}
-    return max((known[model].memory if model in known else 0) or manifest.memory for model in models)
+    if not isinstance(manifest, Own):
+        return manifest.memory
+    return max(naming.memory(manifest.models, model) or manifest.memory for model in models)
+
+
+def service_ports(services: Sequence[tuple[str, Service]], catalog: Catalog, held: Collection[int]) -> dict[str, int]:
+    """A port for each service of a host: the one that is written, else its kind's own or, where another service has
+    that, the next that is free. `held`: those that no service can have."""
+    ports = {name: service.port for name, service in services if service.port}
+    taken = {*held, *ports.values()}
+    for name, service in services:
+        if name not in ports:
+            port = catalog[service.kind].manifest.port
+            while port in taken:
+                port += STEP
+            ports[name] = port
+            taken.add(port)
+    return ports
 
 
 def enabled(service: Service, kind: Kind) -> bool:
@@ -90,6 +139,10 @@ class _Resolver:
         self.autostart = autostart
         self.problems: list[Problem] = []
 
+    def _written(self, *keys: Key) -> bool:
+        """Whether something stands there that is wrong in itself, which has been told: it is not missing as well."""
+        return written(self.source, keys)
+
     def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.source.place(keys), message, hint))
 
@@ -99,6 +152,7 @@ class _Resolver:
             host = self._host_of(name, service)
             if self._kind_of(name, service) and host and enabled(service, self.catalog[service.kind]):
                 placed[host].append((name, service))
+        self.notify = self._notify()
         hosts = tuple(self._host(n, h, placed[n]) for n, h in self.inventory.hosts.items())
         self._hostnames(hosts)
         return Stack(hosts)
@@ -106,13 +160,16 @@ class _Resolver:
     def _host_of(self, name: str, service: Service) -> str:
         hosts = list(self.inventory.hosts)
         if service.host is None and len(hosts) > 1:
+            if self._written("services", name, "host"):
+                return ""
             self._wrong(("services", name), f"services.{name}: say on which host", f"host: {' or '.join(hosts)}")
             return ""
         host = service.host or hosts[0]
         if host not in self.inventory.hosts:
-            self._wrong(
-                ("services", name, "host"), f"services.{name}: there is no host {host!r}", f"known: {', '.join(hosts)}"
-            )
+            if not self._written("hosts", host):
+                self._wrong(
+                    ("services", name, "host"), f"services.{name}: there is no host {host!r}", slips.named(host, hosts)
+                )
             return ""
         return host
 
@@ -124,20 +181,21 @@ class _Resolver:
                 "choose another name, and set `hostname` if it shall keep its address",
             )
         if service.kind not in self.catalog:
-            known = ", ".join(self.catalog)
-            self._wrong(
-                ("services", name, "kind"), f"services.{name}: there is no kind {service.kind!r}", f"known: {known}"
-            )
+            hint = slips.named(service.kind, list(self.catalog))
+            self._wrong(("services", name, "kind"), f"services.{name}: there is no kind {service.kind!r}", hint)
             return False
         return True
 
     def _host(self, name: str, host: Host, services: list[tuple[str, Service]]) -> HostStack:
         domain = host.domain or ("localhost" if host.runtime == "process" else "")
         if not domain:
-            self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
-            domain = "missing.invalid"
+            if not self._written("hosts", name, "domain"):
+                self._wrong(("hosts", name), f"hosts.{name}: domain is missing", "such as domain: example.org")
+            domain = UNKNOWN
         if not _is_zone(host.timezone):
-            self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}")
+            zones = difflib.get_close_matches(host.timezone, zoneinfo.available_timezones(), 1, 0.6)
+            hint = f"did you mean {zones[0]}?" if zones else "such as Europe/Paris"
+            self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}", hint)
         if host.runtime == "process" and "build" in host.model_fields_set:
             self._wrong(("hosts", name, "build"), f"hosts.{name}: with `runtime: process` no image is built")
         first = next(iter(self.inventory.hosts)) == name
@@ -145,6 +203,7 @@ class _Resolver:
         if self.inventory.portal.enabled and first:
             default = "localhost" if domain == "localhost" else f"portal.{domain}"
             portal = self.inventory.portal.hostname or default
+        ports = service_ports(services, self.catalog, misfits.held(self.layouts[name]))
         stack = HostStack(
             name=name,
             address=host.address or domain,
@@ -156,11 +215,37 @@ class _Resolver:
             cors_origins=tuple(dict.fromkeys(host.cors_origins)),
             request_rate=host.request_rate,
             portal=portal,
-            services=tuple(self._service(n, s, name, host, domain, portal) for n, s in services),
+            services=tuple(self._service(n, s, name, host, domain, portal, ports[n]) for n, s in services),
             layout=self.layouts[name],
             autostart=self.autostart,
+            notify=self.notify if host.runtime == "compose" else None,
         )
         return replace(stack, services=self._ports(stack))
+
+    def _notify(self) -> NotifyStack | None:
+        told = self.inventory.notify
+        if told is None:
+            return None
+        at: tuple[Key, ...] = ("notify",)
+        for message, hint in misfits.telling(told, lambda key: self._written("notify", key)):
+            self._wrong(at, f"notify: {message}", hint)
+        if all(host.runtime == "process" for host in self.inventory.hosts.values()):
+            self._wrong(at, "notify: only hosts that are reached by SSH tell anybody", "leave it out")
+        server, _, port = (told.server or "").partition(":")
+
+        def meant(key: str, text: str | None) -> Reference | None:
+            is_reference = text is not None and text.startswith(("env:", "file:", "command:"))
+            return reference(text, self.source.place((*at, key))) if text and is_reference else None
+
+        return NotifyStack(
+            meant("webhook", told.webhook) or told.webhook or "",
+            told.mail or "",
+            told.sender or told.mail or "",
+            server,
+            int(port or 587),
+            told.user or "",
+            meant("password", told.password),
+        )
 
     def _tls(self, name: str, host: Host) -> TlsStack:
         tls = host.tls
@@ -174,7 +259,8 @@ class _Resolver:
                     "mode: internal",
                 )
             mode = "internal"
-        if mode == "files" and not (tls.certificate and tls.key):
+        lacking = [key for key in ("certificate", "key") if not getattr(tls, key) and not self._written(*at, key)]
+        if mode == "files" and lacking:
             self._wrong(at, f"hosts.{name}: tls mode files needs `certificate` and `key`")
         if mode != "files" and (tls.certificate or tls.key):
             self._wrong(at, f"hosts.{name}: `certificate` and `key` belong to tls mode files, not {mode}")
@@ -187,21 +273,23 @@ class _Resolver:
         return path if path.startswith("~") else str(PurePath(self.source.path).parent / path)
 
     def _service(
-        self, name: str, service: Service, host_name: str, host: Host, domain: str, portal: str
+        self, name: str, service: Service, host_name: str, host: Host, domain: str, portal: str, port: int
     ) -> ServiceStack:
         kind = self.catalog[service.kind]
         manifest = kind.manifest
         own = manifest if isinstance(manifest, Own) else None
         at: tuple[Key, ...] = ("services", name)
-        model = (service.model or own.models.default) if own else ""
-        others = tuple(dict.fromkeys(other for other in service.models if other != model)) if own else ()
+        model = self._model((*at, "model"), own, service.model) if own else ""
+        more = [self._model((*at, "models", n), own, m) for n, m in enumerate(service.models)] if own else []
+        others = tuple(dict.fromkeys(other for other in more if other != model))
+        self._room(at, service, own, (model, *others))
         if own and service.device not in own.compute_types:
             self._wrong((*at, "device"), f"services.{name}: {service.kind} does not run on {service.device}")
-        for keys, message, hint in misfits.of(service, own, host.runtime, lambda key: (*at, key) in self.source.places):
-            self._wrong((*at, *keys), f"services.{name}: {message}", hint)
+        for below, message, hint in misfits.of(service, own, host.runtime, lambda *keys: self._written(*at, *keys)):
+            self._wrong((*at, *below), f"services.{name}: {message}", hint)
         health = service.health or manifest.health
         moved = dict(self.layouts[host_name].service_ports)
-        port = service.port or moved.get(name, manifest.port)
+        port = service.port or moved.get(name, port)
         torch = Torch(own.torch, TORCH_INDEX[service.device], service.device == "cpu") if own and own.torch else None
         address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
@@ -242,6 +330,33 @@ class _Resolver:
             wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,
         )
 
+    def _model(self, at: tuple[Key, ...], own: Own, name: str | None) -> str:
+        """The model that a name means, as the hub has it."""
+        if name is None:
+            return own.models.default
+        found = naming.meant(own.models, name)
+        if found is None:
+            where = ".".join(map(str, at[:3]))
+            self._wrong(at, f"{where}: there is no model {name!r}", naming.advice(own.models, name))
+        return found or own.models.default
+
+    def _room(self, at: tuple[Key, ...], service: Service, own: Own | None, models: Sequence[str]) -> None:
+        """A service that cannot hold one of its models would be killed at each start."""
+        if not own or not service.memory:
+            return
+        size, model = max((naming.size(own.models, model), model) for model in models)
+        if service.memory < size:
+            where, wrote = ".".join(map(str, at)), self._text((*at, "memory"))
+            said = f"{where}: a memory of {wrote} does not hold {model}, which is {show_bytes(size)}"
+            self._wrong((*at, "memory"), said, f"such as memory: {show_size(_memory(own, models))}")
+
+    def _text(self, keys: tuple[Key, ...]) -> str:
+        """What is written there."""
+        there: Any = self.source.data
+        for key in keys:
+            there = there[key]
+        return self.source.texts.get(keys) or str(there)
+
     def _ports(self, host: HostStack) -> tuple[ServiceStack, ...]:
         """The services with their second ports; a port that two want is a problem."""
         wanted = []
@@ -261,9 +376,11 @@ class _Resolver:
                 taken[host.portal] = "the portal"
             for service in host.services:
                 if service.hostname in taken:
+                    keys = ("services", service.name, "hostname")
+                    said = self._text(keys) if keys in self.source.places else service.hostname
                     self._wrong(
-                        ("services", service.name, "hostname"),
-                        f"services.{service.name}: {service.hostname} is already that of {taken[service.hostname]}",
+                        keys,
+                        f"services.{service.name}: {said} is already that of {taken[service.hostname]}",
                         "give one of them another `hostname`",
                     )
                 taken[service.hostname] = service.name

@@ -1,13 +1,15 @@
 """YAML with the place of every key, so that an error can point at it."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from deploy import reading
 from deploy.errors import InventoryError, KitError, Problem
+from deploy.shown import shown
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
@@ -24,6 +26,12 @@ class Source:
     path: str
     data: Any
     places: dict[tuple[Key, ...], Place]
+    texts: dict[tuple[Key, ...], str] = field(default_factory=dict)
+    """Each value that is no text as it was written: `off`, which is false, or 0x10, which is 16."""
+
+    def shown(self, keys: Sequence[Key], value: object) -> str:
+        """A value at a place, as it was written there."""
+        return self.texts.get(tuple(keys)) or shown(value)
 
     def place(self, keys: Sequence[Key]) -> str:
         """file:line:column of the deepest key of `keys` that the file has."""
@@ -37,17 +45,17 @@ class Source:
 def read(path: Path) -> Source:
     """Parse a file. Raises KitError when it cannot be read, InventoryError when it is not YAML."""
     try:
-        raw = path.read_bytes()
+        raw = reading.whole(path, MAX_BYTES)
     except FileNotFoundError:
         raise KitError(
             f"There is no {path}.",
             "`greffier init` writes a first inventory; `--inventory PATH` names another.",
             code=2,
         ) from None
+    except reading.TooLarge:
+        raise KitError(f"{path} is no inventory, which has at most {MAX_BYTES} bytes.", code=2) from None
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=2) from None
-    if len(raw) > MAX_BYTES:
-        raise KitError(f"{path} has {len(raw)} bytes; an inventory has at most {MAX_BYTES}.", code=2)
     return parse(raw, str(path))
 
 
@@ -71,13 +79,14 @@ def parse(raw: bytes, name: str) -> Source:
     data = {} if root is None else builder.build(root, ())
     if builder.problems:
         raise InventoryError(builder.problems)
-    return Source(name, data, builder.places)
+    return Source(name, data, builder.places, builder.texts)
 
 
 class _Builder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.places: dict[tuple[Key, ...], Place] = {}
+        self.texts: dict[tuple[Key, ...], str] = {}
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
         self._scalars = yaml.constructor.SafeConstructor()
@@ -89,7 +98,10 @@ class _Builder:
     def build(self, node: yaml.Node, path: tuple[Key, ...]) -> Any:
         self.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
+            value = self._scalar(node)
+            if value is not None and not isinstance(value, str):
+                self.texts[path] = node.value
+            return value
         if id(node) in self._seen:
             self._problem(node, "an alias (*name) stands here: write the value out")
             return None
@@ -104,10 +116,10 @@ class _Builder:
         for key_node, value_node in node.value:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, (str, int)) or isinstance(key, bool):
-                self._problem(key_node, "a key must be a plain word")
+                self._problem(key_node, "a key must be a plain word" + _quoting(key_node))
                 continue
             if key in result:
-                self._problem(key_node, f"{key!r} is written twice")
+                self._problem(key_node, f"{shown(key)} is written twice")
                 continue
             at = (*path, key)
             self.places[at] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
@@ -129,3 +141,8 @@ class _Builder:
             self._problem(node, "half of a surrogate pair cannot be read as text")
             return None
         return value
+
+
+def _quoting(node: yaml.Node) -> str:
+    """`off` and `no` are words to people, and false to YAML."""
+    return f": write '{node.value}', in quotes" if isinstance(node, yaml.ScalarNode) and node.value else ""

@@ -162,6 +162,23 @@ class TlsStack:
 
 
 @dataclass(frozen=True)
+class NotifyStack:
+    """Whom to tell, and how; `webhook` and `mail` are empty where that way is not taken."""
+
+    webhook: str | Reference
+    mail: str
+    sender: str
+    server: str
+    port: int
+    user: str
+    password: Reference | None
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        return tuple(value for value in (self.webhook, self.password) if isinstance(value, Reference))
+
+
+@dataclass(frozen=True)
 class HostStack:
     """One host and what runs on it."""
 
@@ -179,6 +196,8 @@ class HostStack:
     services: tuple[ServiceStack, ...]
     layout: Layout
     autostart: Autostart
+    notify: NotifyStack | None = None
+    """None: nobody is told of anything."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -237,6 +256,7 @@ class Stack:
         for host in self.hosts:
             if host.tls.key:
                 found[host.tls.key] = None
+            found |= dict.fromkeys(host.notify.references if host.notify else ())
             for service in host.services:
                 found |= dict.fromkeys(reference for _, reference in service.secrets)
         return tuple(found)

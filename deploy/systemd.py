@@ -3,7 +3,7 @@
 import time
 
 from deploy.errors import KitError
-from deploy.render import nginx
+from deploy.render import nginx, notify
 from deploy.render.units import GUARD, SERVICE, SOCKET
 from deploy.targets import Target
 
@@ -38,8 +38,21 @@ class Systemd:
     def reload(self, unit: str) -> None:
         if unit == "systemd":  # which reads the units of others, too
             self._target.run(("systemctl", "daemon-reload"))
+        elif unit == "notify":
+            self._clock()
         else:
             self._do("reload", unit)
+
+    def _clock(self) -> None:
+        """Start the timer that tells somebody, or end it where its file is gone."""
+        wanted = bool(self._target.existing([notify.CLOCK]))
+        if not wanted:
+            self._target.run(("systemctl", "stop", notify.TIMER), check=False)
+            self._target.remove(f"/etc/systemd/system/timers.target.wants/{notify.TIMER}", notify.STATE)
+        self._target.run(("systemctl", "daemon-reload"))
+        if wanted:
+            self._target.run(("systemctl", "enable", notify.TIMER))
+            self._target.run(("systemctl", "restart", notify.TIMER))
 
     def stop(self, unit: str) -> None:
         """nginx is the host's own and may serve others: it is never stopped."""

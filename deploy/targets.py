@@ -77,6 +77,8 @@ class Target:
         self._way = way
         self._supervise = supervise
         self._begun: Connection | None = None
+        self.owed = False
+        """Something was begun there that only a whole deploy ends."""
 
     def approach(self) -> None:
         """Begin to connect. What comes of it shows when the connection is first used."""

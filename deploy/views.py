@@ -3,32 +3,37 @@
 import datetime as dt
 import json
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from deploy import logged
 from deploy.operations.doctor import Finding
+from deploy.operations.fleet import Outcome
 from deploy.operations.overview import HostOverview, ServiceOverview
 from deploy.operations.shelf import Holding
 from deploy.operations.tls import Standing
 from deploy.operations.users import User
 from deploy.quantities import show_size
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 STATES = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "red", "paused": "yellow"}
 
 
-def status(hosts: Sequence[HostOverview], *, as_json: bool) -> None:
+def status(found: Sequence[Outcome[HostOverview]], *, as_json: bool) -> None:
     if as_json:
-        _json([host.data() for host in hosts])
+        _json([each.done.data() if each.done else {"name": each.host.name, **each.failure} for each in found])
         return
-    for host in hosts:
-        _host(host)
+    for each in found:
+        if each.done:
+            _host(each.done)
 
 
 def _host(host: HostOverview) -> None:
@@ -36,6 +41,8 @@ def _host(host: HostOverview) -> None:
     out.print(f"[bold]{host.name}[/]: {escape(deployed)}")
     units = ", ".join(f"{unit} {'runs' if runs else 'does not run'}" for unit, runs in host.units.items())
     certificate = f"certificate until {host.certificate}" if host.certificate else "no certificate"
+    if host.owed:
+        out.print("  a deploy was cut off before its end: `deploy` finishes it", style="yellow")
     out.print(f"  {units}; {certificate}")
     out.print(f"  memory: {host.memory_free / 1e9:.1f} of {host.memory / 1e9:.1f} GB free")
     if host.drift:
@@ -52,6 +59,8 @@ def _host(host: HostOverview) -> None:
             out.print(f"  [dim]{escape(row[0])}: {escape(row[6])} at[/] {escape(row[7])}")
         if service.error:
             out.print(f"  {service.name}: {escape(service.error)}", style="red")
+        if service.deviation:
+            out.print(f"  {service.name}: {escape(service.deviation)}", style="yellow")
 
 
 def _service(service: ServiceOverview) -> tuple[str, ...]:
@@ -77,21 +86,42 @@ def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         _json(list(entries))
         return
-    rows = [(str(e["release"]), _when(e["at"]), e["by"], e["kit"], _steps(e["steps"])) for e in entries]
-    table(("release", "at", "by", "kit", "what"), rows)
+    rows = [(str(e["release"]), _when(e["at"]), e["by"], e["kit"], e["did"], _steps(e["steps"])) for e in entries]
+    table(("release", "at", "by", "kit", "did", "steps"), rows)
+
+
+def log(line: str) -> None:
+    """A line of a log: as it was written in a pipe; on a terminal, of one in JSON what a person reads."""
+    entry = logged.entry(line) if out.is_terminal else {}
+    if "message" not in entry and "event" not in entry:
+        print(line, flush=True)
+        return
+    taken = ("time", "level", "logger", "message", "event", "exception")
+    level = str(entry.get("level", "info"))
+    colour = {"warning": "yellow", "error": "red", "critical": "bold red"}.get(level, "")
+    said = Text(f"{str(entry.get('time', ''))[:19].replace('T', ' ')} ", style="dim")
+    said.append(f"{level:<7} ", style=colour)
+    said.append(str(entry.get("message", entry.get("event"))), style=colour)
+    more = " ".join(f"{key}={value}" for key, value in entry.items() if key not in taken and value not in (None, ""))
+    said.append(f" {more}" if more else "", style="dim")
+    out.print(said)
+    if entry.get("exception"):
+        out.print(Text(textwrap.indent(str(entry["exception"]).rstrip(), "    "), style="red"))
 
 
 def _steps(steps: Sequence[str], shown: int = 3) -> str:
-    """`config.json, autostart and 4 more` of a release's steps."""
-    whats = [step.split(": ", 1)[0].split(" ", 2)[2] for step in steps]
-    names = list(dict.fromkeys(what.rsplit("/", 1)[-1] if what.startswith("/") else what for what in whats))
+    """`~ config.json, > autostart and 4 more` of a release's steps, by the signs of a plan."""
+    parts = [step.split(": ", 1)[0].split(" ", 2) for step in steps]
+    signed = [(sign, what.rsplit("/", 1)[-1] if what.startswith("/") else what) for sign, _, what in parts]
+    names = list(dict.fromkeys(f"{sign} {name}" for sign, name in signed))
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
+def findings(done: Sequence[Outcome[list[Finding]]], *, as_json: bool) -> bool:
     """Everything that was looked at. Returns whether something is wrong."""
+    found = _by_host(done)
     if as_json:
-        _json({host: [asdict(finding) for finding in all_] for host, all_ in found.items()})
+        _json({host: [asdict(finding) for finding in all_] for host, all_ in found.items()} | _failures(done))
     else:
         for host, all_ in found.items():
             out.print(f"[bold]{host}[/]")
@@ -103,10 +133,11 @@ def findings(found: Mapping[str, Sequence[Finding]], *, as_json: bool) -> bool:
     return any(finding.advice for all_ in found.values() for finding in all_)
 
 
-def certificates(found: Sequence[Standing], *, as_json: bool) -> bool:
+def certificates(done: Sequence[Outcome[Standing]], *, as_json: bool) -> bool:
     """What each host serves. Returns whether one needs something."""
+    found = [each.done for each in done if each.done]
     if as_json:
-        _json([asdict(standing) for standing in found])
+        _json([asdict(each.done) if each.done else {"host": each.host.name, **each.failure} for each in done])
         return any(standing.advice for standing in found)
     for each in found:
         if each.issuer:
@@ -121,10 +152,11 @@ def certificates(found: Sequence[Standing], *, as_json: bool) -> bool:
     return any(standing.advice for standing in found)
 
 
-def models(found: Mapping[str, Sequence[Holding]], *, as_json: bool) -> bool:
+def models(done: Sequence[Outcome[list[Holding]]], *, as_json: bool) -> bool:
     """What each host has. Returns whether a model is missing or damaged."""
+    found = _by_host(done)
     if as_json:
-        _json({host: [asdict(holding) for holding in held] for host, held in found.items()})
+        _json({host: [asdict(holding) for holding in held] for host, held in found.items()} | _failures(done))
     else:
         rows = [
             (
@@ -172,6 +204,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0
     for row in rows:
         shown.add_row(*map(escape, row))
     out.print(Padding(shown, (0, 0, 0, indent)), soft_wrap=False)
+
+
+Found = TypeVar("Found")
+
+
+def _by_host(done: Sequence[Outcome[Found]]) -> dict[str, Found]:
+    return {each.host.name: each.done for each in done if each.done is not None}
+
+
+def _failures(done: Sequence[Outcome[Found]]) -> dict[str, Any]:
+    """Of the hosts that failed, why: so that whoever reads the data misses none."""
+    return {each.host.name: each.failure for each in done if each.error}
 
 
 def _json(value: object) -> None:

@@ -3,8 +3,9 @@
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True)
+app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("status")
@@ -13,12 +14,13 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy import console, progress, views
     from deploy.operations import fleet, tls, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
+    console.mistakes(space)
     with progress.reporter() as report:
         outcomes = fleet.each(
             space, workspace.chosen(space, host), lambda chosen, _: tls.standing(space, chosen), report
         )
-    wanting = views.certificates([outcome.done for outcome in outcomes if outcome.done], as_json=as_json)
+    wanting = views.certificates(outcomes, as_json=as_json)
     console.failures(outcomes)
     if wanting:
         raise typer.Exit(3)

@@ -3,25 +3,40 @@
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_args_is_help=True)
+app = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("status")
 def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
     """Say who holds the lock of a host."""
-    from deploy.operations import workspace
+    from deploy import console, progress
+    from deploy.operations import fleet, workspace
 
-    space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
-        typer.echo(f"{chosen.name}: {space.target(chosen).holder() or 'nobody'}")
+    space = workspace.glimpsed(inventory)
+    with progress.reporter() as report:
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, _: space.target(chosen).holder() or "nobody", report
+        )
+    for outcome in outcomes:
+        if outcome.done:
+            typer.echo(f"{outcome.host.name}: {outcome.done}")
+    console.failures(outcomes)
 
 
 @app.command("release")
 def release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
     """End the command that holds the lock of a host; the next deploy finishes its work."""
-    from deploy.operations import workspace
+    from deploy import console
+    from deploy.operations import fleet, workspace
 
-    space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
-        typer.echo(f"{chosen.name}: {'released' if space.target(chosen).release_lock() else 'nobody held it'}")
+    space = workspace.glimpsed(inventory)
+    outcomes = fleet.in_turn(
+        workspace.chosen(space, host),
+        lambda chosen: "released" if space.target(chosen).release_lock() else "nobody held it",
+    )
+    for outcome in outcomes:
+        if outcome.done:
+            typer.echo(f"{outcome.host.name}: {outcome.done}")
+    console.failures(outcomes)

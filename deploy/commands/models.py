@@ -5,20 +5,25 @@ from typing import Annotated
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True)
+app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("list")
 def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """List the models, each checked to its last byte. Status 3: one is missing or damaged."""
-    from deploy import progress, views
-    from deploy.operations import shelf, workspace
+    from deploy import console, progress, views
+    from deploy.operations import fleet, shelf, workspace
 
     space = workspace.opened(inventory)
     with progress.reporter() as report:
-        found = {chosen.name: shelf.holdings(space, chosen, report) for chosen in workspace.chosen(space, host)}
-    if views.models(found, as_json=as_json):
+        outcomes = fleet.each(
+            space, workspace.chosen(space, host), lambda chosen, named: shelf.holdings(space, chosen, named), report
+        )
+    wanting = views.models(outcomes, as_json=as_json)
+    console.failures(outcomes)
+    if wanting:
         raise typer.Exit(3)
 
 

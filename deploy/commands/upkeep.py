@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.commands import completion
 from deploy.commands.options import DEFAULT, Force, HostName, Inventory, Json, Yes
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ app = typer.Typer()
 
 @app.command()
 def setup(
-    name: Annotated[str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.")],
+    name: Annotated[
+        str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.", autocompletion=completion.hosts)
+    ],
     inventory: Inventory = DEFAULT,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over what somebody put there by hand; shows it first.")
@@ -83,18 +86,19 @@ def rollback(
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
-    with progress.reporter() as report:
-        done = apply.rollback(space, chosen, number, report, console.consent(force=force))
-    console.deployed(chosen, done)
+    with console.interruptible(space), progress.reporter() as report:
+        done = apply.rollback(space, chosen, number, report, console.consent(report, force=force))
+    console.returned(chosen, done)
 
 
 @app.command()
 def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show who deployed what, and when."""
-    from deploy import views
+    from deploy import console, views
     from deploy.operations import releases, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
+    console.mistakes(space)
     views.audit(releases.history(space.target(space.host(host))), as_json=as_json)
 
 
@@ -104,12 +108,12 @@ def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
     from deploy import console, progress, views
     from deploy.operations import doctor, fleet, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     with progress.reporter() as report:
         outcomes = fleet.each(
             space, workspace.chosen(space, host), lambda chosen, named: doctor.examine(space, chosen, named), report
         )
-    wrong = views.findings({o.host.name: o.done for o in outcomes if o.done is not None}, as_json=as_json)
+    wrong = views.findings(outcomes, as_json=as_json)
     console.failures(outcomes)
     if wrong:
         raise typer.Exit(3)
@@ -120,14 +124,17 @@ def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = Fals
     """Remove what nothing uses any more. That is containers of no service, and images and code of neither of the last
     two releases; it says first what that frees."""
     from deploy import console
-    from deploy.operations import housekeeping, workspace
+    from deploy.operations import fleet, housekeeping, workspace
 
     space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
+
+    def pruned(chosen: "HostStack") -> None:
         found = housekeeping.waste(space, chosen)
         if console.confirm_prune(chosen, found, yes=yes):
             housekeeping.prune(space, chosen, found)
             typer.echo(f"{chosen.name}: removed.")
+
+    console.failures(fleet.in_turn(workspace.chosen(space, host), pruned))
 
 
 @app.command()
@@ -155,15 +162,19 @@ def restore(
     archive: Annotated[Path, typer.Argument(help="What backup wrote.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
+    yes: Yes = False,
 ) -> None:
-    """Put a backup back onto a host that was set up. Then deploy to it."""
-    from deploy import progress
+    """Put a backup back onto a host that was set up. Then deploy to it. Of a host that is in use it asks first."""
+    from deploy import console, progress
     from deploy.operations import housekeeping, workspace
 
     space = workspace.opened(inventory)
     chosen = space.host(host)
+    content = housekeeping.backed_up(chosen, archive)
+    if not console.confirm_restore(chosen, archive, housekeeping.in_use(space, chosen), yes=yes):
+        return
     with progress.reporter() as report:
-        housekeeping.restore(space, chosen, archive, report)
+        housekeeping.restore(space, chosen, archive, content, report)
     typer.echo(f"{chosen.name}: restored. `deploy` does what is left: models, images, containers.")
 
 
@@ -176,10 +187,11 @@ def destroy(
 ) -> None:
     """Remove what Greffier put on a host. Users and certificates included; it says what, and asks first."""
     from deploy import console, progress
-    from deploy.operations import book, destroy, workspace
+    from deploy.operations import book, destroy, fleet, workspace
 
     space = workspace.opened(inventory)
-    for chosen in workspace.chosen(space, host):
+
+    def destroyed(chosen: "HostStack") -> None:
         doomed = destroy.doomed(space, chosen, volumes=volumes)
         if console.confirm_removal(chosen, doomed, volumes=volumes, yes=yes):
             with progress.reporter() as report, report.step(f"Removing Greffier from {chosen.name}"):
@@ -187,3 +199,5 @@ def destroy(
             typer.echo(f"{chosen.name}: removed.")
             if book.read(space.target(chosen)):
                 typer.echo(f"`setup {chosen.name} --undo-adopt` brings back what was there before Greffier.")
+
+    console.failures(fleet.in_turn(workspace.chosen(space, host), destroyed))

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from deploy.commands.options import DEFAULT, HostName, Inventory, Json, User
+from deploy.commands.verbs import Verbs
 
-app = typer.Typer(help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True)
+app = typer.Typer(
+    help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True, cls=Verbs
+)
 
 
 @app.command("add")
@@ -16,7 +19,7 @@ def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_js
     from deploy import console
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     console.key(chosen, users.add(space.target(chosen), chosen.layout, name), as_json=as_json)
 
@@ -27,7 +30,7 @@ def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as
     from deploy import console
     from deploy.operations import control, users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
     console.key(chosen, users.rotate(target, chosen.layout, name), as_json=as_json)
@@ -40,7 +43,7 @@ def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
     from deploy import views
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     views.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
 
@@ -50,7 +53,7 @@ def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) ->
     """Take a user away; the password ends at once, and so do the websockets opened with it."""
     from deploy.operations import control, users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
     users.remove(target, chosen.layout, name)
@@ -60,7 +63,7 @@ def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) ->
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="An htpasswd file.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="An htpasswd file.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     rotate: Annotated[
@@ -71,10 +74,10 @@ def import_(
     from deploy import console
     from deploy.operations import users, workspace
 
-    space = workspace.opened(inventory)
+    space = workspace.glimpsed(inventory)
     chosen = space.host(host)
     target = space.target(chosen)
-    taken, refused = users.take(target, chosen.layout, file.read_text(encoding="utf-8", errors="replace"))
+    taken, refused = users.take(target, chosen.layout, users.text_of(file))
     if console.imported(taken, refused, rotate=rotate):
         for user in taken:
             if user.advice:

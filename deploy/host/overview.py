@@ -1,10 +1,11 @@
 """What `status` shows of a host, looked at in one go.
 
-Standard input, one JSON document: {"files": [path], "commands": {name: [word]}, "socket": autostart's}
+Standard input, one JSON document:
+    {"files": [path], "config": autostart's, "commands": {name: [word]}, "socket": autostart's}
 
 Standard output, one JSON document:
 
-    files      {path: text} of those that are there
+    files      {path: text} of those that are there, of autostart's configuration, and of the compose files it names
     commands   {name: what it printed}
     services   as autostart tells of them, each with `memory` {used, limit}, or null where nothing runs; empty where
                autostart does not answer
@@ -103,6 +104,20 @@ def ask(path: Path) -> list[dict[str, Any]]:
         return []
 
 
+def compose_files(config: str) -> list[str]:
+    """What the services of autostart's configuration are made of."""
+    try:
+        return [f"{entry['composeDir']}/compose.yml" for entry in json.loads(config)["services"].values()]
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return []
+
+
+def text_of(path: str) -> str | None:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(MAX_TEXT).decode(errors="replace")
+    return None
+
+
 def main() -> int:
     request = json.loads(sys.stdin.buffer.read(MAX_REQUEST))
     running = {}
@@ -112,10 +127,9 @@ def main() -> int:
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
     memory = of_host()
-    files = {}
-    for path in request["files"]:
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            files[path] = file.read(MAX_TEXT).decode(errors="replace")
+    config = request.get("config", "")
+    asked = [*request["files"], config, *compose_files(text_of(config) or "")]
+    files = {path: text for path in asked for text in [text_of(path)] if text is not None}
     services = [{**entry, "memory": of_service(entry, memory["whole"])} for entry in ask(Path(request["socket"]))]
     printed = {name: process.communicate()[0].decode(errors="replace") for name, process in running.items()}
     print(json.dumps({"files": files, "commands": printed, "services": services, "memory": memory}))

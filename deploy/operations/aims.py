@@ -34,6 +34,13 @@ class Aim:
     """The release that this goes back to, or of which it keeps the other services."""
     back: bool = False
 
+    @property
+    def verb(self) -> str:
+        """The command that has this aim, as the book of deploys tells it."""
+        if self.back and self.former:
+            return f"rollback to {self.former.number}"
+        return "deploy" if self.scope is None else f"deploy of {', '.join(s.name for s in self.services)} alone"
+
     def concerns(self, path: str) -> bool:
         return self.scope is None or path in self.scope
 
@@ -129,7 +136,8 @@ def part(inventory: Document, host: str) -> dict[str, Any]:
     only = next(iter(hosts)) if len(hosts) == 1 else None
     here = {name: said for name, said in services.items() if said.get("host", only) == host}
     portal = inventory.get("portal", {}) if next(iter(hosts)) == host else {"enabled": False}
-    return {"hosts": {host: hosts[host]}, "services": here, "portal": portal}
+    told = {"notify": inventory["notify"]} if inventory.get("notify") else {}
+    return {"hosts": {host: hosts[host]}, "services": here, "portal": portal, **told}
 
 
 def mixed(last: Document, now: Document, service: str) -> dict[str, Any]:

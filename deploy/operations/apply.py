@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy import VERSION
@@ -24,6 +24,7 @@ from deploy.operations import (
     records,
     releases,
     survey,
+    tell,
     users,
     verify,
 )
@@ -43,14 +44,26 @@ Consent = Callable[[HostStack, Sequence[str]], None]
 """Asked before files that somebody changed on the host are overwritten; raises KitError where they shall stay."""
 
 
-def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter, consent: Consent) -> Plan:
+@dataclass(frozen=True)
+class Return:
+    """What a rollback did: from release `before` to what release `back` was, which is release `number` now."""
+
+    plan: Plan
+    before: int
+    back: int
+    number: int
+
+
+def rollback(space: Workspace, host: HostStack, number: int | None, report: Reporter, consent: Consent) -> Return:
     """Bring a host back to a kept release, by default to the one before the last. Raises KitError."""
     target = space.target(host)
+    before = survey.read_record(target, host)["release"]
     kept = releases.numbers(target)
     if number is None and len(kept) < 2:
         raise KitError("There is no release before this one to go back to.", code=HOST)
     former = releases.load(target, kept[-2] if number is None else number)
-    return deploy(space, host, report, consent, aims.back(space, former))
+    plan = deploy(space, host, report, consent, aims.back(space, former))
+    return Return(plan, before, former.number, survey.read_record(target, host)["release"])
 
 
 def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
@@ -162,6 +175,7 @@ def _retreat(
     if not number:
         return adopt.way_back(host, target, failure)
     report.warn(f"{failure.message} Going back to release {number}.")
+    tell.about(host, target, f"A deploy by {operator()} is taken back: {failure.message}")
     try:
         former = releases.load(target, number)
         known: dict[Reference, Secret] = {}
@@ -175,11 +189,14 @@ def _retreat(
         _write(back, early, now, report)
         _serve(back, early, awake, report)
         records.settle(target, _seconds(back))
+        did = f"{prospect.aim.verb}, taken back: {failure.message}"
+        releases.note(target, _entry(prospect, number, did))
         beside.clear(back, report)
     except Lost as lost:
         return lost
     except KitError as error:
         message = f"{failure.message} Release {number} does not serve either: {error.message}"
+        tell.about(host, target, message)
         return KitError(message, error.hint, output=failure.output + error.output)
     return KitError(failure.message, f"Release {number} serves again. {failure.hint}".strip(), output=failure.output)
 
@@ -370,9 +387,8 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
     host, target, present = prospect.host, prospect.target, prospect.record["release"]
     # After a restore the record begins anew, and the releases go on.
     number = max(present, *releases.numbers(target), 0) + 1 if anew else present
-    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    who = {"release": number, "at": at, "by": operator(), "kit": VERSION}
     aim = prospect.aim
+    entry = _entry(prospect, number, aim.verb)
     kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
     release = Release(
         number,
@@ -383,7 +399,16 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
         aim.units,
         aim.inventory,
     )
-    steps = [str(step) for step in prospect.plan.steps]
-    releases.save(target, release, {**who, "steps": steps} if anew else None)
-    changes = who | {"certificate": survey.certificate_digest(target, host)} if anew else {}
+    releases.save(target, release, entry if anew else None)
+    changes: dict[str, Any] = {}
+    if anew:
+        changes = {key: entry[key] for key in ("kit", "release", "at", "by")}
+        changes["certificate"] = survey.certificate_digest(target, host)
     records.settle(target, _seconds(prospect) | changes | {"files": records.entries(prospect)})
+
+
+def _entry(prospect: Prospect, number: int, did: str) -> dict[str, Any]:
+    """What the book says of a deploy: `number` is the release that serves after it."""
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    steps = [str(step) for step in prospect.plan.steps]
+    return {"release": number, "at": at, "by": operator(), "kit": VERSION, "did": did, "steps": steps}

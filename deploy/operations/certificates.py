@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from deploy import reading
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.render.units import LATE_SHARE
 from deploy.stack import HostStack
@@ -20,6 +21,8 @@ from deploy.types import Layout, Reference, Secret
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 """Days. Short, since a deploy renews it without asking."""
+MAX_CHAIN = 1 << 20
+"""Bytes of a certificate that is brought, with its chain."""
 RENEW_SHARE = 1 / 3
 """A certificate is renewed when a third of its lifetime is left."""
 
@@ -115,9 +118,7 @@ def install(host: HostStack, target: Target, secrets: Mapping[Reference, Secret]
     """Issue by the internal authority, or put the given files in place."""
     layout = host.layout
     if host.tls.mode == "files":
-        assert host.tls.key
-        chain, key = _given(host), secrets[host.tls.key].reveal().encode()
-        _check_pair(host, chain, key)
+        chain, key = brought(host, secrets)
     else:
         chain, key = _issue(host, target)
     rights = layout.root, layout.root_group
@@ -131,11 +132,19 @@ def _names(host: HostStack) -> list[str]:
     return [*host.names, *(("127.0.0.1",) if host.runtime == "process" else ())]
 
 
+def brought(host: HostStack, secrets: Mapping[Reference, Secret]) -> tuple[bytes, bytes]:
+    """The certificate and the key that the operator brings. Raises KitError where they are not a pair."""
+    assert host.tls.key
+    chain, key = _given(host), secrets[host.tls.key].reveal().encode()
+    _check_pair(host, chain, key)
+    return chain, key
+
+
 def _given(host: HostStack) -> bytes:
     try:
-        return Path(host.tls.certificate).expanduser().read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~somebody who is not there
-        why = getattr(error, "strerror", None) or error
+        return reading.whole(Path(host.tls.certificate).expanduser(), MAX_CHAIN)
+    except (OSError, RuntimeError) as error:
+        why = reading.reason(error)
         raise KitError(
             f"hosts.{host.name}: the certificate {host.tls.certificate} cannot be read: {why}.", code=INVENTORY
         ) from None

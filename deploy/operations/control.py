@@ -109,7 +109,8 @@ def dismiss(host: HostStack, target: Target, user: str) -> int:
     """Close the websockets of a user who is none any more. Returns how many there were."""
     if not target.supervisor.running("autostart"):
         return 0
-    return int(ask(host, target, "dismiss", user)["closed"])
+    closed = ask(host, target, "dismiss", user).get("closed", 0)
+    return closed if isinstance(closed, int) else 0
 
 
 def sleep(host: HostStack, target: Target, service: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy import ROOT
 from deploy.errors import KitError
-from deploy.operations import aims, apply, calls, control, transcribe, users, workspace
+from deploy.operations import aims, apply, callees, calls, control, users, workspace
 from deploy.operations.report import Reporter
 from deploy.operations.users import Key
 from deploy.operations.workspace import Workspace
@@ -81,7 +81,7 @@ def _transcribed(host: HostStack, target: Target, service: ServiceStack, key: Ke
     import openai
 
     with (
-        transcribe.client(host, target) as http,
+        callees.client(host, target) as http,
         openai.OpenAI(base_url=host.base_url(service), api_key=key.api_key, http_client=http) as client,
         SAMPLE.open("rb") as file,
     ):

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from deploy.operations import acme, book, images, models, survey, users
 from deploy.operations.workspace import Workspace
-from deploy.render import compose, units
+from deploy.render import compose, notify, units
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -18,6 +18,7 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     if volumes or not compose:
         ours.append(layout.var)
     there = target.existing([*ours, *_models(host)])
+    going = _models(host) if compose else []
     folders = [path for path in ours if path in there]
     if not folders:
         return []
@@ -26,7 +27,7 @@ def doomed(space: Workspace, host: HostStack, *, volumes: bool) -> list[str]:
     found += [f"the users {', '.join(names)}"] if names else []
     if compose:
         found.append("the containers and images of its services" + (", with their data" if volumes else ""))
-    found += [f"the model {path}" for path in _models(host) if path in there] if volumes else []
+    found += [f"the model {path}" for path in going if path in there] if volumes else []
     return found
 
 
@@ -43,16 +44,18 @@ def clear(target: Target, host: HostStack, *, volumes: bool) -> None:
     record = survey.read_record(target, host)
     for unit in ("autostart", "nginx"):
         target.supervisor.stop(unit)
-    if volumes:
-        target.remove(*_models(host))
-    if host.runtime == "process":
+    if host.runtime == "process":  # the models are those of every deployment of this user's
         root = PurePath(layout.etc).parent
         target.remove(str(root), below=str(root.parent.parent))
         return
+    if volumes:
+        target.remove(*_models(host))
     _containers(target, host, record.get("pulled", ()), volumes=volumes)
     target.run(("systemctl", "disable", units.SERVICE, units.SOCKET, units.GUARD), check=False)
     target.run(("systemctl", "stop", units.GUARD), check=False)
     target.run(units.UNSEAL, check=False)
+    target.run(("systemctl", "disable", "--now", notify.TIMER), check=False)
+    target.remove(notify.STATE)
     ours = {*record["files"], *record["pending"], units.UNIT, units.ADDRESS, units.GUARD_UNIT}
     target.remove(*sorted(ours), *(f"{path}.bak" for path in sorted(ours)))
     target.remove(units.AFTER_CERTBOT, below=str(PurePath(units.UNIT).parent))

@@ -6,12 +6,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy import unforeseen
-from deploy.errors import KitError
-from deploy.operations import apt, control, firewall, housekeeping, images, models, secrets, shelf, tls, users, verify
+from deploy.connection import Lost
+from deploy.errors import KitError, Problem
+from deploy.operations import (
+    apt,
+    control,
+    firewall,
+    housekeeping,
+    images,
+    models,
+    secrets,
+    shelf,
+    survey,
+    tls,
+    users,
+    verify,
+)
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace, way
 from deploy.quantities import show_size
-from deploy.render import nginx
+from deploy.render import nginx, notify
 from deploy.stack import HostStack
 from deploy.targets import Target
 
@@ -37,11 +51,11 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
     """Look at everything; one check that fails does not stop the others. Of a host that cannot be reached, only at what
     is here."""
     target = space.target(host)
-    found: list[Finding] = []
+    found = [Finding("inventory", _told(problem), "Mend it; `check` tells the rest.") for problem in space.problems]
     try:
         target.connection.ask("hello")
     except KitError as error:
-        return [Finding("host", error.message, error.hint), *_secrets(space, host, target)]
+        return [*found, _gone(error), *_secrets(space, host, target)]
     with report.step(f"Examining {host.name}") as bar:
         for number, check in enumerate(CHECKS):
             name = check.__name__.strip("_")
@@ -50,15 +64,28 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
                 found += check(space, host, target)
             except BrokenPipeError:
                 raise
+            except Lost as error:  # what is asked now would wait in vain, and say the same
+                return [*found, _gone(error), *_secrets(space, host, target)]
             except Exception as error:
                 failure = unforeseen.told(error)
                 found.append(Finding(name, failure.message, failure.hint or f"{name} could not be looked at."))
     return found
 
 
+def _told(problem: Problem) -> str:
+    return f"{problem.place}: {problem.message}"
+
+
+def _gone(error: KitError) -> Finding:
+    advice = error.hint or "Nothing else could be looked at: is it on, and reached by `ssh`?"
+    return Finding("host", error.message, advice)
+
+
 def _reach(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     facts = target.facts
     yield Finding("host", f"{facts['system']} {facts['version']}, Python {facts['python']}, as {facts['user']}")
+    if survey.read_record(target, host)["pending"]:
+        yield Finding("deploy", "one was cut off before its end", "`deploy` finishes it.")
     holder = target.holder()
     yield Finding("lock", f"held by {holder}" if holder else "free")
     for unit in ("nginx", "autostart"):
@@ -222,6 +249,20 @@ def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
             yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; keep it from strangers")
 
 
+def _notify(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
+    if not host.notify:
+        return
+    if target.run(("systemctl", "is-active", notify.TIMER), check=False).strip() != "active":
+        yield Finding("notify", "nobody is told: its timer does not run", "`deploy` starts it.")
+        return
+    result = target.run(("systemctl", "show", "--property", "Result", "--value", notify.SERVICE), check=False).strip()
+    if result in ("", "success"):
+        yield Finding("notify", "somebody is told of what fails")
+    else:
+        advice = f"`journalctl -u {notify.SERVICE}` on the host says why."
+        yield Finding("notify", "what was to be told could not be sent", advice)
+
+
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     found = users.listed(target, host.layout)
     yield Finding("users", str(len(found)), "" if found else "`users add NAME` makes the first: nobody can call yet.")
@@ -242,5 +283,5 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
 
 CHECKS: tuple[Check, ...] = (
     _reach, _nginx, _clock, _names, _ports, _firewall, _space, _memory, _docker, _models, _certificate, _wyoming,
-    _users, _secrets,
+    _notify, _users, _secrets,
 )  # fmt: skip

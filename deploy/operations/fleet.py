@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,6 +22,11 @@ class Outcome(Generic[Done]):
     host: HostStack
     done: Done | None
     error: KitError | None
+
+    @property
+    def failure(self) -> dict[str, str]:
+        """Why not, as data; nothing where it was done."""
+        return {"error": self.error.message, "hint": self.error.hint} if self.error else {}
 
 
 def each(
@@ -48,6 +53,17 @@ def each(
             raise
 
 
+def in_turn(hosts: Sequence[HostStack], act: Callable[[HostStack], Done]) -> list[Outcome[Done]]:
+    """Act on one host after the other, where somebody is asked about each."""
+    outcomes: list[Outcome[Done]] = []
+    for host in hosts:
+        try:
+            outcomes.append(Outcome(host, act(host), None))
+        except KitError as error:
+            outcomes.append(Outcome(host, None, error))
+    return outcomes
+
+
 class _Named:
     """Says of which host it speaks."""
 
@@ -59,6 +75,9 @@ class _Named:
 
     def warn(self, text: str) -> None:
         self._report.warn(f"{self._name}: {text}")
+
+    def still(self) -> AbstractContextManager[None]:
+        return self._report.still()
 
     @contextmanager
     def step(self, title: str) -> Iterator[Bar]:

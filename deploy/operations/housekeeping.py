@@ -1,5 +1,6 @@
 """What gathers on a host over the year: old images, releases and code; and copies to keep elsewhere."""
 
+import contextlib
 import io
 import os
 import tarfile
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deploy import reading
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import components, control, images, releases, survey
+from deploy.operations import components, control, images, releases, survey, users
 from deploy.operations.report import Reporter
 from deploy.operations.workspace import Workspace
 from deploy.stack import HostStack
 from deploy.targets import Target
+
+MAX_BACKUP = 2 << 30
+"""Bytes. It has settings and users, and lies in memory while it is put back."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,31 @@ def _fresh(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def restore(space: Workspace, host: HostStack, path: Path, report: Reporter) -> None:
-    """Put a backup back; `deploy` then does what is left to do (models, images, containers)."""
+def backed_up(host: HostStack, path: Path) -> bytes:
+    """What `backup` wrote for this host. Raises KitError."""
     try:
-        content = path.read_bytes()
+        content = reading.whole(path, MAX_BACKUP)
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
     _check(host, path, content)
+    return content
+
+
+def in_use(space: Workspace, host: HostStack) -> list[str]:
+    """What a backup would be put over, in words; nothing on a host that was only set up."""
+    target, layout = space.target(host), host.layout
+    found = []
+    if target.existing([layout.record]):
+        with contextlib.suppress(KitError):  # a damaged one is none the less one
+            record = survey.read_record(target, host)
+            found.append(f"release {record['release']} of {record.get('at', 'an unknown day')}")
+        found = found or ["a release"]
+    names = [user.name for user in users.listed(target, layout)]
+    return found + ([f"the users {', '.join(names)}"] if names else [])
+
+
+def restore(space: Workspace, host: HostStack, path: Path, content: bytes, report: Reporter) -> None:
+    """Put a backup back; `deploy` then does what is left to do (models, images, containers)."""
     target = space.target(host)
     with target.lock("restore"), report.step(f"Restoring {host.name}"):
         command = ("tar", "--extract", "--gzip", "--directory", "/", "--same-owner", "--file", "-")

@@ -42,7 +42,8 @@ def _pairs(lines: Iterable[str]) -> dict[str, str]:
 
 
 def familiar(image: str) -> str:
-    """An image's name as Docker lists it: its own registry goes unsaid."""
+    """An image's name as Docker lists it: its own registry goes unsaid, and with a digest the tag says nothing."""
+    image = re.sub(r":[^:/@]+@", "@", image)
     return re.sub(r"^(index\.)?docker\.io/", "", image).removeprefix("library/")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy import reading
 from deploy.catalog import Models
 from deploy.connection import Lost
 from deploy.errors import HOST, INVENTORY, KitError
@@ -19,6 +20,8 @@ from deploy.types import Reference, Secret
 
 HUB_SECONDS = 5.0
 """What a hub that does not answer may cost in all."""
+MAX_LOCK = 16 << 20
+"""Bytes."""
 LOCK_NAME = "greffier.lock"
 """Beside the inventory: what models the kit does not know were pinned to at first fetch."""
 
@@ -37,12 +40,12 @@ def lock_path(inventory: Path) -> Path:
 def read_lock(inventory: Path) -> dict[str, Any]:
     """{model: {revision, files: {name: {sha256, size}}}}."""
     path = lock_path(inventory)
-    if not path.exists():
-        return {}
     try:
-        pinned: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["models"]
+        pinned: dict[str, Any] = json.loads(reading.whole(path, MAX_LOCK))["models"]
         for name, entry in pinned.items():
             read_files(entry["files"], f"{name}: files")
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY) from None
     except (ValueError, LookupError, AttributeError, TypeError, Failure):

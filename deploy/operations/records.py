@@ -23,6 +23,7 @@ def intend(target: Target, prospect: Prospect) -> None:
     """Write down what is about to be written, so that it is not taken for somebody else's if this is cut off."""
     found = entries(prospect)
     pending = {path: found[path] for path in prospect.plan.write}
+    target.owed = True
     _write(target, prospect.record | {"pending": prospect.record["pending"] | pending})
 
 
@@ -35,11 +36,13 @@ def take(target: Target, record: dict[str, Any], image: str) -> None:
 def put_back(target: Target, record: Mapping[str, Any]) -> None:
     """What was about to be written was not, after all."""
     _write(target, record)
+    target.owed = False
 
 
 def settle(target: Target, record: Mapping[str, Any]) -> None:
     """Everything is as the record says, and nothing is owed."""
     _write(target, {**record, "pending": {}})
+    target.owed = False
 
 
 def certified(target: Target, host: HostStack) -> None:

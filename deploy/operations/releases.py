@@ -47,12 +47,22 @@ def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> N
         "units": dict(release.units),
         "inventory": release.inventory,
     }
-    content = {_path(layout, release.number): (json.dumps(document) + "\n").encode()}
-    if entry is not None:
-        line = (json.dumps(dict(entry)) + "\n").encode()
-        content[book(layout)] = (target.read(book(layout)) or b"") + line
-    target.write_all([Writing(p, text, 0o600, layout.root, layout.root_group) for p, text in content.items()])
+    content = (json.dumps(document) + "\n").encode()
+    kept = Writing(_path(layout, release.number), content, 0o600, layout.root, layout.root_group)
+    target.write_all([kept] if entry is None else [kept, _with(target, entry)])
     target.remove(*(_path(layout, number) for number in numbers(target)[:-KEPT]))
+
+
+def note(target: Target, entry: Mapping[str, Any]) -> None:
+    """Write what was done into the book, where it left no release."""
+    target.write_all([_with(target, entry)])
+
+
+def _with(target: Target, entry: Mapping[str, Any]) -> Writing:
+    layout = target.layout
+    earlier = target.read(book(layout)) or b""
+    line = (json.dumps(dict(entry)) + "\n").encode()
+    return Writing(book(layout), earlier + line, 0o600, layout.root, layout.root_group)
 
 
 def numbers(target: Target) -> list[int]:
@@ -91,7 +101,8 @@ def history(target: Target) -> list[dict[str, Any]]:
     for number, line in enumerate(raw.splitlines(), 1):
         try:
             entry = json.loads(line)
-            found.append({key: entry[key] for key in ("release", "at", "by", "kit", "steps")})
+            known = {key: entry[key] for key in ("release", "at", "by", "kit", "steps")}
+            found.append(known | {"did": str(entry.get("did", "deploy"))})
         except (ValueError, LookupError, TypeError):
             raise KitError(f"{book(target.layout)} is damaged at line {number}.", "Take that line out.") from None
     return found

@@ -1,11 +1,14 @@
 """References -> secrets. Only operations that need the values call this, and only as late as they can."""
 
 import os
+import select
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from deploy import reading
 from deploy.errors import InventoryError, Problem
 from deploy.render import env
 from deploy.stack import Stack
@@ -36,6 +39,8 @@ def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Se
 def check_writable(stack: Stack, secrets: Mapping[Reference, Secret]) -> None:
     """Refuse values that an .env file would change. Raises KitError."""
     for host in stack.hosts:
+        for reference in host.notify.references if host.notify else ():
+            env.refuse_unwritable("notify", secrets[reference].reveal(), reference.place)
         for service in host.services:
             for variable, reference in service.secrets:
                 env.refuse_unwritable(variable, secrets[reference].reveal(), reference.place)
@@ -69,12 +74,11 @@ def _is_text(value: str) -> bool:
 
 def _content(path: str, folder: Path) -> tuple[str, str]:
     try:
-        with (folder / Path(path).expanduser()).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~somebody who is not there
-        return "", f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    if len(raw) > MAX_BYTES:
+        raw = reading.whole(folder / Path(path).expanduser(), MAX_BYTES)
+    except reading.TooLarge:
         return "", f"has more than {MAX_BYTES} bytes"
+    except (OSError, RuntimeError) as error:
+        return "", f"cannot be read: {reading.reason(error)}"
     try:
         return raw.decode().rstrip("\n"), ""
     except UnicodeDecodeError:
@@ -87,15 +91,39 @@ def _output(command: str, folder: Path) -> tuple[str, str]:
     except ValueError as error:
         return "", f"is not a command: {error}"
     try:
-        done = subprocess.run(
-            words, cwd=folder, capture_output=True, encoding="utf-8", timeout=COMMAND_SECONDS, check=False
-        )
-    except UnicodeDecodeError:
-        return "", "printed something that is not text"
-    except subprocess.TimeoutExpired:
-        return "", f"took more than {COMMAND_SECONDS} s"
+        raw, status = _printed(words, folder)
     except (OSError, IndexError):
         return "", "names a program that is not there"
-    if done.returncode:
-        return "", f"failed with status {done.returncode}"
-    return done.stdout.split("\n", 1)[0], ""
+    if status is None:
+        return "", f"took more than {COMMAND_SECONDS} s"
+    if len(raw) > MAX_BYTES:
+        return "", f"printed more than {MAX_BYTES} bytes"
+    if status:
+        return "", f"failed with status {status}"
+    try:
+        return raw.decode().split("\n", 1)[0], ""
+    except UnicodeDecodeError:
+        return "", "printed something that is not text"
+
+
+def _printed(words: Sequence[str], folder: Path) -> tuple[bytes, int | None]:
+    """What a program printed, up to a little more than is taken, and its status; None: it was ended for its time."""
+    until = time.monotonic() + COMMAND_SECONDS
+    raw = b""
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        handle = process.stdout.fileno()
+        try:
+            while len(raw) <= MAX_BYTES:
+                left = max(until - time.monotonic(), 0)
+                if not select.select([handle], [], [], left)[0]:
+                    return raw, None
+                part = os.read(handle, MAX_BYTES)
+                if not part:
+                    return raw, process.wait(max(until - time.monotonic(), 0))
+                raw += part
+        except subprocess.TimeoutExpired:
+            return raw, None
+        finally:
+            process.kill()
+    return raw, 0

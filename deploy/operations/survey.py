@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deploy import VERSION, plan
+from deploy import VERSION, naming, plan
 from deploy.connection import Lost
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.operations import acme, certificates, components, control, gates, images, models, secrets, users
@@ -43,6 +43,21 @@ class Prospect:
     def concerned(self) -> dict[str, dict[str, Any]]:
         """The entries of those services that this deploy is about."""
         return {name: entry for name, entry in self.services.items() if self.aim.about(name)}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """About how many bytes there are to fetch or to build, by what the plan's steps are about; of others nobody
+        knows."""
+        found = {}
+        for name, request in self.models.items():
+            files = request["files"] or {}
+            known = sum(entry["size"] or 0 for entry in files.values())
+            known = known or max((naming.size(s.own.models, name) for s in self.aim.services if s.own), default=0)
+            found[f"model {name}"] = known
+        for image, service in self.images.items():
+            if service.own and service.image_from != "registry":
+                found[f"image {image}"] = service.own.disk
+        return {what: size for what, size in found.items() if size}
 
     @property
     def changed(self) -> frozenset[str]:

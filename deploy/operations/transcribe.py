@@ -2,36 +2,53 @@
 
 import io
 import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import httpx2
 
+from deploy import reading
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.operations import calls, verify
+from deploy.operations.callees import Callee
 from deploy.operations.report import Bar, Reporter
-from deploy.operations.workspace import Workspace
-from deploy.operations.workspace import service as find_service
-from deploy.stack import HostStack
-from deploy.targets import Target
 from deploy.types import Secret
 
-JSON, PLAIN = "application/json", "text/plain"
-FORMATS = {"text": PLAIN, "json": JSON, "verbose_json": JSON, "srt": PLAIN, "vtt": "text/vtt"}
+JSON, PLAIN, EVENTS = "application/json", "text/plain", "text/event-stream"
+FORMATS = {
+    "text": PLAIN, "json": JSON, "verbose_json": JSON, "diarized_json": JSON, "srt": PLAIN, "vtt": "text/vtt",
+}  # fmt: skip
 """As what each is sent."""
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a transcript. `hear` takes the text as it comes; None: it is wanted whole."""
+
+    response_format: str
+    language: str = ""
+    track: int | None = None
+    hear: Callable[[str], None] | None = None
 
 
 class _Counted(io.RawIOBase):
     """A file that tells how much of it was read. Raises KitError where it cannot be."""
 
-    def __init__(self, path: Path, file: IO[bytes], total: int, bar: Bar) -> None:
-        self._path, self._file, self._total, self._bar, self._done = path, file, total, bar, 0
+    def __init__(self, name: str, file: IO[bytes], total: int, bar: Bar) -> None:
+        self._name, self._file, self._total, self._bar, self._done = name, file, total, bar, 0
 
     def read(self, size: int = -1) -> bytes:
         try:
             data = self._file.read(size)
         except OSError as error:  # a folder of the network, a scratched disk
-            raise _unreadable(self._path, error) from None
+            raise _unreadable(self._name, error) from None
         self._done += len(data)
         sent = self._done >= self._total
         self._bar.update(self._done, self._total, "transcribing" if sent else "sending")
@@ -48,66 +65,116 @@ class _Counted(io.RawIOBase):
         return True
 
 
-def run(
-    space: Workspace,
-    path: Path,
-    service: str | None,
-    response_format: str,
-    language: str,
-    track: int | None,
+def check(wish: Wish) -> None:
+    """Raise KitError for what no service gives."""
+    if wish.response_format not in FORMATS:
+        raise KitError(f"There is no format {wish.response_format!r}.", f"Known: {', '.join(FORMATS)}.", code=INVENTORY)
+    if wish.hear and wish.response_format != "text":
+        raise KitError("Only the format text comes as it is made.", "Leave out --stream, or --format.", code=INVENTORY)
+
+
+def is_url(source: str) -> bool:
+    return source.startswith(("https://", "http://"))
+
+
+def run(callee: Callee, source: str, wish: Wish, key: Secret, report: Reporter) -> str:
+    """The transcript of a file, of standard input (`-`) or of what a URL gives, as the service wrote it. Raises
+    KitError with the service's sentence."""
+    fields = {"model": callee.model, "response_format": wish.response_format}
+    fields |= {"language": wish.language} if wish.language else {}
+    fields |= {"track": str(wish.track)} if wish.track is not None else {}
+    fields |= {"stream": "true"} if wish.hear else {}
+    if is_url(source):
+        with report.step(f"Transcribing {source}"), callee.client() as http:
+            return _answered(callee, http, {**fields, "url": source}, None, wish, key, report)
+    with _opened(source) as (name, file, size), report.step(f"Transcribing {name}") as bar, callee.client() as http:
+        counted = (name, _Counted(source, file, size, bar))
+        return _answered(callee, http, fields, counted, wish, key, report)
+
+
+def _answered(
+    callee: Callee,
+    http: httpx2.Client,
+    fields: dict[str, str],
+    file: tuple[str, _Counted] | None,
+    wish: Wish,
     key: Secret,
     report: Reporter,
 ) -> str:
-    """The transcript, as the service wrote it. Raises KitError with the service's sentence."""
-    if response_format not in FORMATS:
-        raise KitError(f"There is no format {response_format!r}.", f"Known: {', '.join(FORMATS)}.", code=INVENTORY)
-    host, chosen = find_service(space, service)
-    if not chosen.own:
-        raise KitError(f"{chosen.name} is a container: it does not transcribe.", code=INVENTORY)
-    fields = {"model": chosen.model, "response_format": response_format}
-    fields |= {"language": language} if language else {}
-    fields |= {"track": str(track)} if track is not None else {}
+    # Without a file the fields have to be a form of parts all the same.
+    parts = {"file": file} if file else {name: (None, value) for name, value in fields.items()}
     try:
-        file = path.open("rb")
-        size = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    target = space.target(host)
-    timeout = httpx2.Timeout(30, read=chosen.read_timeout + chosen.hold, write=chosen.hold + 60)
-    with file, report.step(f"Transcribing {path.name}") as bar, client(host, target) as http:
-        try:
-            answer = http.post(
-                f"{host.base_url(chosen)}/audio/transcriptions",
-                headers={"Authorization": f"Bearer {key.reveal()}"},
-                data=fields,
-                files={"file": (path.name, _Counted(path, file, size, bar))},  # type: ignore[dict-item]
-                timeout=timeout,
-            )
-        except httpx2.HTTPError as error:
-            raise calls.broken(host, target, chosen, error) from None
+        with http.stream(
+            "POST",
+            f"{callee.base_url}/audio/transcriptions",
+            headers={"Authorization": f"Bearer {key.reveal()}"},
+            data=fields if file else None,
+            files=parts,  # type: ignore[arg-type]
+            timeout=callee.timeout,
+        ) as answer:
+            if answer.status_code == 200 and wish.hear and _kind(answer) == EVENTS:
+                return _heard(callee, answer, wish.hear, report)
+            answer.read()
+    except httpx2.HTTPError as error:
+        raise callee.broken(error) from None
     if answer.status_code != 200:
-        raise calls.refused(host, target, chosen, answer)
-    if not _is(answer, FORMATS[response_format]):
-        raise calls.strange(host, chosen, answer)
+        raise callee.refused(answer)
+    if not _is(answer, FORMATS[wish.response_format]):
+        raise callee.strange(answer)
     if warning := answer.headers.get("x-warning"):
         report.warn(warning)
     return answer.text
 
 
-def client(host: HostStack, target: Target) -> httpx2.Client:
-    """As any client of this host is, with whom it has to trust. Raises KitError."""
-    trusted = verify.trust(host, target)
+def _heard(callee: Callee, answer: httpx2.Response, hear: Callable[[str], None], report: Reporter) -> str:
+    """The text of a stream of events, told as it comes. Raises KitError where it breaks off."""
+    told = ""
+    for line in answer.iter_lines():
+        if line.startswith(": warning: "):
+            report.warn(line.removeprefix(": warning: "))
+        if not line.startswith("data: {"):
+            continue
+        try:
+            event = json.loads(line.removeprefix("data: "))
+        except ValueError:
+            continue
+        if "error" in event:
+            raise KitError(f"{callee.name} broke off: {event['error'].get('message', 'without a word')}", code=HOST)
+        if event.get("type") == "transcript.text.delta":
+            told += str(event["delta"])
+            hear(str(event["delta"]))
+        elif event.get("type") == "transcript.text.done":
+            return str(event["text"])
+    raise KitError(f"{callee.name} ended before the text was whole.", callee.hint, code=HOST)
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[tuple[str, IO[bytes], int]]:
+    """(name, file, bytes) of what is to be sent. Raises KitError."""
+    if source == STDIN:
+        with tempfile.TemporaryFile() as kept:  # a request that is sent again needs it from its beginning
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+            size = kept.tell()
+            if not size:
+                raise KitError("Nothing came on standard input.", "Pipe a recording into it.", code=INVENTORY)
+            kept.seek(0)
+            yield "stdin", kept, size
+        return
+    path = Path(source)
     try:
-        # No proxy leads to this very machine.
-        return httpx2.Client(verify=trusted, trust_env=host.runtime != "process")
-    except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        message = f"The proxy that the environment names cannot be used: {calls.reason(error)}."
-        raise KitError(message, "HTTPS_PROXY or ALL_PROXY names it, as http://HOST:PORT.", code=HOST) from None
+        with os.fdopen(reading.opened(path), "rb") as file:
+            yield path.name, file, os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise _unreadable(source, error) from None
+
+
+def _kind(answer: httpx2.Response) -> str:
+    return str(answer.headers.get("content-type", "")).partition(";")[0].strip()
 
 
 def _is(answer: httpx2.Response, kind: str) -> bool:
     """Whether an answer is what it should be."""
-    if answer.headers.get("content-type", "").partition(";")[0].strip() != kind:
+    if _kind(answer) != kind:
         return False
     try:
         return kind != JSON or bool(json.loads(answer.text))
@@ -115,5 +182,5 @@ def _is(answer: httpx2.Response, kind: str) -> bool:
         return False
 
 
-def _unreadable(path: Path, error: OSError) -> KitError:
-    return KitError(f"{path} cannot be read: {error.strerror}.", code=INVENTORY)
+def _unreadable(source: str, error: OSError) -> KitError:
+    return KitError(f"{source} cannot be read: {error.strerror}.", code=INVENTORY)

@@ -7,13 +7,17 @@ import secrets
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from deploy import reading
 from deploy.errors import INVENTORY, KitError
 from deploy.targets import Target
 from deploy.types import Layout
 
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 ALPHABET = string.ascii_letters + string.digits
+MAX_BYTES = 1 << 20
+"""Of an htpasswd file that is imported."""
 PASSWORD_LENGTH = 24
 """24 letters and digits are 142 random bits: a fast hash of them is safe."""
 
@@ -91,6 +95,14 @@ def remove(target: Target, layout: Layout, name: str) -> None:
     with target.lock(f"users remove {name}"):
         users = _known(target, layout, name)
         _write(target, layout, [user for user in users if user.name != name])
+
+
+def text_of(file: Path) -> str:
+    """An htpasswd file of this machine. Raises KitError."""
+    try:
+        return reading.whole(file, MAX_BYTES).decode(errors="replace")
+    except OSError as error:
+        raise KitError(f"{file} cannot be read: {error.strerror}.", code=INVENTORY) from None
 
 
 def take(target: Target, layout: Layout, text: str) -> tuple[list[User], list[str]]:

@@ -26,12 +26,14 @@ NGINX = "1"
 
 @dataclass(frozen=True)
 class Workspace:
-    """`moved` says which ports were taken by other programs, in sentences."""
+    """`moved` says which ports were taken by other programs, in sentences; `problems` are the inventory's, where it was
+    opened only to look."""
 
     path: Path
     source: Source
     stack: Stack
     moved: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     _targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, host: HostStack) -> Target:
@@ -101,6 +103,22 @@ def models_folder() -> Path:
 def opened(path: Path, *, claim: bool = False) -> Workspace:
     """Read, validate and resolve an inventory. With `claim`, ports of this machine that others hold are
     replaced by free ones, which are kept for the next time. Raises InventoryError, KitError."""
+    space = _opened(path, claim=claim)
+    if space.problems:
+        raise InventoryError(space.problems)
+    return space
+
+
+def glimpsed(path: Path) -> Workspace:
+    """The same for who only looks at the hosts, or acts on what runs there: a mistake in the inventory is no reason not
+    to. Raises InventoryError where no host can be made out."""
+    space = _opened(path, claim=False)
+    if not space.stack.hosts:
+        raise InventoryError(space.problems)
+    return space
+
+
+def _opened(path: Path, *, claim: bool) -> Workspace:
     wrote, problems, source = inventory.load(path)
     kinds = catalog.load()
     moved: list[str] = []
@@ -115,9 +133,8 @@ def opened(path: Path, *, claim: bool = False) -> Workspace:
             moved += ports.claim(root, _preferred(wrote, kinds, name), _running(root), taken)
             taken |= set(ports.saved(root).values())
         layouts[name] = local_layout(root, models_folder(), ports.saved(root))
-    return Workspace(
-        path, source, resolve.stack(wrote, source, kinds, layouts, catalog.autostart(), problems), tuple(moved)
-    )
+    found, wrong = resolve.looked_at(wrote, source, kinds, layouts, catalog.autostart(), problems)
+    return Workspace(path, source, found, tuple(moved), wrong)
 
 
 def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> Stack:
@@ -129,11 +146,15 @@ def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> 
 
 def _preferred(wrote: Inventory, kinds: catalog.Catalog, host: str) -> dict[str, int]:
     wanted = {"https": 8443, "http": 8080, "autostart": 8890, "auth": 8891}
-    for name, service in wrote.services.items():
-        here = (service.host or next(iter(wrote.hosts))) == host
-        if not here or service.kind not in kinds or not resolve.enabled(service, kinds[service.kind]):
-            continue
-        port = service.port or kinds[service.kind].manifest.port
+    first = next(iter(wrote.hosts))
+    here = [
+        (name, service)
+        for name, service in wrote.services.items()
+        if (service.host or first) == host and service.kind in kinds and resolve.enabled(service, kinds[service.kind])
+    ]
+    numbers = resolve.service_ports(here, kinds, wanted.values())
+    for name, service in here:
+        port = numbers[name]
         if service.port is None:
             wanted[f"service:{name}"] = port
         if service.wyoming:

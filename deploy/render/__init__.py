@@ -1,6 +1,6 @@
 """Stack -> Tree. Pure: the same stack renders the same bytes on every machine."""
 
-from deploy.render import autostart, compose, env, nginx, units
+from deploy.render import autostart, compose, env, nginx, notify, units
 from deploy.stack import HostStack
 from deploy.types import File, Tree
 
@@ -13,6 +13,7 @@ def tree(host: HostStack) -> Tree:
     if host.runtime == "compose":
         found |= dict(compose.files(host))
         found |= dict(units.files(host))
+        found |= dict(notify.files(host))
     return dict(sorted(found.items()))
 
 

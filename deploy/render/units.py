@@ -31,9 +31,9 @@ Requires=greffier-autostart.socket
 [Service]
 User=greffier
 Group=greffier
-# Starting and stopping containers takes Docker's socket, which is as good as root: autostart is the only
-# program of this user, listens on 127.0.0.1 alone but where the inventory says otherwise (`wyoming`), and no
-# container shares its ids.
+# Starting and stopping containers takes Docker's socket, which is as good as root: of this user's programs
+# only autostart has it (`notify` runs another), it listens on 127.0.0.1 alone but where the inventory says
+# otherwise (`wyoming`), and no container shares its ids.
 SupplementaryGroups=docker
 Environment=PYTHONPATH={code}/src
 ExecStartPre=/bin/sh -c 'echo {release} >/run/greffier/autostart.release'

@@ -175,3 +175,21 @@ def test_transcribe_says_what_is_wrong(kit: Kit, tmp_path: Path) -> None:
     assert "srt" in kit.cli("transcribe", str(JFK), "-f", "docx", **key, status=2).stderr
     told = kit.cli("transcribe", str(JFK), "--track", "2", **key, status=3).stderr
     assert "The file has no audio track 2; it has 1: 1 (1 channel)." in told
+
+
+def test_transcribe_as_it_is_made_without_an_inventory(kit: Kit, tmp_path: Path) -> None:
+    about = {"GREFFIER_API_KEY": kit.api_key, "SSL_CERT_FILE": kit.authority, "NO_PROXY": "localhost"}
+    base = ("--base-url", f"{kit.origin}/whisper/v1")
+    nothing = {"GREFFIER_INVENTORY": str(tmp_path / "none.yml")}
+    done = kit.cli("transcribe", str(JFK), "--stream", *base, **about, **nothing)
+    assert plain(done.stdout) == SAID and done.stdout.count("\n") == 1
+    folder = tmp_path / "texts"
+    done = kit.cli("transcribe", str(JFK), str(JFK), "-f", "srt", "-o", str(folder), *base, **about, **nothing)
+    assert done.stdout == "" and sorted(path.name for path in folder.iterdir()) == ["jfk-2.srt", "jfk.srt"]
+    assert "fellow americans" in plain((folder / "jfk.srt").read_text())
+    with JFK.open("rb") as sound:
+        words = kit.command("transcribe", "-", *base)
+        piped = subprocess.run(
+            words, stdin=sound, env={**kit.environment, **about}, capture_output=True, text=True, check=True
+        )
+    assert plain(piped.stdout) == SAID

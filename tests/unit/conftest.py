@@ -17,6 +17,9 @@ from deploy.source import parse
 from deploy.stack import HostStack, Stack
 from deploy.supervisor import LocalSupervisor
 from deploy.targets import Target, local_target
+from tests.unit.desk import desk, paper
+
+__all__ = ["desk", "paper"]
 
 # No timed assertions: what is slow on a busy machine is not wrong.
 settings.register_profile("kit", deadline=None, max_examples=60)

@@ -137,7 +137,10 @@ class Paper:
         program, command = head.get("program"), head["command"]
         if program == "overview":
             memory = {"whole": MEMORY, "free": MEMORY}
-            files = {path: self.content(path).decode() for path in json.loads(body)["files"] if path in self.files}
+            asked = json.loads(body)
+            made_of = [path for path in self.files if path.endswith("/compose.yml")]
+            paths = [path for path in (*asked["files"], asked["config"], *made_of) if path in self.files]
+            files = {path: self.content(path).decode() for path in paths}
             units = {"units": "active\nactive\n"}
             return json.dumps({"files": files, "commands": units, "services": self.services(), "memory": memory})
         if program == "look":

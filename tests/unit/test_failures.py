@@ -3,34 +3,20 @@
 import base64
 import json
 import os
-import shutil
-import socket
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy import ROOT
 from deploy.operations import overview
-from tests.unit.conftest import Run, Said
+from tests.unit.conftest import Said
+from tests.unit.desk import TWO, Desk, ssh
 
-INVENTORY = """\
-hosts: {vps: {domain: vps.test, address: 127.0.0.1, tls: {mode: internal}}}
-services: {whisper: {kind: faster-whisper}}
-"""
-TWO = """\
-hosts: {vps: {domain: vps.test, address: 127.0.0.1}, two: {domain: two.test, address: 127.0.0.1}}
-services: {whisper: {kind: faster-whisper, host: vps}}
-"""
 COMMANDS = (
     "plan", "deploy --force", "deploy --force --service whisper", "status", "status --json", "wake whisper",
     "sleep whisper", "restart whisper", "logs whisper", "logs autostart", "logs nginx", "transcribe a.wav",
     "setup vps", "setup vps --adopt --yes", "setup vps --undo-adopt --yes", "rollback --force", "rollback 1 --force",
-    "audit", "doctor", "prune --yes", "backup --out new.tar.gz", "restore old.tar.gz", "destroy --yes",
+    "audit", "doctor", "prune --yes", "backup --out new.tar.gz", "restore old.tar.gz --yes", "destroy --yes",
     "destroy --yes --volumes", "users add bob", "users rotate anna", "users list", "users remove anna",
     "users import htpasswd", "certs status", "certs renew", "models list", "models pull", "lock status", "lock release",
 )  # fmt: skip
@@ -39,78 +25,6 @@ FAULTS = ("refused", "failed", "nonsense", "ends", "babble")
 STATUSES = {0, 2, 3, 4, 5}
 FULL = os.environ.get("FULL") == "1"
 SOME = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@dataclass
-class Desk:
-    """An operator's folder, and a host of paper that was deployed to twice."""
-
-    folder: Path
-    run: Run
-
-    def plan(self, **about: Any) -> None:
-        whole = {"state": str(self.folder / "host"), "keep": False, "told": str(self.folder / "told"), "fault": None}
-        (self.folder / "paper").write_text(json.dumps(whole | about))
-        (self.folder / "told").write_text("")
-
-    def says(self, command: str, **about: Any) -> Said:
-        self.plan(**about)
-        (self.folder / "new.tar.gz").unlink(missing_ok=True)
-        return self.run(*command.split())
-
-    def operations(self, command: str) -> list[str]:
-        """What a command asks of the host."""
-        self.says(command)
-        return (self.folder / "told").read_text().split()
-
-
-@pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What lies on the host, once it was deployed to."""
-    return tmp_path_factory.mktemp("paper") / "host"
-
-
-@pytest.fixture
-def desk(run: Run, tmp_path: Path, paper: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    desk = Desk(tmp_path, run)
-    ssh(tmp_path, f'exec {sys.executable} -S -E {ROOT}/tests/unit/paper_host.py "$@"')
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("PAPER_HOST", str(tmp_path / "paper"))
-    monkeypatch.setenv("GREFFIER_API_KEY", "a2V5")
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    (tmp_path / "inventory.yml").write_text(INVENTORY)
-    (tmp_path / "a.wav").write_bytes(b"RIFF")
-    (tmp_path / "htpasswd").write_text("carol:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")
-    if not paper.exists():
-        for command in ("setup vps", "deploy", "users add anna", "deploy --force"):
-            assert desk.says(command, keep=True).status == 0
-        shutil.copy(tmp_path / "host", paper)
-    shutil.copy(paper, tmp_path / "host")
-    desk.says("backup --out old.tar.gz")
-    (tmp_path / "old.tar.gz").write_bytes(archive())
-    return desk
-
-
-def unknown(name: str, *arguments: object, **more: object) -> None:
-    raise socket.gaierror(-2, "Name or service not known")
-
-
-def archive() -> bytes:
-    import io
-    import tarfile
-
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        tar.addfile(tarfile.TarInfo("etc/greffier/htpasswd"))
-    return out.getvalue()
-
-
-def ssh(folder: Path, script: str) -> None:
-    """What this machine has as ssh."""
-    path = folder / "bin" / "ssh"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
 
 
 def told(said: Said, what: object) -> None:

@@ -59,7 +59,10 @@ BAD = {
     "duration of years": (SERVICE + "    idle: 366d\n", "6:5", "a duration is at most 365d"),
     "two days to start": (SERVICE + "    start_timeout: 2d\n", "6:5", "at most 1d"),
     "port out of range": (SERVICE + "    port: 65536\n", "6:5", "less than or equal to 65535"),
-    "two services on a port": (TWO, "6:3", "port 8001 is already that of whisper"),
+    "two services on a port": (
+        SERVICE + "    port: 8001\n  other: {kind: faster-whisper, port: 8001}\n", "7:33",
+        "port 8001 is already that of whisper",
+    ),
     "autostart's port": (SERVICE + "    port: 8890\n", "6:5", "port 8890 is already that of autostart"),
     "the password check's port": (SERVICE + "    port: 8891\n", "6:5", "8891 is already that of the password check"),
     "nginx's port": (SERVICE + "    port: 443\n", "6:5", "port 443 is already that of nginx"),
@@ -68,7 +71,7 @@ BAD = {
     "Wyoming at six bare groups": (SERVICE + '    wyoming: "::1:10300"\n', "6:5", "is not a port such as 10300"),
     "Wyoming in a zone": (SERVICE + '    wyoming: "[fe80::1%eth0]:10300"\n', "6:5", "is not a port such as 10300"),
     "a low port for Wyoming": (SERVICE + "    wyoming: 443\n", "6:5", "a port from 1024 to 65535"),
-    "yes to Wyoming": (SERVICE + "    wyoming: true\n", "6:5", "True is not a port such as 10300"),
+    "yes to Wyoming": (SERVICE + "    wyoming: true\n", "6:5", "true is not a port such as 10300"),
     "Wyoming's port is the service's": (SERVICE + "    wyoming: 8001\n", "6:5", "port 8001 is already that of whisper"),
     "Wyoming's port is autostart's": (SERVICE + "    wyoming: 8890\n", "6:5", "8890 is already that of autostart"),
     "Wyoming's port is another's": (
@@ -180,7 +183,7 @@ hosts:
 services:
   docs: {kind: siri}
   a: {kind: faster-whisper, upload_limit: 5, idle: 7, color: red}
-  b: {kind: faster-whisper, port: 8001}
+  b: {kind: faster-whisper, port: 8890}
   c: {}
 """)
     places = [line.split(": ")[0].removeprefix("inventory.yml:") for line in lines]

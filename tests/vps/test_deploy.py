@@ -97,7 +97,8 @@ def test_the_other_verbs(laptop: Laptop, client: Client, alpha: Host, tmp_path: 
     archive = tmp_path / "alpha.tar.gz"
     laptop.cli("backup", "--out", str(archive))
     laptop.cli("users", "add", "late")
-    laptop.cli("restore", str(archive))
+    assert "is in use" in laptop.cli("restore", str(archive), status=2)
+    laptop.cli("restore", str(archive), "--yes")
     laptop.cli("deploy")
     assert [user["name"] for user in laptop.data("users", "list")] == ["anna"]
     assert client.transcript() == SAID

@@ -1,7 +1,7 @@
 """What an operator looks at over the year, and mends: status, models, certificates, doctor, what is left over."""
 
 from tests.vps.host import Host
-from tests.vps.laptop import MODEL, SAID, Client, Laptop
+from tests.vps.laptop import MODEL, SAID, Client, Laptop, host, inventory, until
 
 RULES = """\
 table inet filter {
@@ -79,3 +79,45 @@ def test_the_doctor_sees_a_firewall_and_what_belongs_to_nothing(laptop: Laptop, 
     assert told["greffier-gone belongs to no service any more"] == "`prune` removes it."
     assert "greffier-gone" in laptop.cli("prune", "--yes")
     assert "greffier-gone" not in alpha.ssh("docker ps --all --format '{{.Names}}'")
+
+
+HOOK = """
+import http.server
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        with open("/tmp/told", "ab") as told:
+            told.write(self.rfile.read(int(self.headers["Content-Length"])) + b"\\n")
+        self.send_response(204)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 9999), Hook).serve_forever()
+"""
+
+
+def test_somebody_is_told_of_a_service_that_fails(laptop: Laptop, client: Client, alpha: Host) -> None:
+    content = inventory({"alpha": host("alpha")})
+    alpha.write("/tmp/hook.py", HOOK)
+    alpha.ssh("rm -f /tmp/told; systemd-run --unit hook python3 /tmp/hook.py")
+    look = "systemctl start greffier-notify && tail -1 /tmp/told"
+    try:
+        laptop.write({**content, "notify": {"webhook": "env:HOOK"}})
+        laptop.cli("deploy", HOOK="http://127.0.0.1:9999/s3cret")
+        assert laptop.cli("plan", HOOK="http://127.0.0.1:9999/s3cret").strip() == "alpha: nothing to do."
+        assert "From now on you are told here" in alpha.ssh(look)
+        assert alpha.ssh("systemctl is-active greffier-notify.timer").strip() == "active"
+        assert "s3cret" not in alpha.ssh("journalctl -u greffier-notify; cat /etc/systemd/system/greffier-notify.*")
+        named = "docker ps --all --filter label=greffier.service=whisper --format '{{.Names}}'"
+        container = alpha.ssh(named).strip()
+        alpha.ssh(f"docker rename {container} aside")
+        laptop.cli("sleep", "whisper")
+        laptop.cli("wake", "whisper", status=3)
+        assert "alpha: whisper failed: " in alpha.ssh(look)
+        alpha.ssh(f"docker rename aside {container}")
+        until(lambda: "is ready" in laptop.cli("wake", "whisper"), "it starts again")
+        assert "alpha: whisper is well again." in alpha.ssh(look)
+    finally:
+        alpha.ssh("systemctl stop hook; rm -f /tmp/hook.py /tmp/told")
+        laptop.write(content)
+        laptop.cli("deploy")
+    assert alpha.ssh("systemctl is-active greffier-notify.timer || true").strip() == "inactive"
+    assert alpha.ssh("ls -d /etc/greffier/notify /var/lib/greffier-notify 2>&1 || true").count("No such file") == 2
+    assert laptop.cli("plan").strip() == "alpha: nothing to do."
