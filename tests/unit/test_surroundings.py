@@ -166,7 +166,7 @@ def test_what_sudo_and_others_say_is_a_sentence(said: str, sentence: str) -> Non
     assert Ssh("vps", "anna", 0).explained(Lost("", said=said), "anna@vps").message.startswith(sentence)
 
 
-VPS = "hosts:\n  vps: {domain: example.org, tls: {mode: internal}}\nservices:\n  whisper: {kind: faster-whisper}\n"
+VPS = "hosts:\n  vps: {domain: court.fr, tls: {mode: internal}}\nservices:\n  whisper: {kind: faster-whisper}\n"
 HERE = "hosts:\n  here: {runtime: process, domain: localhost}\nservices:\n  whisper: {kind: faster-whisper}\n"
 
 
