@@ -22,6 +22,7 @@ class Decoding:
 
     full: it was encoded as 30 s, not trimmed.
     cut: it has as many tokens as the model writes at once, so more may have been said.
+    circles: it was ended because it said the same again and again.
     """
 
     tokens: tuple[int, ...]
@@ -31,6 +32,7 @@ class Decoding:
     no_speech_prob: float
     full: bool = True
     cut: bool = False
+    circles: bool = False
 
     @property
     def compression_ratio(self) -> float:
@@ -58,7 +60,8 @@ class Decoding:
     @property
     def loops(self) -> bool:
         """A text that repeats itself; of a trimmed encoding, even once."""
-        return self.compression_ratio > COMPRESSION_RATIO or (self.echoes and not self.full)
+        repeats = self.circles or self.compression_ratio > COMPRESSION_RATIO
+        return repeats or (self.echoes and not self.full)
 
     @property
     def failed(self) -> bool:

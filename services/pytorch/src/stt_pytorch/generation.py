@@ -19,16 +19,23 @@ Rules = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """The scores of the next tokens, without what may not follow the tokens so far; one of each row."""
 
 
+CIRCLE, PERIOD, LOOK = 48, 16, 8
+"""A text whose last CIRCLE tokens repeat what is at most PERIOD tokens long goes on so to its limit, as that
+of a clip in a wrong language does: 224 tokens for 4 s. It is looked for every LOOK tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """tokens: what was said, without the end token. logprob: the natural logarithm of its probability.
 
     first: scores of every token at the position of `mark`, before any rule; shape (vocabulary,).
+    circles: it was ended because it said the same again and again.
     """
 
     tokens: tuple[int, ...]
     logprob: float
     first: torch.Tensor
+    circles: bool = False
 
     @property
     def avg_logprob(self) -> float:
@@ -60,7 +67,8 @@ def generate(
     going = torch.ones(len(begin), dtype=torch.bool, device=encoded.device)
     fed = tokens
     first = None
-    for _ in range(limit):
+    circling = torch.zeros_like(going)
+    for step in range(1, limit + 1):
         states = model.model.decoder(
             input_ids=fed, encoder_hidden_states=encoded, past_key_values=cache, use_cache=True
         ).last_hidden_state
@@ -79,8 +87,24 @@ def generate(
             break
         fed = chosen[:, None]
         tokens = torch.cat([tokens, fed], 1)
+        if step >= CIRCLE + PERIOD and step % LOOK == 0:
+            circling |= going & circles(tokens)
+            going &= ~circling
+            if not going.any():
+                break
     assert first is not None
     return [
-        Generated(tuple(token for token in row if token != end), float(sum_), scores_)
-        for row, sum_, scores_ in zip(tokens[:, length:].tolist(), logprob, first, strict=True)
+        Generated(tuple(token for token in row if token != end), float(sum_), scores_, bool(round_))
+        for row, sum_, scores_, round_ in zip(
+            tokens[:, length:].tolist(), logprob, first, circling, strict=True
+        )
     ]
+
+
+def circles(tokens: torch.Tensor) -> torch.Tensor:
+    """Which rows say the same again and again; `tokens` has at least CIRCLE + PERIOD in each."""
+    last = tokens[:, -CIRCLE:]
+    width = tokens.shape[1]
+    shifts = range(1, PERIOD + 1)
+    before = torch.stack([tokens[:, width - CIRCLE - shift : width - shift] for shift in shifts])
+    return (before == last).all(-1).any(0)

@@ -203,4 +203,5 @@ class Whisper:
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
             cut=len(one.tokens) >= most,
+            circles=one.circles,
         )
