@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deploy import unforeseen
 from deploy.connection import Lost
-from deploy.errors import KitError, Problem
+from deploy.errors import HOST, KitError, Problem
 from deploy.operations import (
     apt,
     control,
@@ -173,7 +173,11 @@ def _firewall(space: Workspace, host: HostStack, target: Target) -> Iterator[Fin
 
 def _space(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     folder = host.layout.var if target.existing([host.layout.var]) else "/"
-    free = int(target.run(("df", "--output=avail", "--block-size=1", folder)).split()[-1])
+    said = target.run(("df", "--output=avail", "--block-size=1", folder)).split()
+    if not said or not said[-1].isdecimal():
+        hint = f"`df {folder}` on the host shows what it says."
+        raise KitError("How much of the disk is free could not be read.", hint, code=HOST)
+    free = int(said[-1])
     advice = "" if free > DISK_SPARE else "Free some: `prune` removes images and releases that nothing uses."
     yield Finding("disk", f"{free / 1e9:.1f} GB free", advice)
 
