@@ -11,6 +11,7 @@ from . import answers
 from .answers import Answer
 from .exchange import Exchange
 from .framing import BadMessage
+from .half import half_close
 from .heads import MAX_HEAD, RequestHead, parse_request
 from .service import Service
 
@@ -190,7 +191,7 @@ class Client(asyncio.Protocol):
         if self.eof:
             self._close()
         elif not self._transport.is_closing():
-            self._transport.write_eof()
+            half_close(self._transport)
             self.resume_reading()
 
     def cut(self, *, reset: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from .config import Address
 from .exchange import HOLD_BUFFER
+from .half import half_close
 from .life import Outcome, Refusal
 from .service import Service
 from .upstream import WRITE_BUFFER, Pool, Upstream
@@ -234,7 +235,7 @@ class TcpClient(asyncio.Protocol):
         if self._eof or not self._asked:
             self._transport.close()
         elif not self._transport.is_closing():
-            self._transport.write_eof()
+            half_close(self._transport)
             self._resume_reading()
 
     def _end(self) -> None:

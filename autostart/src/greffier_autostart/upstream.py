@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from .drivers import End
+from .half import half_close
 
 KEEP_IDLE_SECONDS = 4.0
 """An unused connection is closed before the service does it (uvicorn keeps one for 5 s)."""
@@ -75,7 +76,7 @@ class Upstream(asyncio.Protocol):
     def write_eof(self) -> None:
         if not self._eof_sent and not self.transport.is_closing():
             self._eof_sent = True
-            self.transport.write_eof()
+            half_close(self.transport)
 
     def pause_reading(self) -> None:
         if self.reading and not self.transport.is_closing():
