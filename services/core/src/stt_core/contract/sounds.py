@@ -34,9 +34,9 @@ def speech() -> bytes:
     return path.read_bytes()
 
 
-def clip() -> bytes:
-    """The last four seconds of it."""
-    return wav(samples(speech())[-4 * RATE :])
+def clip(seconds: float = 4) -> bytes:
+    """The last seconds of it."""
+    return wav(samples(speech())[-round(seconds * RATE) :])
 
 
 def spoken(text: str, voice: str = "en-us", words_per_minute: int = 150) -> NDArray[np.int16]:
