@@ -88,7 +88,7 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
         states = _states(prospect)
         second = frozenset() if prospect.aim.back else beside.possible(prospect, prospect.changed, states, report)
         if second:
-            prospect = _moved(space, prospect, aiming, second)
+            prospect = _moved(space, host, prospect, aiming, second)
         _roll(space, prospect, states, report)
         _record(prospect)
         if host.runtime == "compose":
@@ -120,7 +120,7 @@ def _restart_beside(space: Workspace, host: HostStack, service: str, report: Rep
     states = _states(prospect)
     if not prospect.plan.empty or not beside.possible(prospect, {service}, states, report):
         return False
-    prospect = _moved(space, prospect, aiming, {service})
+    prospect = _moved(space, host, prospect, aiming, {service})
     _roll(space, prospect, states, report)
     _record(prospect, anew=False)
     beside.clear(prospect, report)
@@ -137,10 +137,13 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
         _build(prospect, report)
 
 
-def _moved(space: Workspace, prospect: Prospect, aiming: Aiming, services: Collection[str]) -> Prospect:
-    """The same with these services at the port and in the container where they are not now."""
-    there = control.seconds(prospect.host, prospect.target, prospect.record)
-    return survey.look(space, prospect.host, aiming, second=there ^ set(services))
+def _moved(
+    space: Workspace, host: HostStack, prospect: Prospect, aiming: Aiming, services: Collection[str]
+) -> Prospect:
+    """The same with these services at the port and in the container where they are not now. `host`: as the inventory
+    has it; the prospect's is as it is now."""
+    there = control.seconds(host, prospect.target, prospect.record)
+    return survey.look(space, host, aiming, second=there ^ set(services))
 
 
 def _roll(space: Workspace, prospect: Prospect, states: States, report: Reporter) -> None:
