@@ -15,9 +15,8 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-Rules = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""The scores of the next tokens, without what may not follow the tokens so far; one of each row."""
-
+Rules = Callable[[torch.Tensor, bool], torch.Tensor]
+"""The scores of the next tokens, without those that may not be written: ever, or (True) as the first."""
 
 CIRCLE, PERIOD, LOOK = 48, 16, 8
 """A text whose last CIRCLE tokens repeat what is at most PERIOD tokens long goes on so to its limit, as that
@@ -53,52 +52,111 @@ def generate(
     end: int,
     limit: int,
     temperature: float,
+    candidates: int = 1,
 ) -> list[Generated]:
-    """A text for each row of `encoded`, shape (rows, positions, width).
+    """The likeliest of `candidates` texts for each row of `encoded`, shape (rows, positions, width).
 
     begin: the tokens before each text, all of one length. mark: the place in them whose scores are wanted.
     end: the token that ends a text. limit: of its tokens. temperature: 0 for the likeliest token, else they
     are drawn. Call it in inference mode.
     """
+    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     tokens = torch.tensor(begin, device=encoded.device)
     length = tokens.shape[1]
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    logprob = torch.zeros(len(begin), device=encoded.device)
-    going = torch.ones(len(begin), dtype=torch.bool, device=encoded.device)
-    fed = tokens
-    first = None
+    states = _decoded(model, tokens, encoded, cache)
+    first = scored(model, states[:, mark])
+    last = states[:, -1]
+    if candidates > 1:
+        tokens, last = (one.repeat_interleave(candidates, 0) for one in (tokens, last))
+        encoded = _repeat(cache, encoded, candidates)
+    logprob = torch.zeros(len(tokens), device=encoded.device)
+    going = torch.ones(len(tokens), dtype=torch.bool, device=encoded.device)
     circling = torch.zeros_like(going)
     for step in range(1, limit + 1):
-        states = model.model.decoder(
-            input_ids=fed, encoder_hidden_states=encoded, past_key_values=cache, use_cache=True
-        ).last_hidden_state
-        if first is None:
-            first = model.proj_out(states[:, mark]).float()
-        scores = rules(tokens, model.proj_out(states[:, -1]).float())
+        scores = rules(scored(model, last), step == 1)
         likely = scores.log_softmax(-1)
-        if temperature > 0:
-            chosen = torch.multinomial((scores / temperature).softmax(-1), 1)[:, 0]
-        else:
-            chosen = likely.argmax(-1)
+        chosen = drawn(scores / temperature) if temperature > 0 else likely.argmax(-1)
         chosen = torch.where(going, chosen, end)
         logprob += torch.where(going, likely.gather(1, chosen[:, None])[:, 0], 0)
         going &= chosen != end
-        if not going.any():
-            break
-        fed = chosen[:, None]
-        tokens = torch.cat([tokens, fed], 1)
+        tokens = torch.cat([tokens, chosen[:, None]], 1)
         if step >= CIRCLE + PERIOD and step % LOOK == 0:
             circling |= going & circles(tokens)
             going &= ~circling
-            if not going.any():
-                break
-    assert first is not None
-    return [
+        going &= ~beaten(logprob, (tokens[:, length:] != end).sum(1), going, limit, candidates)
+        if not going.any():
+            break
+        if step < limit:
+            last = _decoded(model, chosen[:, None], encoded, cache)[:, -1]
+    generated = [
         Generated(tuple(token for token in row if token != end), float(sum_), scores_, bool(round_))
         for row, sum_, scores_, round_ in zip(
-            tokens[:, length:].tolist(), logprob, first, circling, strict=True
+            tokens[:, length:].tolist(),
+            logprob,
+            first.repeat_interleave(candidates, 0),
+            circling,
+            strict=True,
         )
     ]
+    return [
+        max(generated[place : place + candidates], key=lambda one: one.avg_logprob)
+        for place in range(0, len(generated), candidates)
+    ]
+
+
+def scored(model: WhisperForConditionalGeneration, states: torch.Tensor) -> torch.Tensor:
+    """The score of each token after states of shape (rows, width), as float32.
+
+    As a product of the vocabulary with the states, not the other way round: on two cores 6 ms where the layer
+    itself takes 19, for 5 to 8 rows of base. Of a single column it is no such product: 9 ms, and 3 for two.
+    """
+    rows = states if len(states) > 1 else states.repeat(2, 1)
+    product = model.proj_out.weight @ rows.T
+    return product.T[: len(states)].float().contiguous()
+
+
+def drawn(scores: torch.Tensor) -> torch.Tensor:
+    """A token of each row, drawn by its scores. `torch.multinomial` takes 5 ms for 5 rows, this less than 1."""
+    sums = scores.softmax(-1).cumsum(-1)
+    # Below the sum of the row, which rounding may leave a little off 1; the first token above it has a chance.
+    place = torch.rand(len(scores), 1, device=scores.device) * sums[:, -1:]
+    return torch.searchsorted(sums, place, right=True)[:, 0].clamp(max=scores.shape[1] - 1)
+
+
+def beaten(
+    logprob: torch.Tensor, written: torch.Tensor, going: torch.Tensor, limit: int, candidates: int
+) -> torch.Tensor:
+    """Which rows cannot become the likeliest of their `candidates`, even if all that they can still write were
+    certain: one that has ended is likelier. logprob: the sum so far; written: tokens so far; of each row."""
+    ended = torch.where(going, -torch.inf, logprob / (written + 1)).view(-1, candidates).amax(1)
+    return logprob / (limit + 1) < ended.repeat_interleave(candidates)
+
+
+def _decoded(
+    model: WhisperForConditionalGeneration,
+    tokens: torch.Tensor,
+    encoded: torch.Tensor,
+    cache: EncoderDecoderCache,
+) -> torch.Tensor:
+    """The decoder's states for tokens that follow those in the cache."""
+    states: torch.Tensor = model.model.decoder(
+        input_ids=tokens, encoder_hidden_states=encoded, past_key_values=cache, use_cache=True
+    ).last_hidden_state
+    return states
+
+
+def _repeat(cache: EncoderDecoderCache, encoded: torch.Tensor, candidates: int) -> torch.Tensor:
+    """Makes each row of the cache `candidates` rows; one row's encoding, and the keys and values of it, are
+    shared by all. Returns the encoding for them."""
+
+    def shared(values: torch.Tensor) -> torch.Tensor:
+        rows = values[:, None].expand(-1, candidates, *values.shape[1:])
+        return rows.reshape(-1, *values.shape[1:])
+
+    cache.self_attention_cache.batch_repeat_interleave(candidates)
+    for layer in cache.cross_attention_cache.layers:
+        layer.keys, layer.values = shared(layer.keys), shared(layer.values)
+    return shared(encoded)
 
 
 def circles(tokens: torch.Tensor) -> torch.Tensor:

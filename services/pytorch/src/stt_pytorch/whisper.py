@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import (
-    LogitsProcessorList,
-    SuppressTokensAtBeginLogitsProcessor,
-    SuppressTokensLogitsProcessor,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
     WhisperTokenizerFast,
@@ -25,7 +22,7 @@ from stt_faster_whisper.decoding import Decoding
 from stt_faster_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
 from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import aligned
-from stt_pytorch.generation import Generated, generate
+from stt_pytorch.generation import Generated, generate, scored
 from stt_pytorch.hardware import Hardware
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
@@ -69,6 +66,8 @@ class Whisper:
         self._end = int(self._tokenizer.eos_token_id)
         self._begin = int(self._model.config.decoder_start_token_id)
         self._untimed = int(self._settings.no_timestamps_token_id)
+        timed = range(self._untimed + 1, self._model.config.vocab_size)
+        self._suppressed = torch.tensor([*(self._settings.suppress_tokens or ()), *timed], device=self._device)
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[Samples], length: int) -> torch.Tensor:
@@ -89,7 +88,7 @@ class Whisper:
         if not self.multilingual:
             return [{"en": 1.0}] * len(encoded)
         begin = torch.full((len(encoded), 1), self._begin, device=self._device)
-        scores = self._model.proj_out(self._decoded(encoded, begin)[:, 0]).float()
+        scores = scored(self._model, self._decoded(encoded, begin)[:, 0])
         probabilities = scores[:, list(self._languages.values())].softmax(-1).tolist()
         return [dict(zip(self._languages, row, strict=True)) for row in probabilities]
 
@@ -105,22 +104,18 @@ class Whisper:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
         most = limit(len(begin[0]), most)
-        branches = BEST_OF if temperature > 0 else 1
         generated = generate(
             self._model,
-            encoded.repeat_interleave(branches, 0),
-            [one for one in begin for _ in range(branches)],
-            self._rules(len(begin[0])),
+            encoded,
+            begin,
+            self._permitted,
             mark=len(prompts[0].context),
             end=self._end,
             limit=most,
             temperature=temperature,
+            candidates=BEST_OF if temperature > 0 else 1,
         )
-        best = [
-            max(generated[first : first + branches], key=lambda one: one.avg_logprob)
-            for first in range(0, len(generated), branches)
-        ]
-        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in best]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in generated]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -180,18 +175,12 @@ class Whisper:
             return []
         return list(self._tokenizer.encode(" " + text.strip(), add_special_tokens=False))
 
-    def _rules(self, length: int) -> Any:
-        """What may be written after `length` tokens: no mark of a time, for one."""
-        device = str(self._device)
-        timed = range(self._untimed + 1, self._model.config.vocab_size)
-        return LogitsProcessorList(
-            [
-                SuppressTokensLogitsProcessor([*self._settings.suppress_tokens, *timed], device=device),
-                SuppressTokensAtBeginLogitsProcessor(
-                    self._settings.begin_suppress_tokens, length, device=device
-                ),
-            ]
-        )
+    def _permitted(self, scores: torch.Tensor, first: bool) -> torch.Tensor:
+        """Without what is never written, a mark of a time for one, and what no text begins with."""
+        scores[:, self._suppressed] = -torch.inf
+        if first:
+            scores[:, self._settings.begin_suppress_tokens or []] = -torch.inf
+        return scores
 
     def _decoding(self, one: Generated, temperature: float, full: bool, most: int) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
