@@ -116,7 +116,8 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
 
 @app.command()
 def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, force: Force = False) -> None:
-    """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others."""
+    """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others. Status 3: one
+    failed, or has a name without a certificate."""
     from deploy.operations import workspace
 
     space = workspace.opened(inventory, claim=True)
@@ -138,6 +139,8 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
             report,
         )
     console.outcomes(outcomes)
+    if any(outcome.done and outcome.done.untrusted for outcome in outcomes):
+        raise typer.Exit(3)
 
 
 @app.command()

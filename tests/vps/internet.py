@@ -229,7 +229,7 @@ class Internet:
         )  # fmt: skip
 
     def publish(self, domain: str, path: str, folder: Path) -> None:
-        """Serve a folder at https://<domain>/<path>, by a certificate that the hosts trust."""
+        """Serve a folder at https://<domain>/<path>, by a certificate that the hosts trust, from now on."""
         last = next(self._more)
         keys = self._certify(domain)
         self._serve(
@@ -262,7 +262,7 @@ class Internet:
     def _certify(self, domain: str) -> Path:
         """A folder with a key and a certificate of that domain, by the authority that the hosts trust."""
         folder = self.folder / domain
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # another test of the same worker may have published it as well
         subprocess.run(
             ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
              "-days", "30", "-CA", CACHE / "keys/ca.pem", "-CAkey", CACHE / "keys/ca.key", "-subj", f"/CN={domain}",
