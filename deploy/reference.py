@@ -27,7 +27,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 STATUSES: Mapping[int, str] = {
     0: "Done; for `plan`: the hosts are as the inventory says.",
     errors.INVENTORY: "The inventory is wrong, or what it refers to, or what was typed. Nothing was changed.",
-    errors.HOST: "The host refused a step, could not be reached, or has no certificate for a name. The message says which.",
+    errors.HOST: "The host refused a step, could not be reached, or got no certificate. The message says which.",
     errors.CHANGES: "`plan` only: there is something to change.",
     errors.LOCKED: "Somebody else is deploying to the host. The message says who.",
     130: "You ended it with Ctrl-C.",

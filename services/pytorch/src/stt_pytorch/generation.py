@@ -116,9 +116,9 @@ def scored(model: WhisperForConditionalGeneration, states: torch.Tensor) -> torc
 
 
 def drawn(scores: torch.Tensor) -> torch.Tensor:
-    """A token of each row, drawn by its scores. `torch.multinomial` takes 5 ms for 5 rows, this less than 1."""
+    """A token of each row, drawn by its scores; `torch.multinomial` takes 5 ms for 5 rows, this 1."""
     sums = scores.softmax(-1).cumsum(-1)
-    # Below the sum of the row, which rounding may leave a little off 1; the first token above it has a chance.
+    # Below the sum of the row, which rounding may leave a little off 1.
     place = torch.rand(len(scores), 1, device=scores.device) * sums[:, -1:]
     return torch.searchsorted(sums, place, right=True)[:, 0].clamp(max=scores.shape[1] - 1)
 
@@ -126,8 +126,8 @@ def drawn(scores: torch.Tensor) -> torch.Tensor:
 def beaten(
     logprob: torch.Tensor, written: torch.Tensor, going: torch.Tensor, limit: int, candidates: int
 ) -> torch.Tensor:
-    """Which rows cannot become the likeliest of their `candidates`, even if all that they can still write were
-    certain: one that has ended is likelier. logprob: the sum so far; written: tokens so far; of each row."""
+    """Which rows cannot become the likeliest of their `candidates`, even if all that they still may write
+    were certain: one that has ended is likelier. logprob: the sum so far; written: tokens so far; of each."""
     ended = torch.where(going, -torch.inf, logprob / (written + 1)).view(-1, candidates).amax(1)
     return logprob / (limit + 1) < ended.repeat_interleave(candidates)
 
