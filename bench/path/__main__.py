@@ -20,7 +20,7 @@ def main() -> int:
             folder = Path(name)
             with host.deployed(folder / "host", report) as there:
                 figures += transcription.measure(there, folder, report)
-                figures.append(wake.measure(there, report))
+                figures += wake.measure(there, report)
             with fronts.standing(folder / "service", fronts.whisper) as standing:
                 figures += relay.with_service(standing, report)
             with fronts.standing(folder / "sink", fronts.sink) as standing:
