@@ -23,6 +23,10 @@ CIRCLE, PERIOD, LOOK = 48, 16, 8
 of a clip in a wrong language does: 224 tokens for 4 s. It is looked for every LOOK tokens."""
 
 
+SEED = 0
+"""Of each draw of candidates: any will do, so long as it is always the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """tokens: what was said, without the end token. logprob: the natural logarithm of its probability.
@@ -69,13 +73,15 @@ def generate(
     if candidates > 1:
         tokens, last = (one.repeat_interleave(candidates, 0) for one in (tokens, last))
         encoded = _repeat(cache, encoded, candidates)
+    # One machine gives one answer: what is drawn is the same for the same sound, now and later.
+    chance = torch.Generator(encoded.device).manual_seed(SEED)
     logprob = torch.zeros(len(tokens), device=encoded.device)
     going = torch.ones(len(tokens), dtype=torch.bool, device=encoded.device)
     circling = torch.zeros_like(going)
     for step in range(1, limit + 1):
         scores = rules(scored(model, last), step == 1)
         likely = scores.log_softmax(-1)
-        chosen = drawn(scores / temperature) if temperature > 0 else likely.argmax(-1)
+        chosen = drawn(scores / temperature, chance) if temperature > 0 else likely.argmax(-1)
         chosen = torch.where(going, chosen, end)
         logprob += torch.where(going, likely.gather(1, chosen[:, None])[:, 0], 0)
         going &= chosen != end
@@ -115,11 +121,11 @@ def scored(model: WhisperForConditionalGeneration, states: torch.Tensor) -> torc
     return product.T[: len(states)].float().contiguous()
 
 
-def drawn(scores: torch.Tensor) -> torch.Tensor:
+def drawn(scores: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
     """A token of each row, drawn by its scores; `torch.multinomial` takes 5 ms for 5 rows, this 1."""
     sums = scores.softmax(-1).cumsum(-1)
     # Below the sum of the row, which rounding may leave a little off 1.
-    place = torch.rand(len(scores), 1, device=scores.device) * sums[:, -1:]
+    place = torch.rand(len(scores), 1, generator=chance, device=scores.device) * sums[:, -1:]
     return torch.searchsorted(sums, place, right=True)[:, 0].clamp(max=scores.shape[1] - 1)
 
 
