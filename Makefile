@@ -53,7 +53,7 @@ bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or as 
 	@scripts/bench "$(NAME)"
 
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
-	@$(PYTHON) -m deploy.reference
+	@$(PYTHON) -m deploy.config.reference
 
 lock: setup ## resolve every lock file anew
 	$(LOCK) --extra checkout pyproject.toml -o requirements.lock

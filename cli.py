@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import certs, completion, lock, models, upkeep, users, verbs
-from deploy.commands.options import DEFAULT, Alone, Force, HostName, Inventory, Json, Service
+from deploy.cli.commands import certs, completion, lock, models, upkeep, users, verbs
+from deploy.cli.commands.options import DEFAULT, Alone, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
     name="greffier",
@@ -44,10 +44,10 @@ def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT,
 ) -> None:
     """Write a first, annotated inventory. On a terminal it asks for what it needs."""
-    from deploy import questions
-    from deploy.operations import inventories
+    from deploy.cli import prompts
+    from deploy.config import example
 
-    inventories.init(path, inventories.First(domain) if domain else questions.first(path))
+    example.init(path, example.First(domain) if domain else prompts.first(path))
     named = "" if path == DEFAULT else f" --inventory {path}"
     typer.echo(f"Wrote {path}. Edit it, then: greffier check{named}")
 
@@ -55,15 +55,15 @@ def init(
 @app.command()
 def check(inventory: Inventory = DEFAULT) -> None:
     """Check the inventory and its secrets; no host is touched. Of gated models it asks the hub."""
-    from deploy.operations import inventories
+    from deploy.rollout import offline
 
-    space, notes = inventories.checked(inventory)
+    space, notes = offline.checked(inventory)
     for host in space.stack.hosts:
         names = ", ".join(service.hostname for service in host.services) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
         for service in host.services:
             if service.own:
-                typer.echo(f"  {service.name}: {inventories.needs(service)}")
+                typer.echo(f"  {service.name}: {offline.needs(service)}")
             if service.exposed:
                 typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
     for note in notes:
@@ -74,9 +74,9 @@ def check(inventory: Inventory = DEFAULT) -> None:
 @app.command()
 def schema() -> None:
     """Print the inventory's JSON Schema, for editors."""
-    from deploy.operations import inventories
+    from deploy.config import schema
 
-    typer.echo(inventories.schema())
+    typer.echo(schema.text())
 
 
 @app.command()
@@ -85,31 +85,32 @@ def render(
 ) -> None:
     """Write every file that the hosts would get. Secrets stay references. No host is asked: where nginx 1.25.1 or newer
     gets `http2 on` from a deploy, this writes `listen ... http2`, which every version reads."""
-    from deploy.operations import inventories
+    from deploy.rollout import offline
 
-    for path in inventories.render(inventory, out):
+    for path in offline.render(inventory, out):
         typer.echo(path)
 
 
 @app.command()
 def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, as_json: Json = False) -> None:
     """Show what deploy would do. Status 0: nothing. Status 4: something."""
-    from deploy.operations import workspace
+    from deploy import workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
     hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
-    from deploy import console, progress
-    from deploy.operations import aims, fleet, survey
+    from deploy import fleet
+    from deploy.cli import progress, terminal
+    from deploy.rollout import survey, target_state
 
     with progress.reporter() as report:
         outcomes = fleet.each(
-            space, hosts, lambda chosen, _: survey.look(space, chosen, aims.of(space, service)), report
+            space, hosts, lambda chosen, _: survey.look(space, chosen, target_state.of(space, service)), report
         )
-    console.plans(space, outcomes, as_json=as_json)
-    console.failures(outcomes)
+    terminal.plans(space, outcomes, as_json=as_json)
+    terminal.failures(outcomes)
     if any(outcome.done and not outcome.done.plan.empty for outcome in outcomes):
         raise typer.Exit(4)
 
@@ -118,27 +119,28 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
 def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, force: Force = False) -> None:
     """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others. Status 3: one
     failed, or has a name without a certificate."""
-    from deploy.operations import workspace
+    from deploy import workspace
 
     space = workspace.opened(inventory, claim=True)
     workspace.example_domains(space)
     hosts = workspace.chosen(space, host, service)
     workspace.approach(space, hosts)
     # What takes long to import, while the hosts answer.
-    from deploy import console, progress
-    from deploy.operations import aims, apply, fleet
+    from deploy import fleet
+    from deploy.cli import progress, terminal
+    from deploy.rollout import apply, target_state
 
-    with console.interruptible(space), progress.reporter() as report:
+    with terminal.interruptible(space), progress.reporter() as report:
         for sentence in space.moved:
             report.say(sentence)
-        consent = console.consent(report, force=force)
+        consent = terminal.consent(report, force=force)
         outcomes = fleet.each(
             space,
             hosts,
-            lambda chosen, named: apply.deploy(space, chosen, named, consent, aims.of(space, service)),
+            lambda chosen, named: apply.deploy(space, chosen, named, consent, target_state.of(space, service)),
             report,
         )
-    console.outcomes(outcomes)
+    terminal.outcomes(outcomes)
     if any(outcome.done and outcome.done.untrusted for outcome in outcomes):
         raise typer.Exit(3)
 
@@ -146,24 +148,24 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
 @app.command()
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
     """Show what runs and what sleeps. Also memory, last requests, certificates, releases, and files changed by hand."""
-    from deploy import console, progress, views
-    from deploy.operations import fleet, overview, workspace
+    from deploy import fleet, workspace
+    from deploy.cli import progress, tables, terminal
+    from deploy.upkeep import status
 
     space = workspace.glimpsed(inventory)
-    console.mistakes(space)
+    terminal.mistakes(space)
     with progress.reporter() as report:
-        outcomes = fleet.each(
-            space, workspace.chosen(space, host), lambda chosen, _: overview.of(space, chosen), report
-        )
-    views.status(outcomes, as_json=as_json)
-    console.failures(outcomes)
+        outcomes = fleet.each(space, workspace.chosen(space, host), lambda chosen, _: status.of(space, chosen), report)
+    tables.status(outcomes, as_json=as_json)
+    terminal.failures(outcomes)
 
 
 @app.command()
 def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Start a sleeping service and wait until it is ready."""
-    from deploy import progress
-    from deploy.operations import control, workspace
+    from deploy import workspace
+    from deploy.cli import progress
+    from deploy.runtime import control
 
     space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
@@ -175,8 +177,9 @@ def wake(service: Service, inventory: Inventory = DEFAULT) -> None:
 @app.command()
 def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Put a service to sleep, unless it has a request in flight."""
-    from deploy import progress
-    from deploy.operations import control, workspace
+    from deploy import workspace
+    from deploy.cli import progress
+    from deploy.runtime import control
 
     space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
@@ -195,19 +198,23 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 100,
 ) -> None:
     """Show the log of a service, of autostart or of nginx. In a pipe its lines are as they were written."""
-    from deploy import views
-    from deploy.operations import logs, workspace
+    from deploy import workspace
+    from deploy.cli import tables
+    from deploy.runtime import logs
 
-    for line in logs.read(workspace.glimpsed(inventory), service, lines, follow=follow):
-        views.log(line)
+    space = workspace.glimpsed(inventory)
+    host = logs.host_of(space.stack.hosts, service)
+    for line in logs.read(host, space.target(host), service, lines, follow=follow):
+        tables.log(line)
 
 
 @app.command()
 def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
     """Restart a service between two requests. It finishes those it has; new ones go to a second one beside it, or
     wait where there is no room for two."""
-    from deploy import progress
-    from deploy.operations import apply, workspace
+    from deploy import workspace
+    from deploy.cli import progress
+    from deploy.rollout import apply
 
     space = workspace.glimpsed(inventory)
     chosen, found = workspace.service(space, service)
@@ -260,13 +267,14 @@ def transcribe(
     ] = None,
 ) -> None:
     """Transcribe files. The API key is taken from GREFFIER_API_KEY, or asked for."""
-    from deploy import console, progress, transcripts
-    from deploy.operations import callees, transcribe, workspace
+    from deploy import workspace
+    from deploy.cli import progress, terminal, transcripts
+    from deploy.client import endpoints, transcribe
 
     wish = transcribe.Wish(response_format, language, track, transcripts.hear if stream and output is None else None)
     transcribe.check(wish)
-    callee = callees.at(base_url) if base_url else callees.of(workspace.glimpsed(inventory), service)
-    key = console.api_key()
+    callee = endpoints.at(base_url) if base_url else endpoints.of(workspace.glimpsed(inventory), service)
+    key = terminal.api_key()
     with progress.reporter() as report:
         transcripts.each(
             sources, output, wish, lambda source: transcribe.run(callee, source, wish, key, report), report
@@ -280,10 +288,10 @@ def demo(
     ] = None,
 ) -> None:
     """Deploy the example to this machine, and try it on real speech."""
-    from deploy import console
-    from deploy.operations import demo
+    from deploy.cli import terminal
+    from deploy.client import demo
 
-    console.demo(demo.default() if inventory is None else inventory)
+    terminal.demo(demo.default() if inventory is None else inventory)
 
 
 app.registered_commands += upkeep.app.registered_commands
@@ -311,11 +319,12 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads what is printed has had enough of it
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
-        from deploy import console, unforeseen
+        from deploy import unexpected
+        from deploy.cli import terminal
 
-        told = unforeseen.told(error)
+        told = unexpected.told(error)
         with contextlib.suppress(OSError, SystemExit):  # nobody reads it
-            console.failed(told)
+            terminal.failed(told)
         sys.exit(told.code)
     finally:
         gc.freeze()  # the interpreter would look through all there is once more, to no end

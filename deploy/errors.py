@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.logged import untraced
+from deploy.program_output import untraced
 
 BUG = 1  # the kit itself is wrong
 INVENTORY = 2  # the inventory, or what it refers to, is wrong

@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from deploy import catalog  # noqa: E402
-from deploy.operations.workspace import models_folder  # noqa: E402
+from deploy.config import catalog  # noqa: E402
+from deploy.workspace import models_folder  # noqa: E402
 
 MODELS = {"Systran/faster-whisper-base": "faster-whisper", "greffier/open-diarization": "whisperx"}
 """Model -> the kind that knows it."""

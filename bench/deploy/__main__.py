@@ -12,9 +12,10 @@ from bench.deploy import beginning, change, scene, state, still
 from bench.deploy.scene import Scene
 from bench.deploy.tools import Ansible, Kit, Pyinfra, timed
 from bench.report import Figure
-from deploy import ROOT, console, progress
+from deploy import ROOT
+from deploy.cli import progress, terminal
 from deploy.errors import KitError
-from deploy.operations.report import Reporter
+from deploy.reporting import Reporter
 from tests.vps.engine import VpsError
 
 ROUNDS = 5
@@ -34,7 +35,7 @@ def main() -> int:
             figures += change.measure(there, kit, report)
             figures += _plain(there, kit, report)
     except KitError as error:
-        console.failed(error)
+        terminal.failed(error)
         return error.code
     except (VpsError, RuntimeError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
@@ -52,7 +53,7 @@ def _plain(there: Scene, kit: Kit, report: Reporter) -> Iterator[Figure]:
     with report.step(f"Plans with nothing to do, {ROUNDS} times"):
         seconds = [kit.run("plan").seconds for _ in range(ROUNDS)]
     yield Figure("plan with nothing to do (s)", median(seconds), f"median of {ROUNDS}")
-    modules = ("cli", "deploy.console", "deploy.operations.apply", "deploy.operations.fleet")
+    modules = ("cli", "deploy.cli.terminal", "deploy.rollout.apply", "deploy.fleet")
     program = f"import {', '.join(modules)}; import time; print(time.process_time())"
     command = (sys.executable, "-c", program)
     spent = [float(timed(command, there.environment(PYTHONPATH=str(ROOT))).printed) for _ in range(ROUNDS)]

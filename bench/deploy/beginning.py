@@ -7,7 +7,7 @@ from bench.deploy.scene import Scene
 from bench.deploy.tools import timed
 from bench.report import Figure
 from deploy import ROOT
-from deploy.operations.report import Reporter
+from deploy.reporting import Reporter
 
 KEPT = "kept"
 

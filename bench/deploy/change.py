@@ -10,7 +10,7 @@ from statistics import median
 from bench.deploy.scene import Scene
 from bench.deploy.tools import Kit
 from bench.report import Figure, Goal, spread
-from deploy.operations.report import Reporter
+from deploy.reporting import Reporter
 
 ROUNDS = 5
 LIVE = Goal("at most", 5)

@@ -6,11 +6,14 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from deploy import render
-from deploy.operations import apt, components, images, inventories, models, workspace
-from deploy.operations.components import Component
+from deploy import render, workspace
+from deploy.config.stack import HostStack
+from deploy.models import fetching
 from deploy.render import compose
-from deploy.stack import HostStack
+from deploy.rollout import offline
+from deploy.runtime import components, images
+from deploy.runtime.components import Component
+from deploy.setup import apt
 
 HUB = "https://huggingface.co"
 
@@ -19,7 +22,7 @@ def write(folder: Path, inventory: Path) -> Path:
     """Write the state of the inventory's one host and the files that it names. Returns its path. Raises KitError."""
     folder.mkdir()
     host = workspace.opened(inventory).host()
-    for _ in inventories.render(inventory, folder):
+    for _ in offline.render(inventory, folder):
         pass
     path = folder / "state.json"
     path.write_text(json.dumps(_state(folder, host, inventory), indent=1))
@@ -43,11 +46,11 @@ def _state(folder: Path, host: HostStack, inventory: Path) -> dict[str, Any]:
         "environment_folder": environment.path,
         "models": [
             {
-                "path": f"{models.folder(layout.models, name)}/{file}",
+                "path": f"{fetching.folder(layout.models, name)}/{file}",
                 "url": f"{HUB}/{name}/resolve/{request['revision']}/{file}",
                 "sha256": pinned["sha256"],
             }
-            for name, request in models.wanted(host, inventory).items()
+            for name, request in fetching.wanted(host, inventory).items()
             for file, pinned in request["files"].items()
         ],
         "image": service.image,

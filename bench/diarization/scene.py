@@ -18,9 +18,9 @@ from bench.path.host import MODEL, environment
 from bench.speech.scene import SOUNDS
 from bench.warm import Warm
 from deploy import ROOT
-from deploy.operations import models
-from deploy.operations.report import Reporter
-from deploy.operations.workspace import models_folder
+from deploy.models import fetching
+from deploy.reporting import Reporter
+from deploy.workspace import models_folder
 
 SAMPLE = ("import pathlib, pyannote", "print(pathlib.Path(list(pyannote.__path__)[0], 'audio', 'sample'))")
 """Where pyannote.audio keeps the telephone call of two people that comes with it."""
@@ -53,7 +53,7 @@ class Scene:
         self._stack = stack
         self.threads = service.threads()
 
-    model = models.folder(str(models_folder()), MODEL)
+    model = fetching.folder(str(models_folder()), MODEL)
 
     @cached_property
     def conversations(self) -> list[Recording]:

@@ -18,13 +18,13 @@ from bench.speech import service
 from bench.speech.client import PATIENCE
 from bench.warm import Warm
 from deploy import ROOT
-from deploy.operations import models
-from deploy.operations.workspace import models_folder
+from deploy.models import fetching
+from deploy.workspace import models_folder
 
 WHISPERX = ROOT / ".venvs" / "whisperx" / "bin" / "python"
 PEERS = ROOT / ".venvs" / "diarization-peers" / "bin" / "python"
 CODE = f"{service.CODE}:{ROOT}/services/whisperx/src"
-WEIGHTS = models.folder(str(models_folder()), "greffier/open-diarization")
+WEIGHTS = fetching.folder(str(models_folder()), "greffier/open-diarization")
 LIMIT = 500_000_000
 """Bytes of an upload: more than four hours of 16 kHz wav."""
 

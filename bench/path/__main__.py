@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import report as results
 from bench.path import fronts, host, relay, transcription, wake
 from bench.report import Figure
-from deploy import console, progress
+from deploy.cli import progress, terminal
 from deploy.errors import KitError
 
 
@@ -26,7 +26,7 @@ def main() -> int:
             with fronts.standing(folder / "sink", fronts.sink) as standing:
                 figures += relay.with_sink(standing, folder, report)
     except KitError as error:
-        console.failed(error)
+        terminal.failed(error)
         return error.code
     how = "processes that ran or waited in the minute before the bench; above 0.5 the figures are noisy"
     figures.append(Figure("load of the machine before", busy, how))

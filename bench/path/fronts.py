@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.path.host import AUTOSTART, SERVICES, Deployed, inventory
-from deploy import ROOT, render
-from deploy.operations import certificates, users, workspace
+from deploy import ROOT, render, workspace
+from deploy.certificates import issuing
+from deploy.config.stack import HostStack
 from deploy.render import autostart
-from deploy.stack import HostStack
-from deploy.supervisor import LocalSupervisor
-from deploy.targets import Target, local_target
+from deploy.runtime.processes import LocalSupervisor
+from deploy.state import users
+from deploy.transport.targets import Target, local_target
 
 SINK = Path(__file__).parent / "sink.py"
 GUARD = "auth_request /_auth;\n"
@@ -72,7 +73,7 @@ def front(
     supervisor = _supervisor(host, python)
     target = local_target("bench", host.layout, supervisor)
     _write(host, target, service, guarded)
-    certificates.install(host, target, {})
+    issuing.install(host, target, {})
     key = users.add(target, host.layout, "bench")
     names = ("nginx",) if upstream else ("autostart", "nginx")
     try:

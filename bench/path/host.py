@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import ROOT
-from deploy.operations import demo, users, verify
-from deploy.operations.report import Reporter
-from deploy.operations.users import Key
-from deploy.stack import HostStack, ServiceStack
-from deploy.targets import Target
+from deploy.client import demo
+from deploy.config.stack import HostStack, ServiceStack
+from deploy.reporting import Reporter
+from deploy.rollout import verify
+from deploy.state import users
+from deploy.state.users import Key
+from deploy.transport.targets import Target
 
 MODEL = "Systran/faster-whisper-base"
 SERVICE = "whisper"

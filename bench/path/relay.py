@@ -8,7 +8,7 @@ from bench.path import load
 from bench.path.fronts import Fronts
 from bench.path.load import Latency
 from bench.report import Figure, Goal
-from deploy.operations.report import Reporter
+from deploy.reporting import Reporter
 
 UPLOAD_ROUNDS = 5
 STEADY_ROUNDS = 3

@@ -15,8 +15,8 @@ from bench.speech.peers import raw_library
 from bench.speech.words import edits
 from bench.warm import Timed, Warm
 from deploy import ROOT
-from deploy.operations import models
-from deploy.operations.report import Reporter
+from deploy.models import fetching
+from deploy.reporting import Reporter
 
 ROUNDS = {60: 5, 300: 3}
 """Length of the audio in seconds -> measured turns of each side."""
@@ -33,7 +33,7 @@ def measure(there: Deployed, folder: Path, report: Reporter) -> Iterator[Figure]
     http = openai.DefaultHttpxClient(verify=there.trust)
     with (
         openai.OpenAI(base_url=there.base_url, api_key=there.key.api_key, http_client=http, max_retries=0) as client,
-        raw_library(models.folder(there.host.layout.models, MODEL)) as raw,
+        raw_library(fetching.folder(there.host.layout.models, MODEL)) as raw,
     ):
         _served(client, WARM_UP)
         raw.transcribe(WARM_UP, batched=True)

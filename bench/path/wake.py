@@ -14,9 +14,9 @@ from typing import Any
 from bench.path import load
 from bench.path.host import Deployed, environment
 from bench.report import Figure, Goal
-from deploy.operations import control
-from deploy.operations.report import Reporter
 from deploy.render import autostart
+from deploy.reporting import Reporter
+from deploy.runtime import control
 
 ROUNDS = 5
 INTERVAL = 0.005

@@ -10,7 +10,7 @@ from bench.pythons import path, speech
 from bench.pythons.sides import side
 from bench.report import Figure
 from bench.speech import scene
-from deploy import console, progress
+from deploy.cli import progress, terminal
 from deploy.errors import KitError
 
 
@@ -26,7 +26,7 @@ def main() -> int:
             with scene.standing(report) as there:
                 figures += speech.measure(old, new, there)
     except KitError as error:
-        console.failed(error)
+        terminal.failed(error)
         return error.code
     how = f"processes that ran or waited in the minute before the bench; above 0.5 the figures are noisy; {versions}"
     figures.append(Figure("load of the machine before", busy, how))

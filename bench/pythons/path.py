@@ -13,7 +13,7 @@ from bench.pythons import sides
 from bench.pythons.sides import SERVICES, Side, faster, in_turns
 from bench.report import Figure
 from deploy import ROOT
-from deploy.operations.report import Reporter
+from deploy.reporting import Reporter
 
 BURST_ROUNDS = 8
 UPLOAD_ROUNDS = 6

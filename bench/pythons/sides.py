@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import Figure, Goal
-from deploy.operations.workspace import models_folder
+from deploy.workspace import models_folder
 
 OLD, NEW = "Debian 12's Python", "Debian 13's"
 ROOTS = models_folder().parent / "debian"

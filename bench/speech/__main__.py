@@ -16,7 +16,7 @@ from bench import report as results
 from bench.report import Figure
 from bench.speech import clips, context, errors, long, realtime, scene, speed
 from bench.speech.scene import Scene
-from deploy import console, progress
+from deploy.cli import progress, terminal
 from deploy.errors import KitError
 
 SCENARIOS: Mapping[str, Callable[[Scene], Iterator[Figure]]] = {
@@ -54,7 +54,7 @@ def main() -> int:
                     report.warn(f"{name}: {error}")
                     figures.append(Figure(f"{name}: not measured", None, str(error)))
     except KitError as error:
-        console.failed(error)
+        terminal.failed(error)
         return error.code
     how = "processes that ran or waited in the minute before the bench; above 0.5 the figures are noisy"
     figures.append(Figure("load of the machine before", busy, how))

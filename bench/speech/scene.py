@@ -14,9 +14,9 @@ from bench.speech.client import Client
 from bench.speech.service import Served
 from bench.warm import Timed, Warm
 from deploy import ROOT
-from deploy.operations import models
-from deploy.operations.report import Reporter
-from deploy.operations.workspace import models_folder
+from deploy.models import fetching
+from deploy.reporting import Reporter
+from deploy.workspace import models_folder
 
 WARM_UP = ROOT / "examples" / "jfk.wav"
 SOUNDS = models_folder().parent / "sounds"
@@ -31,7 +31,7 @@ class Scene:
         self.report = report
         self._stack = stack
 
-    model = models.folder(str(models_folder()), MODEL)
+    model = fetching.folder(str(models_folder()), MODEL)
 
     @cached_property
     def library(self) -> Warm:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.path.host import MODEL, SERVICES, environment
 from bench.speech.client import Client
 from deploy import ROOT
-from deploy.operations.workspace import models_folder
+from deploy.workspace import models_folder
 
 CODE = f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"
 """Where the services' environment finds them."""

@@ -1,7 +1,7 @@
 """Stack -> Tree. Pure: the same stack renders the same bytes on every machine."""
 
+from deploy.config.stack import HostStack
 from deploy.render import autostart, compose, env, nginx, notify, units
-from deploy.stack import HostStack
 from deploy.types import File, Tree
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from deploy.config.stack import HostStack, ServiceStack
 from deploy.render import compose, env
-from deploy.stack import HostStack, ServiceStack
 from deploy.types import Effect, File, digest
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
+from deploy.config.stack import WYOMING, HostStack, ServiceStack
 from deploy.render import env
-from deploy.stack import WYOMING, HostStack, ServiceStack
 from deploy.types import Effect, File, Tree, digest
 
 USER = "10001:10001"

@@ -1,11 +1,11 @@
 """Environments of services: plain values as data, secrets as references in a file of their own."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from deploy.config.stack import HostStack, ServiceStack, Stack
 from deploy.errors import INVENTORY, KitError
-from deploy.stack import HostStack, ServiceStack
 from deploy.types import Effect, File, Part, Reference, Secret
 
 
@@ -82,3 +82,13 @@ def refuse_unwritable(variable: str, value: str, place: str) -> None:
             "An .env file cannot carry it unchanged: take a secret without these.",
             code=INVENTORY,
         )
+
+
+def check_writable(stack: Stack, secrets: Mapping[Reference, Secret]) -> None:
+    """Refuse values that an .env file would change. Raises KitError."""
+    for host in stack.hosts:
+        for reference in host.notify.references if host.notify else ():
+            refuse_unwritable("notify", secrets[reference].reveal(), reference.place)
+        for service in host.services:
+            for variable, reference in service.secrets:
+                refuse_unwritable(variable, secrets[reference].reveal(), reference.place)

@@ -9,9 +9,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from deploy import ROOT
+from deploy.config.quantities import show_size
+from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import INVENTORY, KitError
-from deploy.quantities import show_size
-from deploy.stack import HostStack, ServiceStack
 from deploy.types import Effect, File
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from deploy import ROOT
-from deploy.stack import HostStack
+from deploy.config.stack import HostStack
 from deploy.types import Effect, File, Part, Reference
 
 SERVICE = "greffier-notify.service"

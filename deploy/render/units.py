@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from deploy.config.stack import HostStack
 from deploy.render.compose import BRIDGE
-from deploy.stack import HostStack
 from deploy.types import Effect, File
 
 SERVICE = "greffier-autostart.service"

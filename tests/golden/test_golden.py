@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy import ROOT, catalog, inventory, reference, render, resolve
-from deploy.layouts import local_layout, system_layout
-from deploy.operations import certificates, users
+from deploy import ROOT, render
+from deploy.certificates import issuing
+from deploy.config import catalog, inventory, reference, resolve
+from deploy.config.stack import HostStack, Stack
 from deploy.render import autostart, nginx
-from deploy.stack import HostStack, Stack
-from deploy.supervisor import LocalSupervisor, find_nginx, nginx_command, nginx_version
-from deploy.targets import local_target
+from deploy.runtime.processes import LocalSupervisor, find_nginx, nginx_command, nginx_version
+from deploy.state import users
+from deploy.transport.layouts import local_layout, system_layout
+from deploy.transport.targets import local_target
 from deploy.types import Layout, Tree
 
 HERE = Path(__file__).parent
@@ -185,7 +187,7 @@ def nginx_says(host: HostStack, root: Path) -> subprocess.CompletedProcess[str]:
     target = local_target("here", host.layout, LocalSupervisor(host.layout, {}))
     for folder in ("run", "log", "var/nginx"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    certificates.install(host, target, {})
+    issuing.install(host, target, {})
     users.ensure(target, host.layout)
     for path, file in render.tree(host).items():
         if path.startswith(f"{root}/"):  # systemd's unit lies elsewhere, and is none of nginx's

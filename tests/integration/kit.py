@@ -20,7 +20,7 @@ import httpx2
 import openai
 from openai import AzureOpenAI
 
-from deploy.operations import ports
+from deploy.runtime import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.operations.ports import free
+from deploy.runtime.ports import free
 from tests.integration.kit import JFK, Kit, deployed, inventory, processes, service, until
 
 QUEUES = itertools.count(100)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import settings
 
 import cli
-from deploy import catalog, inventory, resolve
+from deploy.config import catalog, inventory, resolve
+from deploy.config.source import parse
+from deploy.config.stack import HostStack, Stack
 from deploy.errors import InventoryError
-from deploy.layouts import local_layout, system_layout
-from deploy.source import parse
-from deploy.stack import HostStack, Stack
-from deploy.supervisor import LocalSupervisor
-from deploy.targets import Target, local_target
+from deploy.runtime.processes import LocalSupervisor
+from deploy.transport.layouts import local_layout, system_layout
+from deploy.transport.targets import Target, local_target
 from tests.unit.desk import desk, paper
 
 __all__ = ["desk", "paper"]

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
+from deploy.certificates import acme, issuing
+from deploy.config.stack import HostStack
 from deploy.errors import KitError
-from deploy.operations import acme, certificates
 from deploy.render.units import LIVE, RENEWAL
-from deploy.stack import HostStack
-from deploy.targets import Target
+from deploy.transport.targets import Target
 
 PORTAL, WHISPER, BOARD = "portal.example.org", "whisper.example.org", "board.example.org"
 GONE = {WHISPER: "has no address"}
@@ -42,8 +42,8 @@ class Paper:
 
     def issue(self, names: list[str]) -> None:
         services = tuple(replace(self._host.services[0], hostname=name) for name in names)
-        certificates.install(replace(self._host, portal="", services=services), self._target, {})
-        self.files[LIVE] = self._target.read(certificates.chain_path(self.layout)) or b""
+        issuing.install(replace(self._host, portal="", services=services), self._target, {})
+        self.files[LIVE] = self._target.read(issuing.chain_path(self.layout)) or b""
         self.files[RENEWAL] = b"version = 2.1.0\n[renewalparams]\nallow_subset_of_names = True\n"
 
     def run(self, command: list[str], **_: object) -> str:
@@ -138,7 +138,7 @@ def test_a_renewal_loses_no_name_that_the_present_one_has(
     with pytest.raises(KitError, match=f"No certificate was issued for {WHISPER}: it has no address") as told:
         acme.again(host, cast(Target, paper))
     assert "is good until" in told.value.hint
-    monkeypatch.setattr(certificates.Certificate, "late", lambda *_: True)
+    monkeypatch.setattr(issuing.Certificate, "late", lambda *_: True)
     assert acme.again(host, cast(Target, paper)) == acme.Request((PORTAL,), GONE)
     paper.astray = {PORTAL: "has no address", **GONE}
     with pytest.raises(KitError, match=f"{PORTAL}, {WHISPER}: {PORTAL} has no address; {WHISPER} has no address"):

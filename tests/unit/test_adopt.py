@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.adoption import detect, journal, judge, nginx_parser
+from deploy.adoption.detect import Config, Container, Unit
+from deploy.config.stack import HostStack, Stack
 from deploy.errors import KitError
 from deploy.host.neighbours import owner
-from deploy.operations import book, foreign, handmade, vhosts
-from deploy.operations.foreign import Config, Container, Unit
-from deploy.stack import HostStack, Stack
-from deploy.targets import Target
+from deploy.transport.targets import Target
 
 ID = "0123456789abcdef" * 4
 DUMP = """\
@@ -49,31 +49,31 @@ server { listen unix:/run/x.sock; set $to http://localhost:8001; proxy_pass $to;
 
 
 def test_servers_are_found_with_the_file_that_each_goes_with() -> None:
-    found = {vhost.path: vhost for vhost in vhosts.vhosts(DUMP)}
+    found = {vhost.path: vhost for vhost in nginx_parser.vhosts(DUMP)}
     assert {path: vhost.movable for path, vhost in found.items()} == {
         "/etc/nginx/nginx.conf": False,
         "/etc/nginx/conf.d/stt.conf": True,
         "/etc/nginx/sites-enabled/whisper": True,
         "/etc/nginx/fixed.conf": False,
     }
-    assert found["/etc/nginx/nginx.conf"].servers == (vhosts.Server(("in.main.org",), (8080,), (), ()),)
-    assert found["/etc/nginx/conf.d/stt.conf"].servers == (vhosts.Server((), (8001,), (), ()),)
+    assert found["/etc/nginx/nginx.conf"].servers == (nginx_parser.Server(("in.main.org",), (8080,), (), ()),)
+    assert found["/etc/nginx/conf.d/stt.conf"].servers == (nginx_parser.Server((), (8001,), (), ()),)
     assert found["/etc/nginx/sites-enabled/whisper"].servers == (
-        vhosts.Server(("whisper.example.org",), (443,), (8890,), ("/etc/nginx/.htpasswd",)),
+        nginx_parser.Server(("whisper.example.org",), (443,), (8890,), ("/etc/nginx/.htpasswd",)),
     )
-    assert found["/etc/nginx/fixed.conf"].servers == (vhosts.Server((), (80,), (8001,), ()),)
+    assert found["/etc/nginx/fixed.conf"].servers == (nginx_parser.Server((), (80,), (8001,), ()),)
 
 
 @given(st.lists(st.sampled_from([*"{};#\\\"'$ \n", "server", "include *;", "listen 99999999;", "é"])).map("".join))
 def test_nothing_that_nginx_might_print_is_too_much(text: str) -> None:
-    vhosts.parse(text)
-    vhosts.vhosts(f"# configuration file /etc/nginx/nginx.conf:\nhttp {{ {text}\n")
+    nginx_parser.parse(text)
+    nginx_parser.vhosts(f"# configuration file /etc/nginx/nginx.conf:\nhttp {{ {text}\n")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_quoted_word_is_read_as_it_is_meant(word: str) -> None:
     quoted = word.replace("\\", "\\\\").replace('"', '\\"')
-    assert [d.words for d in vhosts.parse(f'root "{quoted}";')] == [("root", word)]
+    assert [d.words for d in nginx_parser.parse(f'root "{quoted}";')] == [("root", word)]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def vps(resolved: Callable[[str], Stack]) -> HostStack:
 
 
 def test_a_hand_made_host_is_understood(vps: HostStack) -> None:
-    found = handmade.judge(LOOK, vps)
+    found = judge.judge(LOOK, vps)
     configs = [step for step in found.steps if isinstance(step, Config)]
     assert [(config.path, config.aside, config.listens) for config in configs] == [
         ("/etc/nginx/conf.d/stt.conf", "/etc/nginx/conf.d/stt.conf.bak2", True),
@@ -177,7 +177,7 @@ def test_a_hand_made_host_is_understood(vps: HostStack) -> None:
         Unit("stt-boot.service", "belongs to /opt/stt/whisper", "stt-boot.service", True, False),
         Unit("stt-proxy.service", "(python3 in /opt/stt) listens on 8890", "stt-proxy.service", True, True),
     ]
-    assert [step.label for step in foreign.returning(found.steps)] == [
+    assert [step.label for step in detect.returning(found.steps)] == [
         "container faster-whisper",
         *("stt-proxy.socket", "stt-boot.service", "stt-proxy.service"),
         *("/etc/nginx/conf.d/stt.conf", "/etc/nginx/sites-enabled/whisper"),
@@ -206,7 +206,7 @@ def test_what_was_taken_over_and_what_greffier_made_itself_is_not_in_the_way(vps
         "nginx": "# configuration file /etc/nginx/nginx.conf:\nhttp { include conf.d/*.conf; }\n"
         f"# configuration file /etc/nginx/conf.d/greffier-service-whisper.conf:\n{servers}\n",
     }
-    assert not handmade.judge(look, vps) and not handmade.judge(look, vps).notes
+    assert not judge.judge(look, vps) and not judge.judge(look, vps).notes
 
 
 def changed(**more: Any) -> dict[str, Any]:
@@ -258,17 +258,17 @@ HANDS = [
 def test_what_could_not_be_brought_back_is_left_to_its_owner(
     vps: HostStack, look: dict[str, Any], sentence: str
 ) -> None:
-    assert any(said.startswith(sentence) for said in handmade.judge(look, vps).by_hand)
+    assert any(said.startswith(sentence) for said in judge.judge(look, vps).by_hand)
 
 
 def test_names_addresses_and_networks_of_containers(vps: HostStack) -> None:
     elsewhere = {"8000/tcp": [{"HostIp": "10.0.0.5", "HostPort": "8001"}], "9/tcp": None}
-    assert not handmade.judge(changed(containers=[container("other", ports=elsewhere)]), vps)
-    (step,) = handmade.judge(changed(containers=[container("greffier-whisper", ports=None, running=False)]), vps).steps
+    assert not judge.judge(changed(containers=[container("other", ports=elsewhere)]), vps)
+    (step,) = judge.judge(changed(containers=[container("greffier-whisper", ports=None, running=False)]), vps).steps
     assert isinstance(step, Container) and step.aside == "greffier-whisper-before-greffier"
     line = SOCKETS.splitlines()[0].replace("127.0.0.1:8890", "*:443")
     look = changed(sockets=line, processes={"70": process(container=ID)}, containers=[container("web", ports={})])
-    (step,) = handmade.judge(look, vps).steps
+    (step,) = judge.judge(look, vps).steps
     assert str(step) == "container web publishes 443" and step.taking.startswith("stopped, no longer started")
 
 
@@ -288,7 +288,7 @@ def test_a_wyoming_server_of_before_is_in_the_way_where_the_address_is_the_same(
 ) -> None:
     text = f"hosts:\n  vps: {{domain: example.org}}\nservices:\n  whisper: {{kind: faster-whisper, wyoming: {at}}}\n"
     published = {"10300/tcp": [{"HostIp": bound, "HostPort": "10300"}]}
-    found = handmade.judge(changed(containers=[container("wyoming", ports=published)]), resolved(text).hosts[0])
+    found = judge.judge(changed(containers=[container("wyoming", ports=published)]), resolved(text).hosts[0])
     assert [str(step) for step in found.steps] == ["container wyoming publishes 10300"] * meets
 
 
@@ -299,7 +299,7 @@ def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vp
         processes=dict.fromkeys(("70", "71"), process("apache2.service")),
         units=unit("apache2.service", path="/lib/systemd/system"),
     )
-    found = handmade.judge(look, vps)
+    found = judge.judge(look, vps)
     assert [f"{step}: {step.taking}" for step in found.steps] == [
         "apache2.service (apache2) listens on 80: stopped and disabled"
     ]
@@ -308,7 +308,7 @@ def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vp
 
 @given(st.text(st.sampled_from('LISTEN 0128.:*[]%lo("python3",pid=7)\n')))
 def test_a_line_of_sockets_may_be_anything(text: str) -> None:
-    for address, listener in handmade.listeners(text):
+    for address, listener in judge.listeners(text):
         assert "%" not in address and listener.port >= 0
 
 
@@ -316,16 +316,16 @@ def test_what_was_remembered_first_stays(target: Target) -> None:
     first, later = Unit("a.service", "", "a.service", True, True), Unit("a.service", "", "a.service", False, True)
     other = Container(ID, "c", "", True, "always", "")
     config = Config("/etc/nginx/conf.d/a.conf", "", "", "/etc/nginx/conf.d/a.conf.bak", "d", False)
-    steps = foreign.merged([first, config], [later, other])
+    steps = detect.merged([first, config], [later, other])
     assert sorted(step.key for step in steps) == sorted({first.key, other.key, config.key}) and first in steps
-    assert book.read(target) == []
-    book.write(target, steps)
-    assert book.read(target) == steps
-    assert target.states([book.path(target.layout)])[book.path(target.layout)].mode == 0o600
+    assert journal.read(target) == []
+    journal.write(target, steps)
+    assert journal.read(target) == steps
+    assert target.states([journal.path(target.layout)])[journal.path(target.layout)].mode == 0o600
     target.write(
-        book.path(target.layout), b'{"steps": [{"kind": "x"}]}', 0o600, target.layout.root, target.layout.root_group
+        journal.path(target.layout), b'{"steps": [{"kind": "x"}]}', 0o600, target.layout.root, target.layout.root_group
     )
     with pytest.raises(KitError, match="is damaged"):
-        book.read(target)
-    book.write(target, ())
-    assert book.read(target) == []
+        journal.read(target)
+    journal.write(target, ())
+    assert journal.read(target) == []

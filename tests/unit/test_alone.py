@@ -9,10 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy import plan, render
-from deploy.operations import aims
-from deploy.plan import Have, Plan, Record, Survey, Wanted
-from deploy.stack import HostStack, Stack
+from deploy import render
+from deploy.config.stack import HostStack, Stack
+from deploy.rollout import target_state
+from deploy.state import plan
+from deploy.state.plan import Have, Plan, Record, Survey, Wanted
 from deploy.types import Tree, digest
 
 Resolved = Callable[[str], Stack]
@@ -90,7 +91,7 @@ def older(host: HostStack) -> HostStack:
 
 
 def alone(resolved: Resolved, world: World, now: Document, service: str) -> World:
-    document = aims.mixed(world.inventory or {**now, "services": {}}, now, service)
+    document = target_state.mixed(world.inventory or {**now, "services": {}}, now, service)
     there = host(resolved, document)
     share = plan.alone(render.tree(there), world.tree, there, service)
     return world.applied(share.tree, document, share.scope)
@@ -133,5 +134,5 @@ services:
 portal: {hostname: portal.net}
 """
     for wanted in resolved(text).hosts:
-        (got,) = resolved(yaml.safe_dump(aims.part(yaml.safe_load(text), wanted.name), sort_keys=False)).hosts
+        (got,) = resolved(yaml.safe_dump(target_state.part(yaml.safe_load(text), wanted.name), sort_keys=False)).hosts
         assert got == wanted

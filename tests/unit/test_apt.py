@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from deploy.operations import apt
+from deploy.setup import apt
 
 FINGERPRINT = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
 

@@ -11,7 +11,8 @@ from socket import create_server, socket
 
 import pytest
 
-from deploy.operations import certificates, workspace
+from deploy import workspace
+from deploy.certificates import issuing
 from tests.unit.conftest import Run, Said
 
 INVENTORY = "hosts: {me: {runtime: process}}\nservices: {whisper: {kind: faster-whisper}}\n"
@@ -90,9 +91,9 @@ def front(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     (tmp_path / "a.wav").write_bytes(b"RIFF" * 50_000)
     space = workspace.opened(Path("inventory.yml"), claim=True)
     host = space.host()
-    certificates.install(host, space.target(host), {})
+    issuing.install(host, space.target(host), {})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.chain_path(host.layout), certificates.key_path(host.layout))
+    context.load_cert_chain(issuing.chain_path(host.layout), issuing.key_path(host.layout))
     yield Front(run, tmp_path, context, ("127.0.0.1", host.layout.https_port))
     space.target(host).close()
 
@@ -129,7 +130,7 @@ def test_somebody_without_tls(front: Front) -> None:
 def test_a_certificate_that_nobody_trusts(front: Front) -> None:
     (front.folder / ".greffier/me/etc/tls").rename(front.folder / "tls")
     space = workspace.opened(Path("inventory.yml"))
-    certificates.install(space.host(), space.target(space.host()), {})  # of another authority
+    issuing.install(space.host(), space.target(space.host()), {})  # of another authority
     with front.answering(b""):
         said = front.said()
     assert said.status == 3 and "certificate verify failed" in said.err and "`certs status` shows" in said.err

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy import ROOT, catalog
-from deploy.operations import components, images
+from deploy import ROOT
+from deploy.config import catalog
+from deploy.config.stack import HostStack, Stack
 from deploy.render import autostart, compose
-from deploy.stack import HostStack, Stack
+from deploy.runtime import components, images
 
 MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from deploy import workspace
+from deploy.certificates import issuing
+from deploy.certificates.issuing import Certificate
+from deploy.config.stack import HostStack, TlsStack
 from deploy.errors import KitError
-from deploy.operations import certificates, workspace
-from deploy.operations.certificates import Certificate
-from deploy.stack import HostStack, TlsStack
-from deploy.targets import Target
+from deploy.transport.targets import Target
 from deploy.types import Reference, Secret
 
 KEY = Reference("file", "key.pem")
@@ -22,7 +23,7 @@ def renamed(host: HostStack, name: str) -> HostStack:
 
 
 def leaf(host: HostStack, target: Target) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(target.read(certificates.chain_path(host.layout)) or b"")
+    return x509.load_pem_x509_certificate(target.read(issuing.chain_path(host.layout)) or b"")
 
 
 def authority(host: HostStack, target: Target) -> x509.Certificate:
@@ -30,24 +31,24 @@ def authority(host: HostStack, target: Target) -> x509.Certificate:
 
 
 def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: HostStack, target: Target) -> None:
-    assert certificates.reason(one, target) == "there is none"
-    certificates.install(one, target, {})
-    assert certificates.reason(one, target) == ""
+    assert issuing.reason(one, target) == "there is none"
+    issuing.install(one, target, {})
+    assert issuing.reason(one, target) == ""
     there = leaf(one, target)
     names = there.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["portal.example.org", "whisper.example.org"]
     there.verify_directly_issued_by(authority(one, target))
-    secret = [certificates.key_path(one.layout), f"{one.layout.etc}/tls/ca.key"]
+    secret = [issuing.key_path(one.layout), f"{one.layout.etc}/tls/ca.key"]
     assert {state.mode for state in target.states(secret).values()} == {0o600}
 
 
 def test_another_name_needs_another_certificate_of_the_same_authority(one: HostStack, target: Target) -> None:
-    certificates.install(one, target, {})
+    issuing.install(one, target, {})
     before = authority(one, target)
     other = renamed(one, "speech.example.org")
-    assert certificates.reason(other, target) == "the one there lacks speech.example.org"
-    certificates.install(other, target, {})
-    assert certificates.reason(other, target) == "" and authority(one, target) == before
+    assert issuing.reason(other, target) == "the one there lacks speech.example.org"
+    issuing.install(other, target, {})
+    assert issuing.reason(other, target) == "" and authority(one, target) == before
 
 
 def test_it_is_renewed_when_a_third_of_its_life_is_left(
@@ -58,22 +59,22 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(
     assert not there.due(begins + dt.timedelta(days=60))
     assert there.due(begins + dt.timedelta(days=60, seconds=1))
     assert there.due(begins + dt.timedelta(days=91))
-    monkeypatch.setattr(certificates, "LEAF_DAYS", 0)
-    certificates.install(one, target, {})
-    assert certificates.reason(one, target).startswith("the one there ends on ")
+    monkeypatch.setattr(issuing, "LEAF_DAYS", 0)
+    issuing.install(one, target, {})
+    assert issuing.reason(one, target).startswith("the one there ends on ")
     monkeypatch.undo()
-    certificates.install(one, target, {})
-    assert certificates.reason(one, target) == ""
+    issuing.install(one, target, {})
+    assert issuing.reason(one, target) == ""
 
 
 def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: Target) -> None:
-    certificates.install(one, target, {})
-    Path(certificates.chain_path(one.layout)).write_text("nonsense")
-    assert certificates.reason(one, target) == "the one there cannot be read"
-    certificates.install(one, target, {})
-    assert certificates.reason(one, target) == ""
-    Path(certificates.key_path(one.layout)).unlink()
-    assert certificates.reason(one, target) == "there is none"
+    issuing.install(one, target, {})
+    Path(issuing.chain_path(one.layout)).write_text("nonsense")
+    assert issuing.reason(one, target) == "the one there cannot be read"
+    issuing.install(one, target, {})
+    assert issuing.reason(one, target) == ""
+    Path(issuing.key_path(one.layout)).unlink()
+    assert issuing.reason(one, target) == "there is none"
 
 
 def given(host: HostStack, chain: Path) -> HostStack:
@@ -83,8 +84,8 @@ def given(host: HostStack, chain: Path) -> HostStack:
 @pytest.fixture
 def brought(one: HostStack, target: Target, tmp_path: Path) -> tuple[HostStack, str]:
     """A host whose certificate the operator brings, and its key."""
-    certificates.install(one, target, {})
-    chain, key = target.read(certificates.chain_path(one.layout)), target.read(certificates.key_path(one.layout))
+    issuing.install(one, target, {})
+    chain, key = target.read(issuing.chain_path(one.layout)), target.read(issuing.key_path(one.layout))
     assert chain and key
     (tmp_path / "chain.pem").write_bytes(chain)
     return given(one, tmp_path / "chain.pem"), key.decode()
@@ -92,29 +93,29 @@ def brought(one: HostStack, target: Target, tmp_path: Path) -> tuple[HostStack, 
 
 def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: Target) -> None:
     host, key = brought
-    Path(certificates.chain_path(host.layout)).unlink()
-    certificates.install(host, target, {KEY: Secret(key)})
-    assert certificates.reason(host, target) == ""
+    Path(issuing.chain_path(host.layout)).unlink()
+    issuing.install(host, target, {KEY: Secret(key)})
+    assert issuing.reason(host, target) == ""
     Path(host.tls.certificate).write_text("another")
-    assert certificates.reason(host, target) == "another one is given"
+    assert issuing.reason(host, target) == "another one is given"
 
 
 def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, target: Target, tmp_path: Path) -> None:
-    certificates.install(one, target, {})
+    issuing.install(one, target, {})
     elsewhere = replace(one, domain="elsewhere", layout=replace(one.layout, etc=f"{tmp_path}/elsewhere"))
-    certificates.install(elsewhere, target, {})
-    (tmp_path / "chain.pem").write_bytes(target.read(certificates.chain_path(elsewhere.layout)) or b"")
-    key = (target.read(certificates.key_path(elsewhere.layout)) or b"").decode()
-    certificates.install(given(one, tmp_path / "chain.pem"), target, {KEY: Secret(key)})
-    assert certificates.reason(one, target) == "the one there is not of the host's own authority"
+    issuing.install(elsewhere, target, {})
+    (tmp_path / "chain.pem").write_bytes(target.read(issuing.chain_path(elsewhere.layout)) or b"")
+    key = (target.read(issuing.key_path(elsewhere.layout)) or b"").decode()
+    issuing.install(given(one, tmp_path / "chain.pem"), target, {KEY: Secret(key)})
+    assert issuing.reason(one, target) == "the one there is not of the host's own authority"
 
 
 def test_given_files_that_do_not_fit_are_refused(
     brought: tuple[HostStack, str], target: Target, tmp_path: Path
 ) -> None:
     host, key = brought
-    certificates.install(replace(host, tls=TlsStack("internal", "", "", False, "", "", None)), target, {})
-    other = (target.read(certificates.key_path(host.layout)) or b"").decode()
+    issuing.install(replace(host, tls=TlsStack("internal", "", "", False, "", "", None)), target, {})
+    other = (target.read(issuing.key_path(host.layout)) or b"").decode()
     for chain, secret, sentence in (
         (host.tls.certificate, other, "the key is not that of the certificate"),
         (host.tls.certificate, "nonsense", "is not PEM"),
@@ -122,7 +123,7 @@ def test_given_files_that_do_not_fit_are_refused(
         ("~nobody-of-this-name/chain.pem", key, "cannot be read"),
     ):
         with pytest.raises(KitError, match=sentence) as raised:
-            certificates.install(given(host, Path(chain)), target, {KEY: Secret(secret)})
+            issuing.install(given(host, Path(chain)), target, {KEY: Secret(secret)})
         assert raised.value.code == 2 and secret not in raised.value.message
 
 

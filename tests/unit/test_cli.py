@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
-from deploy import ROOT, quantities
-from deploy.inventory import Inventory
-from deploy.stack import Stack
+from deploy import ROOT
+from deploy.config import quantities
+from deploy.config.inventory import Inventory
+from deploy.config.stack import Stack
 from tests.unit.conftest import Run
 
 LOCAL = "hosts: {me: {runtime: process}}\nservices: {whisper: {kind: faster-whisper}}\n"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.config.stack import Torch
 from deploy.errors import KitError
-from deploy.operations import components
-from deploy.operations.components import Component
-from deploy.stack import Torch
-from deploy.targets import Target
+from deploy.runtime import components
+from deploy.runtime.components import Component
+from deploy.transport.targets import Target
 
 BUILD = "2.13.0" + ("+cpu" if sys.platform == "linux" else "")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.operations import overview
+from deploy.upkeep import status
 from tests.unit.conftest import Said
 from tests.unit.desk import TWO, Desk, ssh
 
@@ -113,8 +113,8 @@ def test_a_mistake_of_the_kits_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     def mistaken(*arguments: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("deploy.source.read", mistaken)
-    monkeypatch.setattr("deploy.inventory.read", mistaken, raising=False)
+    monkeypatch.setattr("deploy.config.source.read", mistaken)
+    monkeypatch.setattr("deploy.config.inventory.read", mistaken, raising=False)
     kept = desk.folder / "elsewhere" / "greffier" / "errors.log"
     monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "elsewhere"))
     for number, command in enumerate(COMMANDS, 1):
@@ -130,8 +130,8 @@ def test_a_mistake_of_the_kits_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_mistake_with_one_host_stops_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk.folder / "inventory.yml").write_text(TWO)
-    right = overview.of
-    monkeypatch.setattr(overview, "of", lambda space, host: right(space, host) if host.name == "vps" else 1 // 0)
+    right = status.of
+    monkeypatch.setattr(status, "of", lambda space, host: right(space, host) if host.name == "vps" else 1 // 0)
     monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "elsewhere"))
     said = desk.says("status")
     assert said.status == 3 and "vps: release" in said.out

@@ -1,6 +1,6 @@
 """What firewalls say of themselves, read."""
 
-from deploy.operations.firewall import closed
+from deploy.setup.firewall import closed
 
 UFW = """\
 Status: active

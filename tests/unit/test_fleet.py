@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
+from deploy import fleet
+from deploy.config.source import Source
+from deploy.config.stack import HostStack, Stack
 from deploy.errors import KitError
-from deploy.operations import fleet
-from deploy.operations.report import Reporter
-from deploy.operations.workspace import Workspace
-from deploy.plan import Plan
-from deploy.source import Source
-from deploy.stack import HostStack, Stack
+from deploy.reporting import Reporter
+from deploy.state.plan import Plan
+from deploy.workspace import Workspace
 
 DONE = Plan((), (), "", (), (), (), (), (), (), ())
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from deploy import host as programs
-from deploy.connection import Connection
+from deploy.config.stack import HostStack
 from deploy.errors import KitError
-from deploy.stack import HostStack
-from deploy.supervisor import LocalSupervisor
-from deploy.targets import Target, Writing
+from deploy.runtime.processes import LocalSupervisor
+from deploy.transport.connection import Connection
+from deploy.transport.targets import Target, Writing
 from tests.unit.test_model_fetch import FILES, NAME, Site, fetch, lies, offer_wheels, pinned, request
 
 OLDEST = (3, 9)

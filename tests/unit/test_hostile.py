@@ -13,14 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deploy import ROOT, render
+from deploy.config.fields import LABEL
+from deploy.config.stack import HostStack, Stack
 from deploy.errors import InventoryError
-from deploy.fields import LABEL
-from deploy.operations import releases
-from deploy.operations.releases import Release
 from deploy.render import compose
-from deploy.ssh import Ssh
-from deploy.stack import HostStack, Stack
-from deploy.targets import Target
+from deploy.state import releases
+from deploy.state.releases import Release
+from deploy.transport.ssh import Ssh
+from deploy.transport.targets import Target
 from deploy.types import File, Reference, Secret, Tree
 
 Resolved = Callable[[str], Stack]

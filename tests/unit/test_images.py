@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.operations import images, laptop
+from deploy.runtime import images, laptop_docker
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,6 @@ def test_what_helps_where_a_registry_refuses(said: str, advice: str) -> None:
 
 
 def test_a_processor_as_docker_calls_it() -> None:
-    assert [laptop.platform(name) for name in ("x86_64", "aarch64", "riscv64")] == [
+    assert [laptop_docker.platform(name) for name in ("x86_64", "aarch64", "riscv64")] == [
         "linux/amd64", "linux/arm64", "linux/riscv64",
     ]  # fmt: skip

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import ROOT, inventory
+from deploy import ROOT
+from deploy.config import inventory
+from deploy.config.resolve import RESERVED_NAMES
+from deploy.config.source import MAX_BYTES, parse, read
 from deploy.errors import InventoryError, KitError
-from deploy.resolve import RESERVED_NAMES
-from deploy.source import MAX_BYTES, parse, read
 
 Told = Callable[[str], list[str]]
 HOST = "hosts:\n  vps: {domain: example.org}\n"

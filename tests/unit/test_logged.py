@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deploy.errors import KitError
-from deploy.logged import error_of, last_line, sentence, untraced
+from deploy.program_output import error_of, last_line, sentence, untraced
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\nValueError: of x\n'
 JOINED = "\nDuring handling of the above exception, another exception occurred:\n\n"

@@ -11,10 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import catalog, naming, quantities, render
-from deploy.operations import images, schema
+from deploy import render
+from deploy.config import catalog, model_names, quantities, schema
+from deploy.config.stack import ServiceStack, Stack
 from deploy.render import compose
-from deploy.stack import ServiceStack, Stack
+from deploy.runtime import images
 
 Resolved = Callable[[str], Stack]
 Told = Callable[[str], list[str]]
@@ -56,8 +57,8 @@ def test_the_names_are_those_that_the_service_knows_itself(resolved: Resolved) -
     for kind in catalog.load().values():
         models = getattr(kind.manifest, "models", None)
         for name, named in models.names.items() if models else ():
-            assert naming.meant(models, name) == named.model and named.size > 70e6, (kind.name, name)
-            assert naming.meant(models, named.model) == named.model, (kind.name, name)
+            assert model_names.meant(models, name) == named.model and named.size > 70e6, (kind.name, name)
+            assert model_names.meant(models, named.model) == named.model, (kind.name, name)
 
 
 def test_a_larger_model_gets_more_memory(resolved: Resolved) -> None:

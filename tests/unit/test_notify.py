@@ -22,12 +22,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deploy import ROOT, render
+from deploy.config import secrets
+from deploy.config.stack import Stack
 from deploy.errors import KitError
 from deploy.host import notify as program
-from deploy.operations import secrets, survey, verify
-from deploy.render import notify
-from deploy.stack import Stack
-from deploy.targets import Target
+from deploy.render import env, notify
+from deploy.rollout import survey, verify
+from deploy.transport.targets import Target
 from deploy.types import Secret
 from tests.unit.desk import INVENTORY, Desk
 
@@ -229,7 +230,7 @@ def test_what_a_host_gets(resolved: Callable[[str], Stack], monkeypatch: pytest.
     assert tree["/etc/greffier/notify/notify.py"].text == (ROOT / "deploy/host/notify.py").read_text()
     assert not any("notify" in path for path in render.tree(resolved(HOST).hosts[0]))
     with pytest.raises(KitError, match="the secret of notify has a quote"):
-        secrets.check_writable(stack, {**values, stack.references[0]: Secret("it's")})
+        env.check_writable(stack, {**values, stack.references[0]: Secret("it's")})
 
 
 @pytest.mark.parametrize(

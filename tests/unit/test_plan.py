@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from deploy import plan
-from deploy.plan import Have, Plan, Record, Survey, Wanted
+from deploy.state import plan
+from deploy.state.plan import Have, Plan, Record, Survey, Wanted
 from deploy.types import Effect, File, Reference, digest
 
 RELOAD = (Effect("reload", "nginx"),)

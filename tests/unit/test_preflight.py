@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deploy import host as programs
-from deploy.operations.preflight import Need, Wanted, obstacles
+from deploy.rollout.preflight import Need, Wanted, obstacles
 
 GB = 10**9
 WANTED = Wanted(

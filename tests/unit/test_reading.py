@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy import progress, reading, views
+from deploy import reading
+from deploy.certificates import issuing
+from deploy.cli import progress, tables
+from deploy.config import secrets
+from deploy.config.stack import HostStack
 from deploy.errors import KitError
-from deploy.operations import certificates, secrets
-from deploy.stack import HostStack
 from tests.unit.conftest import Run
 from tests.unit.test_secrets import refused, value
 
@@ -79,7 +81,7 @@ def test_a_certificate_that_is_brought(one: HostStack, odd: dict[str, str], tmp_
     for name in ("fifo", "/dev/zero"):
         host = replace(one, tls=replace(one.tls, mode="files", certificate=str(tmp_path / name)))
         with pytest.raises(KitError, match=r"cannot be read: it (is a pipe|has more than 1048576 bytes)"):
-            certificates._given(host)
+            issuing._given(host)
 
 
 def test_check_reads_the_certificate_that_is_brought(run: Run, tmp_path: Path) -> None:
@@ -108,12 +110,12 @@ def test_no_word_becomes_a_picture_or_a_colour(
 ) -> None:
     from rich.markup import escape
 
-    views.out.file, progress.err.file = __import__("sys").stdout, __import__("sys").stderr
+    tables.out.file, progress.err.file = __import__("sys").stdout, __import__("sys").stderr
     try:
-        views.out.print(escape(text))
+        tables.out.print(escape(text))
         progress.err.print(escape(text))
-        views.table(("what",), [(text,)])
+        tables.table(("what",), [(text,)])
     finally:
-        views.out.file = progress.err.file = None  # type: ignore[assignment]
+        tables.out.file = progress.err.file = None  # type: ignore[assignment]
     out, err = capsys.readouterr()
     assert out.splitlines() == [text, "what", text] and err.splitlines() == [text]

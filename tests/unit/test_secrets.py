@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.config import secrets
+from deploy.config.resolve import reference
+from deploy.config.stack import Stack
 from deploy.errors import InventoryError, KitError
-from deploy.operations import secrets
 from deploy.render import env
-from deploy.resolve import reference
-from deploy.stack import Stack
 from deploy.types import File, Reference, Secret
 
 
@@ -83,7 +83,7 @@ def test_a_value_that_an_env_file_would_change_is_refused(
     )
     (tmp_path / "token").write_text(bad)
     with pytest.raises(KitError) as raised:
-        secrets.check_writable(stack, secrets.resolve(stack.references, tmp_path))
+        env.check_writable(stack, secrets.resolve(stack.references, tmp_path))
     assert raised.value.code == 2 and "inventory.yml:2:48: the secret of HF_TOKEN" in raised.value.message
     assert bad not in raised.value.message
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from deploy import render
-from deploy.operations import users
-from deploy.plan import Record, Survey, Wanted, make
+from deploy.config.stack import HostStack, Stack
 from deploy.render import nginx
-from deploy.stack import HostStack, Stack
-from deploy.targets import Target
+from deploy.state import users
+from deploy.state.plan import Record, Survey, Wanted, make
+from deploy.transport.targets import Target
 
 DEBIAN = """\
 nginx version: nginx/1.22.1

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.operations import shelf
-from deploy.operations.workspace import Workspace
-from deploy.source import Source
-from deploy.stack import HostStack, Stack
+from deploy.config.source import Source
+from deploy.config.stack import HostStack, Stack
+from deploy.models import cache
 from deploy.types import Reference
+from deploy.workspace import Workspace
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -54,7 +54,7 @@ def obstacle(host: HostStack, model: str, token: str | None = None) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("A_TOKEN", token or "")
         host = replace(host, services=(replace(host.services[0], secrets=named),))
-        return shelf.obstacle(Workspace(Path("i.yml"), Source("i.yml", {}, {}), Stack((host,))), host, model)
+        return cache.obstacle(Workspace(Path("i.yml"), Source("i.yml", {}, {}), Stack((host,))), host, model)
 
 
 def test_a_gated_model(one: HostStack, hub: str) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy import quantities, stack
-from deploy.operations import images, models
-from deploy.stack import Stack
+from deploy.config import quantities, stack
+from deploy.config.stack import Stack
+from deploy.models import fetching
+from deploy.runtime import images
 
 Resolved = Callable[[str], Stack]
 ONE = "hosts:\n  vps: {domain: example.org}\nservices:\n  whisper: {kind: faster-whisper}\n"
@@ -58,7 +59,7 @@ def test_memory_is_what_the_model_needs_unless_it_is_written(resolved: Resolved)
 def test_every_model_of_a_service_is_fetched(resolved: Resolved, tmp_path: Path) -> None:
     several = "faster-whisper, model: a/b, models: [a/c, Systran/faster-whisper-base, a/b]}"
     (host,) = resolved(ONE.replace("faster-whisper}", several)).hosts
-    wanted = models.wanted(host, tmp_path / "inventory.yml")
+    wanted = fetching.wanted(host, tmp_path / "inventory.yml")
     assert list(wanted) == ["a/b", "a/c", "Systran/faster-whisper-base"]
     assert wanted["Systran/faster-whisper-base"]["files"] and not wanted["a/c"]["files"]
 
@@ -72,10 +73,10 @@ def test_an_optional_kind_is_off_unless_it_is_enabled(resolved: Resolved, tmp_pa
     text = ONE + "  large: {kind: pytorch%s}\n"
     (host,) = resolved(text % "").hosts
     assert [s.name for s in host.services] == ["whisper"] and not components_of(host, "pytorch")
-    assert not any("openai/" in name for name in models.wanted(host, tmp_path / "inventory.yml"))
+    assert not any("openai/" in name for name in fetching.wanted(host, tmp_path / "inventory.yml"))
     (host,) = resolved(text % ", enabled: true").hosts
     assert [s.profile for s in host.services] == ["", "pytorch"]
-    assert "openai/whisper-medium" in models.wanted(host, tmp_path / "inventory.yml")
+    assert "openai/whisper-medium" in fetching.wanted(host, tmp_path / "inventory.yml")
 
 
 def components_of(host: stack.HostStack, kind: str) -> list[str]:
@@ -149,7 +150,7 @@ def test_gated_models_are_wanted_where_there_is_a_token(
     resolved: Resolved, tmp_path: Path, more: str, gated: dict[str, bool]
 ) -> None:
     (host,) = resolved(MEETING % more).hosts
-    wanted = models.wanted(host, tmp_path / "inventory.yml")
+    wanted = fetching.wanted(host, tmp_path / "inventory.yml")
     assert {name: request["spare"] for name, request in wanted.items() if request["gated"]} == gated
     assert "greffier/open-diarization" in wanted
 
@@ -158,7 +159,7 @@ def test_of_two_services_that_want_a_model_one_may_need_it(resolved: Resolved, t
     text = MEETING % TOKEN + f"  other: {{kind: whisperx, port: 8012, diarizer: pyannote{TOKEN}}}\n"
     for order in (text, text.replace("pyannote,", "auto,").replace("whisperx,", "whisperx, diarizer: pyannote,", 1)):
         (host,) = resolved(order).hosts
-        assert models.wanted(host, tmp_path / "inventory.yml")[COMMUNITY]["spare"] is False
+        assert fetching.wanted(host, tmp_path / "inventory.yml")[COMMUNITY]["spare"] is False
 
 
 BOARD = ONE + "  board: {kind: container, image: 'team/board:2', container_port: 80%s}\n"

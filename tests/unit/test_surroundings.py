@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy import ROOT, connection
+from deploy import ROOT
 from deploy import host as programs
-from deploy.connection import Connection, Lost
 from deploy.errors import KitError
 from deploy.host import files
-from deploy.ssh import Ssh
+from deploy.transport import connection
+from deploy.transport.connection import Connection, Lost
+from deploy.transport.ssh import Ssh
 
 AGENT = shlex.join(("python3", *programs.COMMAND[1:]))
 

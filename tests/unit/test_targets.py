@@ -14,22 +14,22 @@ from pathlib import Path
 import pytest
 
 from deploy import ROOT
-from deploy.connection import WINDOW
+from deploy.config.stack import HostStack
 from deploy.errors import KitError
-from deploy.operations import ports
-from deploy.ssh import Ssh
-from deploy.stack import HostStack
-from deploy.supervisor import LocalSupervisor, Unit
-from deploy.systemd import Systemd
-from deploy.targets import Target, Writing
+from deploy.runtime import ports
+from deploy.runtime.processes import LocalSupervisor, Unit
+from deploy.runtime.systemd import Systemd
+from deploy.transport.connection import WINDOW
+from deploy.transport.ssh import Ssh
+from deploy.transport.targets import Target, Writing
 
 # Takes the lock of a folder, says so, and keeps it until its standard input ends.
 HOLDER = """
 import sys
 from pathlib import Path
-from deploy.supervisor import LocalSupervisor
-from deploy.layouts import local_layout
-from deploy.targets import local_target
+from deploy.runtime.processes import LocalSupervisor
+from deploy.transport.layouts import local_layout
+from deploy.transport.targets import local_target
 layout = local_layout(Path(sys.argv[1]), Path("/nowhere"), {})
 with local_target("here", layout, LocalSupervisor(layout, {})).lock("deploy"):
     print("held", flush=True)
@@ -196,9 +196,9 @@ def test_a_lock_ends_with_its_process(one: HostStack, target: Target) -> None:
 PROMISING = """
 import sys
 from pathlib import Path
-from deploy.supervisor import LocalSupervisor
-from deploy.layouts import local_layout
-from deploy.targets import local_target
+from deploy.runtime.processes import LocalSupervisor
+from deploy.transport.layouts import local_layout
+from deploy.transport.targets import local_target
 root = Path(sys.argv[1])
 layout = local_layout(root, Path("/nowhere"), {})
 target = local_target("here", layout, LocalSupervisor(layout, {}))

@@ -12,7 +12,7 @@ import pytest
 
 from deploy import ROOT
 from deploy.errors import KitError
-from deploy.operations import apply, survey, verify
+from deploy.rollout import apply, survey, verify
 from tests.unit.conftest import Run
 from tests.unit.desk import INVENTORY, Desk, ssh
 
@@ -193,9 +193,9 @@ ASKING = """
 import sys
 sys.path.insert(0, {root!r})
 from types import SimpleNamespace
-from deploy import console, progress
+from deploy.cli import progress, terminal
 with progress.reporter() as report, report.step("Proving another"):
-    console.consent(report, force=False)(SimpleNamespace(name="vps"), ["/etc/x"])
+    terminal.consent(report, force=False)(SimpleNamespace(name="vps"), ["/etc/x"])
 print("agreed")
 """
 

@@ -15,7 +15,8 @@ import pexpect
 import pytest
 from rich.console import Console
 
-from deploy import ROOT, VERSION, views
+from deploy import ROOT, VERSION
+from deploy.cli import tables
 from tests.unit.conftest import Run
 from tests.unit.desk import Desk
 
@@ -118,14 +119,14 @@ def test_logs_are_for_people_on_a_terminal_and_as_they_are_in_a_pipe(
     line = json.dumps({**entry, "request_id": "req_7", "exception": "Traceback\n  File\nOSError: gone"})
     lines = (line, "plain words", "[1, 2]", '{"no": "message"}')
     for each in lines:
-        views.log(each)
+        tables.log(each)
     assert capsys.readouterr().out.splitlines() == list(lines)
     seen = io.StringIO()
     monkeypatch.setattr(
-        views, "out", Console(file=seen, force_terminal=True, color_system=None, width=200, emoji=False)
+        tables, "out", Console(file=seen, force_terminal=True, color_system=None, width=200, emoji=False)
     )
     for each in lines:
-        views.log(each)
+        tables.log(each)
     assert [text.rstrip() for text in seen.getvalue().splitlines()] == [
         "2026-11-21 15:25:40 error   it [failed] :key: request_id=req_7",
         "    Traceback", "      File", "    OSError: gone",

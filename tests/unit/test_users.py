@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.config.stack import HostStack
 from deploy.errors import KitError
-from deploy.operations import users
-from deploy.operations.users import ALPHABET, PASSWORD_LENGTH, Key
-from deploy.stack import HostStack
-from deploy.targets import Target
+from deploy.state import users
+from deploy.state.users import ALPHABET, PASSWORD_LENGTH, Key
+from deploy.transport.targets import Target
 
 NAMES = st.text(string.ascii_letters + string.digits + "._@-", min_size=1, max_size=64)
 

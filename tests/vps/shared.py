@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy import catalog
+from deploy.config import catalog
 from tests.vps.host import IMAGES, Host
 from tests.vps.internet import timed
 

@@ -55,7 +55,7 @@ def hasty(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Lapto
     kit = copy_of_the_kit(folder / "kit")
     for path, slow, quick in (
         ("deploy/host/agent.py", "HEARTBEAT = 30.0", "HEARTBEAT = 3.0"),
-        ("deploy/connection.py", "PING_SECONDS = 5.0", "PING_SECONDS = 0.5"),
+        ("deploy/transport/connection.py", "PING_SECONDS = 5.0", "PING_SECONDS = 0.5"),
     ):
         text = (kit / path).read_text()
         assert slow in text

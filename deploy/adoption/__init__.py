@@ -1,0 +1,1 @@
+"""A hand-made installation: found, judged, taken over and given back."""

@@ -1,0 +1,1 @@
+"""The terminal: commands, what they ask, and how their results look."""

@@ -1,0 +1,36 @@
+"""Options that many commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.commands import completion
+
+Inventory = Annotated[
+    Path, typer.Option("--inventory", "-i", help="The inventory.", envvar="GREFFIER_INVENTORY", show_default=True)
+]
+HostName = Annotated[
+    str | None,
+    typer.Option("--host", help="Host to act on, where there are several.", autocompletion=completion.hosts),
+]
+Alone = Annotated[
+    str | None,
+    typer.Option(
+        "--service",
+        "-s",
+        help="Only this service; all else stays as it was deployed.",
+        autocompletion=completion.services,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite files that were changed on the host; they are kept as .bak.")
+]
+Service = Annotated[
+    str,
+    typer.Argument(help="Name of the service in the inventory.", autocompletion=completion.services),
+]
+User = Annotated[str, typer.Argument(help="User name: letters, digits and ._@-")]
+DEFAULT = Path("inventory.yml")

@@ -1,0 +1,91 @@
+"""Who may call the services."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.commands.options import DEFAULT, HostName, Inventory, Json, User
+from deploy.cli.commands.verbs import Verbs
+
+app = typer.Typer(
+    help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True, cls=Verbs
+)
+
+
+@app.command("add")
+def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """Make a user; the password and the API key are generated and shown once."""
+    from deploy import workspace
+    from deploy.cli import terminal
+    from deploy.state import users
+
+    space = workspace.glimpsed(inventory)
+    chosen = space.host(host)
+    terminal.key(chosen, users.add(space.target(chosen), chosen.layout, name), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """Give a user a new password; the old one ends at once, and so do the websockets opened with it."""
+    from deploy import workspace
+    from deploy.cli import terminal
+    from deploy.runtime import control
+    from deploy.state import users
+
+    space = workspace.glimpsed(inventory)
+    chosen = space.host(host)
+    target = space.target(chosen)
+    terminal.key(chosen, users.rotate(target, chosen.layout, name), as_json=as_json)
+    control.dismiss(chosen, target, name)
+
+
+@app.command("list")
+def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+    """List the users."""
+    from deploy import workspace
+    from deploy.cli import tables
+    from deploy.state import users
+
+    space = workspace.glimpsed(inventory)
+    chosen = space.host(host)
+    tables.users(users.listed(space.target(chosen), chosen.layout), as_json=as_json)
+
+
+@app.command("remove")
+def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) -> None:
+    """Take a user away; the password ends at once, and so do the websockets opened with it."""
+    from deploy import workspace
+    from deploy.runtime import control
+    from deploy.state import users
+
+    space = workspace.glimpsed(inventory)
+    chosen = space.host(host)
+    target = space.target(chosen)
+    users.remove(target, chosen.layout, name)
+    typer.echo(f"{name} is removed.")
+    control.dismiss(chosen, target, name)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="An htpasswd file.")],
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Give new passwords to users with slow or weak hashes.")
+    ] = False,
+) -> None:
+    """Take over the users of another htpasswd file, with their passwords."""
+    from deploy import workspace
+    from deploy.cli import terminal
+    from deploy.state import users
+
+    space = workspace.glimpsed(inventory)
+    chosen = space.host(host)
+    target = space.target(chosen)
+    taken, refused = users.take(target, chosen.layout, users.text_of(file))
+    if terminal.imported(taken, refused, rotate=rotate):
+        for user in taken:
+            if user.advice:
+                terminal.key(chosen, users.rotate(target, chosen.layout, user.name))

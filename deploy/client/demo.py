@@ -1,0 +1,103 @@
+"""The main job, done as a user would do it: deploy, make a user, transcribe real speech."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import ROOT, workspace
+from deploy.client import endpoints
+from deploy.config.stack import HostStack, ServiceStack
+from deploy.errors import KitError
+from deploy.reporting import Reporter
+from deploy.rollout import apply, target_state
+from deploy.runtime import control, failures
+from deploy.state import users
+from deploy.state.users import Key
+from deploy.transport.targets import Target
+from deploy.workspace import Workspace
+
+SAMPLE = ROOT / "examples" / "jfk.wav"
+USER = "demo"
+
+
+def default() -> Path:
+    return ROOT / "examples" / "demo.yml"
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What was shown. Times in seconds."""
+
+    host: HostStack
+    service: ServiceStack
+    key: Key
+    text: str
+    waking: float
+    whole: float
+
+
+@contextmanager
+def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack]]:
+    """Deploy an inventory of this machine, and stop what it started at the end."""
+    space = workspace.opened(path, claim=True)
+    host = space.host()
+    if host.runtime != "process":
+        raise KitError("A demonstration needs a host with `runtime: process`.", code=2)
+    for sentence in space.moved:
+        report.say(sentence)
+    target = space.target(host)
+    try:
+        apply.deploy(space, host, report, _overwrite, target_state.whole(space))
+        yield space, host
+    except KitError as error:
+        hint = f"{error.hint} The logs are in {host.layout.log}.".strip()
+        raise KitError(error.message, hint, code=error.code, output=error.output) from None
+    finally:
+        for unit in ("nginx", "autostart"):
+            target.supervisor.stop(unit)
+
+
+def _overwrite(host: HostStack, paths: Sequence[str]) -> None:
+    """The example is the kit's alone: whatever somebody changed there is kept beside."""
+
+
+def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:
+    """Send the sample through the OpenAI client to the sleeping service. Raises KitError."""
+    target = space.target(host)
+    _, service = workspace.service(space, None)
+    names = [user.name for user in users.listed(target, host.layout)]
+    make = users.rotate if USER in names else users.add
+    key = make(target, host.layout, USER)
+    asleep = control.sleep(host, target, service.name)
+    report.say(f"{service.name} is {asleep['state']}; a request will wake it.")
+    began = time.monotonic()
+    with report.step(f"Transcribing {SAMPLE.name}, 11 s of speech"):
+        text = _transcribed(host, target, service, key)
+    whole = time.monotonic() - began
+    waking = control.state(host, target, service.name)["lastStartSeconds"] or 0
+    return Demonstration(host, service, key, text, float(waking), whole)
+
+
+def _transcribed(host: HostStack, target: Target, service: ServiceStack, key: Key) -> str:
+    import openai
+
+    with (
+        endpoints.client(host, target) as http,
+        openai.OpenAI(base_url=host.base_url(service), api_key=key.api_key, http_client=http) as client,
+        SAMPLE.open("rb") as file,
+    ):
+        try:
+            answer = client.audio.transcriptions.with_raw_response.create(model=service.model, file=file)
+        except openai.APIStatusError as error:
+            raise failures.refused(host, target, service, error.response) from None
+        except openai.APIConnectionError as error:
+            raise failures.broken(host, target, service, error.__cause__ or error) from None
+        try:
+            text = answer.parse().text
+        except (AttributeError, ValueError, openai.OpenAIError):  # of a page, it gives a string
+            text = None
+        if not isinstance(text, str):
+            raise failures.strange(host, service, answer.http_response)
+        return text.strip()

@@ -1,0 +1,102 @@
+"""Who is called: a service of the inventory, or whatever answers at an address that is given."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from deploy.config.stack import HostStack
+from deploy.errors import HOST, INVENTORY, KitError
+from deploy.rollout import verify
+from deploy.runtime import failures
+from deploy.transport.targets import Target
+from deploy.workspace import Workspace
+from deploy.workspace import service as find_service
+
+ANY_MODEL = "whisper-1"
+"""The name that means a service's first model, whichever that is."""
+PATIENCE = 1200.0
+"""Seconds for an answer of a service of which nothing else is known."""
+
+
+@dataclass(frozen=True)
+class Callee:
+    """`refused`, `broken` and `strange` say what became of a call that failed."""
+
+    name: str
+    base_url: str
+    model: str
+    timeout: httpx2.Timeout
+    client: Callable[[], httpx2.Client]
+    refused: Callable[[httpx2.Response], KitError]
+    broken: Callable[[BaseException], KitError]
+    strange: Callable[[httpx2.Response], KitError]
+    hint: str
+
+
+def of(space: Workspace, service: str | None) -> Callee:
+    """A service of the inventory. Raises KitError."""
+    host, chosen = find_service(space, service)
+    if not chosen.own:
+        raise KitError(f"{chosen.name} is a container: it does not transcribe.", code=INVENTORY)
+    target = space.target(host)
+    return Callee(
+        chosen.name,
+        host.base_url(chosen),
+        chosen.model,
+        httpx2.Timeout(30, read=chosen.read_timeout + chosen.hold, write=chosen.hold + 60),
+        lambda: client(host, target),
+        lambda answer: failures.refused(host, target, chosen, answer),
+        lambda error: failures.broken(host, target, chosen, error),
+        lambda answer: failures.strange(host, chosen, answer),
+        f"`logs {chosen.name}` shows more.",
+    )
+
+
+def at(url: str) -> Callee:
+    """Whatever answers there, as an OpenAI client calls it: no inventory is needed. Raises KitError."""
+    base = url.rstrip("/")
+    try:
+        parsed = httpx2.URL(base)
+    except httpx2.InvalidURL:
+        parsed = None
+    if not parsed or parsed.scheme not in ("https", "http") or not parsed.host or parsed.userinfo:
+        hint = "The key goes into GREFFIER_API_KEY." if parsed and parsed.userinfo else ""
+        said = "has a password in it" if hint else f"is no address: {url!r}"
+        raise KitError(f"--base-url {said}.", hint or "Such as https://whisper.example.org/v1.", code=INVENTORY)
+
+    def refused(answer: httpx2.Response) -> KitError:
+        hint = "Is GREFFIER_API_KEY right?" if answer.status_code == 401 else ""
+        if answer.status_code in (404, 405) and not base.endswith("/v1"):
+            hint = f"Did you mean {base}/v1?"
+        return KitError(failures.words(answer.status_code, answer.text), hint, code=HOST)
+
+    def broken(error: BaseException) -> KitError:
+        why = failures.reason(error)
+        own = "Of a host with a certificate of its own, SSL_CERT_FILE names the authority's." if "certif" in why else ""
+        return KitError(f"{base} did not answer to the end: {why}.", own, code=HOST)
+
+    def strange(answer: httpx2.Response) -> KitError:
+        kind = answer.headers.get("content-type", "something without a type")
+        return KitError(f"{base} answered with {kind}, which is no transcript.", "Is it the right address?", code=HOST)
+
+    timeout = httpx2.Timeout(30, read=PATIENCE, write=PATIENCE)
+    return Callee(
+        base, base, ANY_MODEL, timeout, lambda: connected(ssl.create_default_context()), refused, broken, strange, ""
+    )
+
+
+def client(host: HostStack, target: Target) -> httpx2.Client:
+    """As any client of this host is, with whom it has to trust. Raises KitError."""
+    # No proxy leads to this very machine.
+    return connected(verify.trust(host, target), direct=host.runtime == "process")
+
+
+def connected(trusted: ssl.SSLContext, *, direct: bool = False) -> httpx2.Client:
+    """A client that goes by the environment's proxy. Raises KitError."""
+    try:
+        return httpx2.Client(verify=trusted, trust_env=not direct)
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        message = f"The proxy that the environment names cannot be used: {failures.reason(error)}."
+        raise KitError(message, "HTTPS_PROXY or ALL_PROXY names it, as http://HOST:PORT.", code=HOST) from None

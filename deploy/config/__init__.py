@@ -1,0 +1,1 @@
+"""inventory.yml and service.yml: read, checked, and resolved into a Stack."""

@@ -1,0 +1,284 @@
+"""What each kind of service needs: services/<kind>/service.yml -> Manifest."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.functional_validators import BeforeValidator
+
+from deploy import ROOT
+from deploy.config import quantities
+from deploy.config.source import read
+from deploy.errors import INVENTORY, KitError
+
+Size = Annotated[int, BeforeValidator(quantities.size)]
+Duration = Annotated[int, BeforeValidator(quantities.duration)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Pinned(_Part):
+    """One file of a model: its SHA-256 and size in bytes."""
+
+    sha256: Digest
+    size: int
+
+
+class Member(_Part):
+    """A file inside a package of the Python index; several are concatenated."""
+
+    package: str
+    version: str
+    member: str
+    python: str | None = None
+    """Of a package that has other wheels for every Python and platform: whose is taken, wherever it is fetched."""
+    platform: str | None = None
+
+
+class KnownModel(_Part):
+    """A model that the kit pins itself."""
+
+    memory: Size = 0
+    """What a service needs to run with it; 0 where it is none that transcribes."""
+    hub: bool = True
+    """False: packages alone have it."""
+    revision: str | None = None
+    files: dict[str, Pinned]
+    packages: dict[str, list[Member]] | None = None
+
+
+class Diarization(_Part):
+    """Models that tell speakers apart and that the hub gives to those who have accepted their terms."""
+
+    default: str
+    patterns: list[str]
+    parts: dict[str, list[str]] = {}
+    """Models that are made of others, which have terms of their own."""
+
+
+class Named(_Part):
+    """What people call a model: its name on the hub, and about how many bytes it has."""
+
+    model: str
+    size: int
+    memory: Size = 0
+    """What a service needs to run with it; 0: what the kind needs."""
+
+
+class Models(_Part):
+    default: str
+    patterns: list[str]
+    """Which files of a hub repository belong to a model of this kind. `a|b`: of these, what the first finds."""
+    companions: list[str] = []
+    """Models that it needs beside the one that transcribes; each is among the known."""
+    diarization: Diarization | None = None
+    alignment: list[str] = []
+    """Which files belong to a model that aligns words; empty where it takes none."""
+    names: dict[str, Named] = {}
+    """Short names, by the name alone; of the kinds whose code it runs where it has none itself."""
+    elsewhere: list[str] = []
+    """Owners on the hub that have the same models in a form that this kind does not read."""
+    known: dict[str, KnownModel] = {}
+    """With those of the kinds whose code it runs."""
+
+
+class Settings(_Part):
+    """Names of the environment variables that carry what the inventory says."""
+
+    host: str
+    port: str
+    model: str
+    models: str
+    models_dir: str
+    device: str
+    compute_type: str
+    upload_limit: str
+    wyoming_host: str = ""
+    """Empty, as the next, where the kind does not speak Wyoming."""
+    wyoming_port: str = ""
+    diarizer: str = ""
+    """Empty, as the next, where the kind has no gated diarizer."""
+    diarization_model: str = ""
+    align_models: str = ""
+    """Empty where the kind takes no models that align words."""
+
+
+class Foreign(_Part):
+    """A kind that is anybody's image: what it is, the inventory says."""
+
+    own: Literal[False]
+    optional: Literal[False] = False
+    title: str
+    summary: str
+    port: int
+    health: str
+    stop_timeout: Duration
+    memory: Size
+
+
+class Own(_Part):
+    """A kind of the kit's own code: it gets a path of the portal's origin."""
+
+    own: Literal[True]
+    title: str
+    summary: str
+    optional: bool = False
+    """Off unless the inventory says `enabled: true`."""
+    port: int
+    code: list[str] = []
+    """Other kinds whose source it runs as well."""
+    torch: str = ""
+    """Version of PyTorch, which its lock leaves out: the hashes differ by index."""
+    module: str
+    """Run as `python -m <module>`."""
+    health: str
+    ready: str
+    quiet: list[str]
+    """Paths that never wake the service and never count as use."""
+    probe: str
+    """Path that a deploy asks, woken, to see that the service answers."""
+    stop_timeout: Duration
+    memory: Size
+    """What it needs with a model the kit does not know."""
+    beside: Size = 0
+    """What it needs beside a model of another kind's, whose code it runs."""
+    disk: Size = 0
+    """What building its image takes on the host, layers of the build included."""
+    compute_types: dict[Literal["cpu", "cuda"], str]
+    settings: Settings
+    secrets: list[str]
+    """Secrets that it can use."""
+    models: Models
+
+
+Manifest = Own | Foreign
+_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discriminator="own")])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A manifest, the folder it came from and the digest of everything its image is made of."""
+
+    name: str
+    manifest: Manifest
+    folder: Path
+    parts: tuple[tuple[str, Path], ...]
+    """(path below services/, folder) of all the source that it runs: its own, the core's, other kinds'."""
+    digest: str
+    lock_digest: str
+    openapi_text: str
+    """The committed API description, shown while the service sleeps; empty where it has none."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Folders below services/ that Python imports from."""
+        return ("core/src", f"{self.name}/src", *(path for path, _ in self.parts if "/" in path))
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Autostart:
+    """The proxy: digests of its code and of its lock, and where they lie below a host's `opt`."""
+
+    folder: Path
+    digest: str
+    lock_digest: str
+
+    @property
+    def release(self) -> str:
+        return self.digest[:16]
+
+    def code(self, opt: str) -> str:
+        return f"{opt}/images/autostart-{self.release}"
+
+    def environment(self, opt: str) -> str:
+        return f"{opt}/environments/autostart-{self.lock_digest[:16]}"
+
+    def python(self, opt: str) -> str:
+        return f"{self.environment(opt)}/bin/python"
+
+
+Catalog = Mapping[str, Kind]
+
+
+def autostart(folder: Path = ROOT / "autostart") -> Autostart:
+    """The proxy as this kit has it."""
+    lock = (folder / "requirements.lock").read_bytes()
+    return Autostart(folder, source_digest((folder.name, folder)), hashlib.sha256(lock).hexdigest())
+
+
+def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
+    """Every kind there is. A manifest that is wrong is the kit's fault, and says so."""
+    manifests = {path.parent.name: _manifest(path) for path in sorted(folder.glob("*/service.yml"))}
+    return {name: _kind(folder, name, manifests) for name in manifests}
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        return _MANIFEST.validate_python(read(path).data)
+    except ValidationError as error:
+        raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
+
+
+def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
+    manifest, folder = manifests[name], services / name
+    parts = [(name, folder), ("core", services / "core")]
+    if isinstance(manifest, Own):
+        parts += [(f"{other}/src", services / other / "src") for other in manifest.code]
+        manifest = _knowing(manifest, [manifests[other] for other in manifest.code])
+    lock, openapi = folder / "requirements.lock", folder / "openapi.json"
+    return Kind(
+        name,
+        manifest,
+        folder,
+        tuple(parts),
+        source_digest(*parts),
+        hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+        openapi.read_text(encoding="utf-8") if openapi.exists() else "",
+    )
+
+
+def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
+    """With the models that the kinds know whose code it runs; its own entry wins."""
+    known: dict[str, KnownModel] = {}
+    for other in others:
+        for name, model in other.models.known.items() if isinstance(other, Own) else ():
+            more = manifest.beside if model.memory else 0
+            known[name] = model.model_copy(update={"memory": model.memory + more})
+    merged: dict[str, object] = {"known": known | manifest.models.known}
+    for other in others if not manifest.models.names else ():
+        if isinstance(other, Own):
+            names = {
+                name: named.model_copy(update={"memory": named.memory and named.memory + manifest.beside})
+                for name, named in other.models.names.items()
+            }
+            merged |= {"names": names, "elsewhere": other.models.elsewhere}
+    models = manifest.models.model_copy(update=merged)
+    return manifest.model_copy(update={"models": models})
+
+
+def source_files(folder: Path) -> Iterator[Path]:
+    """The files of a folder that a running service is made of, sorted: no tests, no caches."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not {"tests", "__pycache__"} & set(parts) and not parts[0].startswith("."):
+            yield path
+
+
+def source_digest(*parts: tuple[str, Path]) -> str:
+    """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt."""
+    total = hashlib.sha256()
+    for name, folder in parts:
+        for path in source_files(folder):
+            total.update(f"{name}/{path.relative_to(folder).as_posix()}\0".encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,1 @@
+"""A deploy: survey a host, plan, apply, verify."""

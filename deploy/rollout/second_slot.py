@@ -1,0 +1,151 @@
+"""A release that starts beside the one that serves: in a second container, on a second port, before anything is
+switched. So nobody waits, and one that does not start was never in the way."""
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from deploy.errors import HOST, KitError
+from deploy.reporting import Reporter
+from deploy.rollout.survey import Prospect
+from deploy.runtime import control, images
+from deploy.transport.connection import Lost
+from deploy.transport.targets import Target
+
+States = Mapping[str, Mapping[str, Any]]
+"""What autostart says of each service, by name."""
+
+LOG_LINES = 40
+POLL_SECONDS = 0.2
+DRAIN_SECONDS = 600.0
+"""So long a deploy waits for requests that the release before still answers."""
+
+
+def possible(prospect: Prospect, services: Collection[str], states: States, report: Reporter) -> frozenset[str]:
+    """Those of the services that are awake, have another port to go to, and memory for two of them."""
+    target = prospect.target
+    free = _free(target)
+    found = set[str]()
+    for service in prospect.host.services:
+        state = states.get(service.name)
+        if service.name not in services or not service.second_port or not state:
+            continue
+        if not control.is_awake(state) or state["draining"] or _held(target, service.second_port):
+            continue
+        if service.memory > free:
+            report.say(f"{service.name}: two at once may not fit into memory, so requests wait while it is replaced.")
+            continue
+        free -= service.memory
+        found.add(service.name)
+    return frozenset(found)
+
+
+def names(prospect: Prospect, states: States) -> frozenset[str]:
+    """The changed services whose release before can serve until theirs is ready: they share no container."""
+    awake = {name: set(state["containers"]) for name, state in states.items() if control.is_awake(state)}
+    wanted = prospect.services
+    return frozenset(n for n in prospect.changed & awake.keys() & wanted.keys() if not awake[n] & set(_of(wanted[n])))
+
+
+def start(prospect: Prospect, name: str, states: States, report: Reporter) -> None:
+    """Make its container, start it and wait until it is ready. Raises KitError with its log."""
+    target, entry = prospect.target, prospect.services[name]
+    with report.step(f"Starting the new {name} beside the one that serves"):
+        anew = not _drains(entry, states[name])
+        if anew:
+            target.afterwards(f"beside {name}", ("docker", "rm", "--force", *_of(entry)))
+        images.create(target, entry["composeDir"], anew=anew)
+        for container in _of(entry):
+            target.run(("docker", "start", container))
+        _until_ready(target, name, entry)
+
+
+def keep(prospect: Prospect, name: str) -> None:
+    """It is about to serve: it stays, whatever becomes of this connection."""
+    prospect.target.afterwards(f"beside {name}", ())
+
+
+def withdraw(prospect: Prospect, name: str, states: States) -> None:
+    """Remove what was started, unless it still answers requests of its own."""
+    entry = prospect.services[name]
+    if not _drains(entry, states[name]):
+        images.remove(prospect.target, _of(entry))
+    keep(prospect, name)
+
+
+def clear(prospect: Prospect, report: Reporter) -> None:
+    """Remove the containers of releases before, each when it has answered what it was asked."""
+    target, wanted = prospect.target, {c for entry in prospect.services.values() for c in _of(entry)}
+    left = [(c, name) for c, name in images.containers(target).items() if c not in wanted]
+    if not left:
+        return
+    busy = _wait(prospect, {name for _, name in left}, report)
+    images.remove(target, [container for container, name in left if name not in busy])
+    for name in sorted(busy):
+        report.say(f"{name}: the release before still answers a request; the next deploy removes it.")
+
+
+def _wait(prospect: Prospect, services: set[str], report: Reporter) -> set[str]:
+    """Wait for the requests of releases before. Returns whose are not done."""
+    until = time.monotonic() + DRAIN_SECONDS
+    busy = _busy(prospect, services)
+    if busy:
+        with report.step(f"Letting the {' and '.join(sorted(busy))} of before finish its requests"):
+            while busy and time.monotonic() < until:
+                time.sleep(POLL_SECONDS)
+                busy = _busy(prospect, services)
+    return busy
+
+
+def _busy(prospect: Prospect, services: set[str]) -> set[str]:
+    states = control.states(prospect.host, prospect.target)
+    return {name for name in services if states.get(name, {}).get("draining")}
+
+
+def _until_ready(target: Target, name: str, entry: Mapping[str, Any]) -> None:
+    (container, *_), seconds = _of(entry), float(entry["startSeconds"])
+    until = time.monotonic() + seconds
+    while not _answers(target, entry):
+        form = "{{.State.Running}} {{.State.OOMKilled}}"
+        running, _, starved = target.run(("docker", "inspect", "--format", form, container), check=False).partition(" ")
+        if running == "true" and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+            continue
+        late = f"did not say at {entry['readyPath']} within {seconds:g} s that it is ready"
+        what = late if running == "true" else "ended while it started"
+        if starved.strip() == "true":
+            what = "needs more memory than it may use: raise `memory` in the inventory, or take a smaller model"
+        said = target.run(
+            ("sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "sh", str(LOG_LINES), container), check=False
+        )
+        raise KitError(f"The new {name} {what}.", output=said, code=HOST)
+
+
+def _answers(target: Target, entry: Mapping[str, Any]) -> bool:
+    try:
+        return target.fetch(entry["proxyPort"], entry["hostname"], entry["readyPath"], 5.0)[0] in range(200, 300)
+    except Lost:
+        raise
+    except KitError:
+        return False
+
+
+def _of(entry: Mapping[str, Any]) -> list[str]:
+    return list(entry["containers"])
+
+
+def _drains(entry: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """The release that shall serve again has not finished yet."""
+    return any(old["port"] == entry["proxyPort"] for old in state["draining"])
+
+
+def _held(target: Target, port: int) -> bool:
+    return bool(target.run(("ss", "--listening", "--tcp", "--numeric", "--no-header", f"sport = :{port}")).strip())
+
+
+def _free(target: Target) -> int:
+    """Bytes that programs can still have (proc_meminfo(5), MemAvailable)."""
+    for line in (target.read("/proc/meminfo") or b"").decode(errors="replace").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,89 @@
+"""Whether what was deployed answers, asked on the host by the names that clients use."""
+
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.certificates import issuing
+from deploy.config.stack import HostStack
+from deploy.errors import HOST, KitError
+from deploy.render import units
+from deploy.runtime import control, failures
+from deploy.transport.targets import Target
+
+SECONDS = 10.0
+
+
+def answers(host: HostStack, target: Target, entry: Mapping[str, Any]) -> None:
+    """Ask an awake service, by its entry of autostart's, through autostart. Raises KitError with what it said
+    instead."""
+    # Of a former release it may be another service than the inventory's; that it lives is all that can be asked then.
+    hostname = entry["hostname"]
+    own = [service.paths.probe for service in host.services if service.hostname == hostname and service.own]
+    path = own[0] if own else entry["healthPath"]
+    status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
+    if not 200 <= status < 300:
+        raise KitError(f"{hostname} does not answer {path} as it should: {failures.words(status, text)}", code=HOST)
+
+
+def trust(host: HostStack, target: Target) -> ssl.SSLContext:
+    """TLS as a client of this host needs it: the internal authority is trusted in addition. Raises KitError."""
+    context = ssl.create_default_context()
+    if host.tls.mode == "internal":
+        authority = target.read(host.layout.authority)
+        if authority is None:
+            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
+        try:
+            context.load_verify_locations(cadata=authority.decode())
+        except (ssl.SSLError, ValueError):
+            raise issuing.damaged(host.layout) from None
+    return context
+
+
+def guarded(host: HostStack, target: Target) -> None:
+    """Every name must answer over HTTPS, and ask for a password. Raises KitError."""
+    until = time.monotonic() + SECONDS
+    for name in host.names:
+        while (problem := _unguarded(host, target, name)) is not None:
+            if time.monotonic() > until:
+                raise problem
+            time.sleep(0.1)  # a reload returns before the new workers listen
+
+
+def heard(host: HostStack, target: Target, services: Mapping[str, Mapping[str, Any]]) -> None:
+    """What else services listen on, by their entries of autostart's, must be listened on. Raises KitError."""
+    wanted = {name: [one["listen"] for one in entry["tcp"]] for name, entry in services.items() if "tcp" in entry}
+    until = time.monotonic() + SECONDS
+    while wanted:
+        states = {name: entry for name, entry in control.states(host, target).items() if name in wanted}
+        wrong = [sentence for entry in states.values() for sentence in control.unheard(entry)]
+        # A reload may return before autostart has read its configuration.
+        there = {name: [one["listen"] for one in entry.get("tcp", ())] for name, entry in states.items()}
+        if there == wanted and not wrong:
+            return
+        if time.monotonic() > until:
+            hint = "`wyoming` needs an address that the host has, and a port there that nobody else listens on."
+            raise KitError(f"{wrong[0]}." if wrong else "autostart did not read its configuration.", hint, code=HOST)
+        time.sleep(0.1)
+
+
+def open_ways(host: HostStack, target: Target) -> list[str]:
+    """A sentence for what lets neighbours of the host reach services past nginx; nothing where nothing does."""
+    if host.runtime == "process":
+        return []
+    if target.run(("systemctl", "is-active", units.GUARD), check=False).strip() == "active":
+        return []
+    said = f"`systemctl status {units.GUARD}` there says why"
+    return [f"{host.name} does not keep its neighbours from the containers' own addresses: {said}."]
+
+
+def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
+    try:
+        status, text = target.fetch(host.layout.https_port, name, "/v1/models", SECONDS, tls=True)
+    except KitError as error:
+        return error
+    if status == 401:
+        return None
+    said = failures.words(status, text)
+    return KitError(f"https://{name} should ask a stranger for a password (status 401), and does not: {said}")

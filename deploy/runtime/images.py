@@ -1,0 +1,197 @@
+"""Images on a host: which are there, getting the others, and containers made of them."""
+
+import io
+import re
+import tarfile
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+
+from deploy.config.catalog import source_files
+from deploy.config.stack import HostStack, ServiceStack
+from deploy.errors import HOST, KitError
+from deploy.render.compose import LABEL
+from deploy.reporting import Bar
+from deploy.runtime import laptop_docker
+from deploy.transport.targets import Target
+
+
+def wanted(host: HostStack) -> dict[str, ServiceStack]:
+    """Image -> a service that uses it; none on a host without Docker."""
+    return {} if host.runtime == "process" else {service.image: service for service in host.services}
+
+
+def present(target: Target, images: Iterable[str]) -> frozenset[str]:
+    """Those of the images that the host has."""
+    asked = list(images)
+    if not asked:
+        return frozenset()
+    there = identified(target)
+    return frozenset(image for image in asked if familiar(image) in there)
+
+
+def identified(target: Target) -> dict[str, str]:
+    """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
+    form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
+    listed = target.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
+    return _pairs(line for line in listed.splitlines() if "<none>" not in line)
+
+
+def _pairs(lines: Iterable[str]) -> dict[str, str]:
+    """Two words a line, as they were asked for; a warning among them is none."""
+    return {words[0]: words[1] for words in map(str.split, lines) if len(words) == 2}
+
+
+def familiar(image: str) -> str:
+    """An image's name as Docker lists it: its own registry goes unsaid, and with a digest the tag says nothing."""
+    image = re.sub(r":[^:/@]+@", "@", image)
+    return re.sub(r"^(index\.)?docker\.io/", "", image).removeprefix("library/")
+
+
+def provide(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Get the image of a service onto the host. Raises KitError with what the step printed."""
+    match service.image_from:
+        case "registry":
+            _pull(target, service, bar)
+        case "laptop":
+            _send(target, service, bar)
+        case "host":
+            _build(target, service, bar)
+
+
+def title(service: ServiceStack) -> str:
+    """What `provide` does, for the operator."""
+    if service.image_from == "registry":
+        return f"Pulling {service.image}"
+    here = " on this machine" if service.image_from == "laptop" else ""
+    return f"Building the image of {service.kind.name}{here}"
+
+
+def _pull(target: Target, service: ServiceStack, bar: Bar) -> None:
+    layers = done = 0
+
+    def told(line: str) -> None:
+        nonlocal layers, done
+        layers += line.endswith((": Pulling fs layer", ": Already exists"))
+        done += line.endswith((": Pull complete", ": Already exists"))
+        bar.update(done, layers, line)
+
+    said = _followed(target.connection.lines(("docker", "pull", service.image)), told)
+    if said is not None:
+        raise KitError(f"{service.image} could not be pulled.", _advice(said), output=said, code=HOST)
+
+
+def _advice(said: str) -> str:
+    """What helps where a registry refuses, by Docker's words."""
+    if re.search(r"denied|unauthorized|authentication required|forbidden", said, re.IGNORECASE):
+        return "Check the name. For a private image: `docker login` to its registry on the host, as root."
+    if re.search(r"not found|manifest unknown|no matching manifest", said, re.IGNORECASE):
+        return "Check `image` in the inventory: its name, its tag, and that it is made for the host's processor."
+    return "Check `image` in the inventory, and that the host reaches the registry."
+
+
+def _build(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Build on the host; the context is what the digest was made of, sent once."""
+    command = ("docker", *_building(service, service.image))
+    said = _followed(target.connection.lines(command, context(service)), lambda line: bar.update(0, 0, line))
+    if said is not None:
+        raise KitError(f"The image of {service.name} could not be built.", _unbuilt(said), output=said, code=HOST)
+
+
+def _send(target: Target, service: ServiceStack, bar: Bar) -> None:
+    """Build on this machine, for the host's processor, and load there what Docker saves here."""
+    platform = laptop_docker.platform(target.facts["machine"])
+    # The tag here names the processor: another host may want the same image for another one.
+    tag = f"{service.image}-{platform.removeprefix('linux/').replace('/', '')}"
+    if not laptop_docker.has(tag):
+        words = _building(service, tag, "--platform", platform)
+        said = _followed(laptop_docker.lines(words, context(service)), lambda line: bar.update(0, 0, line))
+        if said is not None:
+            message = f"The image of {service.name} could not be built on this machine."
+            raise KitError(message, "Nothing was changed on the host.", output=said, code=HOST)
+    size = laptop_docker.size(tag)
+    parts = laptop_docker.saved(tag, lambda done: bar.update(done, max(size, done), "sent"))
+    said = _followed(target.connection.lines(("docker", "load", "--quiet"), parts), lambda line: None)
+    if said is not None:
+        raise KitError(f"The host did not take the image of {service.name}.", output=said, code=HOST)
+    target.run(("docker", "tag", tag, service.image))
+    target.run(("docker", "image", "rm", tag))
+
+
+def _followed(lines: Iterable[tuple[int, str]], told: Callable[[str], None]) -> str | None:
+    """Tell each line that a command prints. Returns all of them where it fails, None where it does not."""
+    printed: list[str] = []
+    for stream, line in lines:
+        if not stream:
+            return None if line == "0" else "\n".join(printed)
+        printed.append(line)
+        told(line)
+    return None
+
+
+_UNBUILT = (
+    (r"no space left on device", "The disk is full: `prune` removes images and releases that nothing uses."),
+    (r"failed to (resolve|do request|authorize)|pull access denied|toomanyrequests|manifest unknown",
+     "The registry does not give the base image. Does the host reach it? A mirror or a proxy is set in Docker's "
+     "own configuration there, an account by `docker login`."),
+    (r"No matching distribution|Failed to establish a new connection|Temporary failure|Failed to fetch",
+     "A package is not to be had from the host: its index does not answer, or does not have it."),
+)  # fmt: skip
+
+
+def _unbuilt(said: str) -> str:
+    """What helps, by what the build printed."""
+    hints = (hint for sign, hint in _UNBUILT if re.search(sign, said, re.IGNORECASE))
+    return " ".join((*[hint for hint in hints][:1], "Nothing else was changed: deploy again when it is mended."))
+
+
+def _building(service: ServiceStack, tag: str, *more: str) -> tuple[str, ...]:
+    kind = service.kind.name
+    words = ["--label", f"greffier.kind={kind}"]
+    for name, value in service.build_arguments:
+        words += ["--build-arg", f"{name}={value}"]
+    return ("build", "--progress", "plain", "--tag", tag, *words, "--file", f"services/{kind}/Dockerfile", *more, "-")
+
+
+def context(service: ServiceStack) -> bytes:
+    """A tar of services/core, services/<kind> and the source of other kinds that it runs; the same bytes for the same
+    files."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, folder in service.kind.parts:
+            for file in source_files(folder):
+                entry = tarfile.TarInfo(f"services/{name}/{file.relative_to(folder).as_posix()}")
+                content = file.read_bytes()
+                entry.size, entry.mode = len(content), 0o644
+                tar.addfile(entry, io.BytesIO(content))
+    return archive.getvalue()
+
+
+def discard(target: Target, images: Iterable[str]) -> None:
+    """Remove images. With the last tag of one its digests go too, so that a name may be gone when its turn comes."""
+    for image in images:
+        if present(target, (image,)):
+            target.run(("docker", "image", "rm", image))
+
+
+def containers(target: Target) -> dict[str, str]:
+    """Container -> service, of all that were made of compose files of ours, the newest first."""
+    form = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
+    listed = target.run(("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form), check=False)
+    return _pairs(listed.splitlines())
+
+
+def create(target: Target, folder: str, *, anew: bool = True) -> None:
+    """Make the container of a service's compose file, without starting it: that is autostart's to do. Where it is
+    `anew`, even if nothing of it changed; else one that is right is left as it is, running or not."""
+    # Named, it is made whatever profile it has.
+    name = PurePosixPath(folder).name
+    project = ("docker", "compose", "--project-directory", folder)
+    recreate = ("--force-recreate",) if anew else ()
+    target.run((*project, "up", "--no-start", *recreate, "--remove-orphans", name), whole=True)
+
+
+def remove(target: Target, names: Iterable[str], *, volumes: bool = False) -> None:
+    """Remove containers and the networks of their projects; data only with `volumes`."""
+    for name in names:
+        command = ("docker", "compose", "--project-name", name, "down", "--remove-orphans")
+        target.run((*command, *(("--volumes",) if volumes else ())), check=False)

@@ -1,0 +1,1 @@
+"""A bare host becomes ready: packages, firewall, users and folders, units."""

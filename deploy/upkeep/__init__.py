@@ -1,0 +1,1 @@
+"""A host over the year: status, doctor, prune, backup, destroy."""
