@@ -16,7 +16,7 @@ LOCK_TORCH := $(LOCK_SERVICES) --override whisperx/overrides.txt $(addprefix --n
 	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
 WHISPERX := core/pyproject.toml faster-whisper/pyproject.toml whisperx/pyproject.toml
 
-.PHONY: help setup demo setup-tests test test-vps test-debian13 check bench lock docs clean
+.PHONY: help setup demo setup-tests test test-vps test-debian13 check bench coverage wheel release-check lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,22 @@ bench: setup-tests ## measure: make bench NAME=path, speech, diarization, or as 
 	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization, NAME=pythons or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
+coverage: ## which lines of cli.py and deploy/ the unit and golden tests run: a report, no gate
+	@scripts/setup --tests unit
+	@$(PYTHON) -m coverage erase
+	@PYTEST_ADDOPTS=--hypothesis-profile=ci $(PYTHON) -m coverage run -m pytest
+	@$(PYTHON) -m coverage combine --quiet
+	@$(PYTHON) -m coverage report
+
+wheel: setup ## build the wheel into dist/
+	@rm -rf dist
+	@$(PYTHON) -m hatchling build -t wheel -d dist
+
+release-check: ## install the wheel with pipx in an empty place, and run `greffier check` and `greffier demo` there
+	@scripts/setup --tests unit
+	@$(MAKE) --no-print-directory wheel
+	@scripts/release-check dist/*.whl
+
 docs: setup-tests ## write docs/inventory.md and the JSON Schema from the models
 	@$(PYTHON) -m deploy.config.reference
 
@@ -75,4 +91,4 @@ lock: setup ## resolve every lock file anew
 	$(LOCK_SPEECH) bench/peers/diarization/requirements.in -o bench/peers/diarization/requirements.lock
 
 clean: ## remove environments and caches of this checkout
-	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venvs dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import ROOT, workspace
+from deploy import ROOT, unexpected, workspace
 from deploy.client import endpoints
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import KitError
@@ -23,7 +23,16 @@ USER = "demo"
 
 
 def default() -> Path:
-    return ROOT / "examples" / "demo.yml"
+    """The example of the checkout. What was installed as a package deploys a copy in this user's own folder, since all
+    that a host of `runtime: process` keeps lies beside its inventory. Raises OSError, and RuntimeError for a user
+    without a home."""
+    example = ROOT / "examples" / "demo.yml"
+    if (ROOT / "pyproject.toml").exists():
+        return example
+    copy = unexpected.path().parent / "demo.yml"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(example.read_bytes())
+    return copy
 
 
 @dataclass(frozen=True)

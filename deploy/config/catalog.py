@@ -14,6 +14,8 @@ from deploy.config import quantities
 from deploy.config.source import read
 from deploy.errors import INVENTORY, KitError
 
+DEV_LOCK = "requirements-dev.lock"
+
 Size = Annotated[int, BeforeValidator(quantities.size)]
 Duration = Annotated[int, BeforeValidator(quantities.duration)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -267,10 +269,11 @@ def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
 
 
 def source_files(folder: Path) -> Iterator[Path]:
-    """The files of a folder that a running service is made of, sorted: no tests, no caches."""
+    """The files of a folder that a running service is made of, sorted: no tests, no caches, and nothing else that the
+    wheel leaves out, or a host that was deployed from one would be deployed anew from the other."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if path.is_file() and not {"tests", "__pycache__"} & set(parts) and not parts[0].startswith("."):
+        if path.is_file() and not {"tests", "__pycache__", DEV_LOCK} & set(parts) and not parts[0].startswith("."):
             yield path
 
 

@@ -45,13 +45,13 @@ console.log(JSON.stringify(lint(readFileSync(process.argv[1], 'utf8'), '{WORKFLO
 def test_the_workflow_runs_make_test_with_nobodys_moving_code(jobs: dict[str, Any]) -> None:
     for job in jobs.values():
         assert job["runs-on"] == "ubuntu-24.04"
-        assert job["steps"][-1] == {"run": "make test"}
+        assert job["steps"][-1] == {"run": "make test" if "strategy" in job else "make release-check"}
         for used in (step["uses"] for step in job["steps"] if "uses" in step):
             assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", used)
 
 
 def test_readme_names_what_the_workflow_tries(jobs: dict[str, Any]) -> None:
-    matrices = [job["strategy"]["matrix"] for job in jobs.values()]
+    matrices = [job["strategy"]["matrix"] for name, job in jobs.items() if name != "wheel"]
     assert all(matrix["python"] == pythons() for matrix in matrices)
     tried = [RELEASES[r] for m in matrices for r in m.get("release", ["ubuntu-24.04"])]
     assert jobs["debian"]["container"] == "python:${{ matrix.python }}-${{ matrix.release }}"
