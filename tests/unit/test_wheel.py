@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from deploy import ROOT, VERSION, catalog
+from deploy import ROOT, VERSION
+from deploy.config import catalog
 
 HELD = ("cli.py", "inventory.yml", "deploy", "nginx", "autostart", "services", "examples")
 """What a checkout has that the wheel has too, but for what `left_out` says."""
@@ -55,7 +56,8 @@ def test_what_is_in_it_runs_without_a_checkout(wheel: zipfile.ZipFile, tmp_path:
     (tmp_path / "empty").mkdir()
     say = """
 import json
-from deploy import ROOT, catalog
+from deploy import ROOT
+from deploy.config import catalog
 kinds = {name: [kind.digest, kind.lock_digest] for name, kind in catalog.load().items()}
 print(json.dumps([str(ROOT), kinds, [catalog.autostart().digest, catalog.autostart().lock_digest]]))
 """
