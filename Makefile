@@ -14,7 +14,11 @@ LOCK_TORCH := $(LOCK_SERVICES) --override whisperx/overrides.txt $(addprefix --n
 	cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime \
 	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
 	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx)
-WHISPERX := core/pyproject.toml faster-whisper/pyproject.toml whisperx/pyproject.toml
+project = $(addsuffix /pyproject.toml,$(1))
+FASTER_WHISPER := $(call project,core whisper ctranslate2 faster-whisper)
+WHISPERX := $(call project,core whisper ctranslate2 speakers whisperx)
+PYTORCH := $(call project,core whisper speakers pytorch)
+DEV := --extra dev testing/pyproject.toml
 
 .PHONY: help setup demo setup-tests test test-vps test-debian13 check bench coverage wheel release-check lock docs clean
 
@@ -76,16 +80,14 @@ lock: setup ## resolve every lock file anew
 	$(LOCK) --extra checkout --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) autostart/pyproject.toml -o autostart/requirements.lock
 	$(LOCK) --extra dev -c autostart/requirements.lock autostart/pyproject.toml -o autostart/requirements-dev.lock
-	cd services && ../$(LOCK_SERVICES) core/pyproject.toml faster-whisper/pyproject.toml -o faster-whisper/requirements.lock
-	cd services && ../$(LOCK_SERVICES) --extra dev -c faster-whisper/requirements.lock core/pyproject.toml \
-		faster-whisper/pyproject.toml -o faster-whisper/requirements-dev.lock
+	cd services && ../$(LOCK_SERVICES) $(FASTER_WHISPER) -o faster-whisper/requirements.lock
+	cd services && ../$(LOCK_SERVICES) $(DEV) -c faster-whisper/requirements.lock $(FASTER_WHISPER) \
+		-o faster-whisper/requirements-dev.lock
 	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
-	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements.lock $(WHISPERX) \
-		-o whisperx/requirements-dev.lock
-	cd services && ../$(LOCK_TORCH) -c whisperx/requirements.lock core/pyproject.toml pytorch/pyproject.toml \
-		-o pytorch/requirements.lock
-	cd services && ../$(LOCK_TORCH) --extra dev -c whisperx/requirements-dev.lock core/pyproject.toml \
-		pytorch/pyproject.toml -o pytorch/requirements-dev.lock
+	cd services && ../$(LOCK_TORCH) $(DEV) -c whisperx/requirements.lock $(WHISPERX) -o whisperx/requirements-dev.lock
+	cd services && ../$(LOCK_TORCH) -c whisperx/requirements.lock $(PYTORCH) -o pytorch/requirements.lock
+	cd services && ../$(LOCK_TORCH) $(DEV) -c whisperx/requirements-dev.lock $(PYTORCH) \
+		-o pytorch/requirements-dev.lock
 	$(LOCK) bench/peers/requirements.in -o bench/peers/requirements.lock
 	$(LOCK_SPEECH) bench/peers/speech/requirements.in -o bench/peers/speech/requirements.lock
 	$(LOCK_SPEECH) bench/peers/diarization/requirements.in -o bench/peers/diarization/requirements.lock

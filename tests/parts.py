@@ -27,9 +27,9 @@ class Part:
 
 
 def kind(name: str, python: str, *sources: str) -> Part:
-    """The tests of a folder of services/, with the source of those that its own builds on."""
+    """The tests of a folder of services/, with the source of those that they and its own build on."""
     command = (f"{ROOT}/.venvs/{python}/bin/python", "-m", "pytest", f"{name}/tests")
-    path = os.pathsep.join(f"{SERVICES}/{source}/src" for source in (*sources, name))
+    path = os.pathsep.join(f"{SERVICES}/{source}/src" for source in ("testing", *sources, name))
     return Part(name, command, SERVICES, {**SPOKEN, "PYTHONPATH": path}, minutes=30, models=True)
 
 
@@ -42,9 +42,11 @@ PARTS = {
     for part in (
         # The longest first, so that none is left to run alone at the end.
         Part("integration", (f"{ROOT}/.venv/bin/python", "-m", "pytest", "tests/integration"), minutes=45, models=True),
-        kind("pytorch", "whisperx", "core", "faster-whisper", "whisperx"),
-        kind("whisperx", "whisperx", "core", "faster-whisper"),
-        kind("faster-whisper", "faster-whisper", "core"),
+        kind("pytorch", "whisperx", "core", "whisper", "speakers"),
+        kind("whisperx", "whisperx", "core", "whisper", "ctranslate2", "speakers"),
+        kind("speakers", "whisperx", "core"),
+        kind("faster-whisper", "faster-whisper", "core", "whisper", "ctranslate2"),
+        replace(kind("whisper", "faster-whisper", "core"), models=False),
         replace(kind("core", "faster-whisper"), models=False),
         Part("check", (f"{ROOT}/scripts/check",)),
         Part("unit", (f"{ROOT}/.venv/bin/python", "-m", "pytest", "tests/unit", "tests/golden")),
@@ -58,7 +60,7 @@ PARTS = {
 }
 """Name -> part."""
 
-SPEAKING = ("pytorch", "whisperx", "faster-whisper")
+SPEAKING = ("pytorch", "whisperx", "speakers", "faster-whisper")
 OTHER_PROCESSORS: dict[str, dict[str, str]] = {
     "AVX": {"CT2_FORCE_CPU_ISA": "AVX", "ONEDNN_MAX_CPU_ISA": "AVX", "ATEN_CPU_CAPABILITY": "default"},
     "generic": {"CT2_FORCE_CPU_ISA": "GENERIC", "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},

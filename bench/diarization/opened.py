@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import torch
-from stt_whisperx.sound import Sound
-from stt_whisperx.speakers.open import OpenDiarizer
+from stt_speakers.diarization.open import OpenDiarizer
+from stt_speakers.sound import Sound
 
 from bench import warm
 from bench.diarization.samples import mapped

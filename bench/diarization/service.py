@@ -23,7 +23,7 @@ from deploy.workspace import models_folder
 
 WHISPERX = ROOT / ".venvs" / "whisperx" / "bin" / "python"
 PEERS = ROOT / ".venvs" / "diarization-peers" / "bin" / "python"
-CODE = f"{service.CODE}:{ROOT}/services/whisperx/src"
+CODE = f"{service.CODE}:{ROOT}/services/speakers/src:{ROOT}/services/whisperx/src"
 WEIGHTS = fetching.folder(str(models_folder()), "greffier/open-diarization")
 LIMIT = 500_000_000
 """Bytes of an upload: more than four hours of 16 kHz wav."""

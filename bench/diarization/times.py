@@ -20,7 +20,7 @@ BEST = "pocketsphinx"
 """What the service aligns English by; its words in other languages are UNBIASED."""
 UNBIASED = "attention without its bias"
 RAW = "attention as it is"
-SHIFT = "from stt_whisperx.alignment.attention import unbiased; print(*unbiased((0.0, 0.0)))"
+SHIFT = "from stt_speakers.alignment.attention import unbiased; print(*unbiased((0.0, 0.0)))"
 """Seconds by which starts and ends are moved to that end."""
 
 

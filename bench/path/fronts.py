@@ -41,7 +41,8 @@ def sink(process: Process, python: Path = AUTOSTART) -> Process:
 def whisper(process: Process, python: Path = SERVICES) -> Process:
     """The service itself, from this checkout."""
     module = process["command"][1:]
-    code = {"PYTHONPATH": f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"}
+    parts = ("core", "whisper", "ctranslate2", "faster-whisper")
+    code = {"PYTHONPATH": ":".join(f"{ROOT}/services/{part}/src" for part in parts)}
     environment = process["environment"] | code
     return process | {"command": [str(python), *module], "directory": "/", "environment": environment}
 

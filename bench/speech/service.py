@@ -15,7 +15,7 @@ from bench.speech.client import Client
 from deploy import ROOT
 from deploy.workspace import models_folder
 
-CODE = f"{ROOT}/services/core/src:{ROOT}/services/faster-whisper/src"
+CODE = ":".join(f"{ROOT}/services/{part}/src" for part in ("core", "whisper", "ctranslate2", "faster-whisper"))
 """Where the services' environment finds them."""
 PATIENCE = 120.0
 """Seconds that a server may take to load its model."""

@@ -19,10 +19,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 from stt_core import cores
-from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import Prompt
-from stt_faster_whisper.trimming import FULL, frames
-from stt_faster_whisper.whisper import Whisper
+from stt_ctranslate2.whisper import Whisper
+from stt_whisper.decoding import Decoding
+from stt_whisper.model import Prompt
+from stt_whisper.trimming import FULL, frames
 
 from bench.speech.maker import SAMPLE_RATE, read
 from bench.speech.words import edits, words

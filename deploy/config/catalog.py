@@ -83,11 +83,11 @@ class Models(_Part):
     alignment: list[str] = []
     """Which files belong to a model that aligns words; empty where it takes none."""
     names: dict[str, Named] = {}
-    """Short names, by the name alone; of the kinds whose code it runs where it has none itself."""
+    """Short names, by the name alone; of the kinds whose models it knows where it has none itself."""
     elsewhere: list[str] = []
     """Owners on the hub that have the same models in a form that this kind does not read."""
     known: dict[str, KnownModel] = {}
-    """With those of the kinds whose code it runs."""
+    """With those of the kinds whose models it knows."""
 
 
 class Settings(_Part):
@@ -134,7 +134,9 @@ class Own(_Part):
     """Off unless the inventory says `enabled: true`."""
     port: int
     code: list[str] = []
-    """Other kinds whose source it runs as well."""
+    """Folders of services/ whose source it runs as well, beside the core's."""
+    models_of: list[str] = []
+    """Kinds whose models it knows too."""
     torch: str = ""
     """Version of PyTorch, which its lock leaves out: the hashes differ by index."""
     module: str
@@ -149,7 +151,7 @@ class Own(_Part):
     memory: Size
     """What it needs with a model the kit does not know."""
     beside: Size = 0
-    """What it needs beside a model of another kind's, whose code it runs."""
+    """What it needs beside a model of another kind's."""
     disk: Size = 0
     """What building its image takes on the host, layers of the build included."""
     compute_types: dict[Literal["cpu", "cuda"], str]
@@ -171,7 +173,7 @@ class Kind:
     manifest: Manifest
     folder: Path
     parts: tuple[tuple[str, Path], ...]
-    """(path below services/, folder) of all the source that it runs: its own, the core's, other kinds'."""
+    """(path below services/, folder) of all the source that it runs: its own, the core's, that of `code`."""
     digest: str
     lock_digest: str
     openapi_text: str
@@ -236,7 +238,7 @@ def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
     parts = [(name, folder), ("core", services / "core")]
     if isinstance(manifest, Own):
         parts += [(f"{other}/src", services / other / "src") for other in manifest.code]
-        manifest = _knowing(manifest, [manifests[other] for other in manifest.code])
+        manifest = _knowing(manifest, [manifests[other] for other in manifest.models_of])
     lock, openapi = folder / "requirements.lock", folder / "openapi.json"
     return Kind(
         name,
@@ -250,7 +252,7 @@ def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
 
 
 def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
-    """With the models that the kinds know whose code it runs; its own entry wins."""
+    """With the models that the other kinds know; its own entry wins."""
     known: dict[str, KnownModel] = {}
     for other in others:
         for name, model in other.models.known.items() if isinstance(other, Own) else ():

@@ -63,7 +63,7 @@ WRONG = {
         r"whisper failed \(status 50[23]\): .*signal 11 \(SIGSEGV\)|whisper could not be started: .*SIGSEGV",
     ),
     "a model that cannot be loaded": (
-        "core/src/stt_core/loading.py",
+        "core/src/stt_core/engine/loading.py",
         "self._engine.load(self.model)",
         "raise RuntimeError('no such layer')",
         r"whisper could not be started: The model \S+ cannot be loaded: no such layer",

@@ -34,24 +34,25 @@ def test_compose_asks_for_health_as_the_image_does(resolved: Callable[[str], Sta
     assert asked[0] == "CMD" and line in (ROOT / "services" / kind / "Dockerfile").read_text().splitlines()[-2]
 
 
-def test_an_image_is_made_of_the_other_kinds_source_too(resolved: Callable[[str], Stack], services: Path) -> None:
+def test_an_image_is_made_of_the_shared_source_too(resolved: Callable[[str], Stack], services: Path) -> None:
     (host,) = resolved(MEETING % "").hosts
     with tarfile.open(fileobj=io.BytesIO(images.context(host.services[0]))) as archive:
         names = archive.getnames()
-    assert "services/faster-whisper/src/stt_faster_whisper/engine.py" in names
+    assert "services/whisper/src/stt_whisper/decoding.py" in names
     assert "services/whisperx/Dockerfile" in names and "services/core/pyproject.toml" in names
-    assert not [name for name in names if name.startswith("services/faster-whisper/") and "/src/" not in name]
+    assert not [name for name in names if name.startswith("services/whisper/") and "/src/" not in name]
+    assert not [name for name in names if name.startswith(("services/faster-whisper/", "services/testing/"))]
 
     before = catalog.load(services)
-    (services / "faster-whisper/src/stt_faster_whisper/engine.py").write_text("changed = True\n")
+    (services / "ctranslate2/src/stt_ctranslate2/engine.py").write_text("changed = True\n")
     after = catalog.load(services)
-    assert {n for n in before if before[n].digest != after[n].digest} >= {"faster-whisper", "whisperx"}
+    assert {n for n in before if before[n].digest != after[n].digest} == {"faster-whisper", "whisperx"}
     again = after["whisperx"].digest
     (services / "faster-whisper/Dockerfile").write_text("FROM nothing\n")
     assert catalog.load(services)["whisperx"].digest == again
 
 
-def test_models_of_the_kinds_whose_code_it_runs_are_known_and_need_more(resolved: Callable[[str], Stack]) -> None:
+def test_models_of_other_kinds_are_known_and_need_more(resolved: Callable[[str], Stack]) -> None:
     kinds = catalog.load()
     of, base = {n: kinds[n].manifest for n in ("whisperx", "faster-whisper")}, "Systran/faster-whisper-base"
     theirs, ours = of["faster-whisper"].models.known[base], of["whisperx"].models.known[base]

@@ -9,7 +9,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from stt_whisperx import audio_library
+from stt_speakers import audio_library
 
 audio_library.prepare()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stt_whisperx import audio_library
+from stt_speakers import audio_library
 
 audio_library.prepare()
 
@@ -23,8 +23,8 @@ from pyannote.audio.core.plda import PLDA  # noqa: E402
 from pyannote.audio.core.task import Problem, Resolution, Specifications  # noqa: E402
 from pyannote.audio.models.segmentation import PyanNet  # noqa: E402
 from pyannote.audio.pipelines import SpeakerDiarization  # noqa: E402
-from stt_whisperx.speakers.embedding import DIMENSION, SpeakerNetwork  # noqa: E402
-from stt_whisperx.speakers.fbank import fbank  # noqa: E402
+from stt_speakers.diarization.embedding import DIMENSION, SpeakerNetwork  # noqa: E402
+from stt_speakers.diarization.fbank import fbank  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from bench import warm  # noqa: E402

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_core.audio import AudioFile
-from stt_core.contract import sounds
+from stt_testing import sounds
 
 FRAME = 320
 """Samples that are looked at together: 20 ms, and 50 Hz."""

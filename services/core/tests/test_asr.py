@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from toy import Toy
 
-from stt_core import asr as paths
-from stt_core.contract import sounds
-from stt_core.contract.cases_asr import asr
-from stt_core.contract.service import in_thread, until
-from stt_core.engine import Segment, Transcript, Window, WindowResult
-from stt_core.subtitles import Limits
+from stt_core.engine.protocol import Segment, Transcript, Window, WindowResult
+from stt_core.http import asr as paths
+from stt_core.output.subtitles import Limits
+from stt_testing import sounds
+from stt_testing.contract.asr import asr
+from stt_testing.service import in_thread, until
 
 
 class Once(Toy):

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from stt_core.audio import AudioFile, bounds, channels
-from stt_core.contract import hostile, sounds
 from stt_core.errors import AudioError
+from stt_testing import hostile, sounds
 
 GROWTH = 250_000_000
 """Bytes. Every file is of a few megabytes, and reading it whole is a part of it."""
@@ -19,7 +19,7 @@ GROWTH = 250_000_000
 CHILD = """
 import io, resource, sys
 from stt_core.audio import AudioFile, channels
-from stt_core.contract import hostile, sounds
+from stt_testing import hostile, sounds
 from stt_core.errors import AudioError
 
 def decode(file):

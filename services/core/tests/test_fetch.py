@@ -16,11 +16,12 @@ import trustme
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stt_core import errors, reach
-from stt_core.contract.site import Page, Site, page, site
+from stt_core import errors
 from stt_core.errors import TooLarge
-from stt_core.fetch import REDIRECTS, Fetcher, Limits, Resolver, Unfetched
-from stt_core.reach import Hosts, hosts
+from stt_core.fetch import reach
+from stt_core.fetch.fetcher import REDIRECTS, Fetcher, Limits, Resolver, Unfetched
+from stt_core.fetch.reach import Hosts, hosts
+from stt_testing.site import Page, Site, page, site
 
 SIZE = 300_000
 FILE = bytes(range(256)) * 400

@@ -13,16 +13,16 @@ import pytest
 from toy import ABLE, Toy
 
 from stt_core.audio import AudioFile, AudioSource
-from stt_core.contract import sounds
-from stt_core.contract.service import Service, in_thread, serving, until
-from stt_core.engine import Options, Progress, SpeakerOptions, Transcript, WindowResult
-from stt_core.job import GivenUp
+from stt_core.engine.loading import Loading
+from stt_core.engine.model_cache import Shelf
+from stt_core.engine.protocol import Options, Progress, SpeakerOptions, Transcript, WindowResult
 from stt_core.kind import Kind
-from stt_core.loading import Loading
-from stt_core.metrics import Metrics
-from stt_core.scheduler import Scheduler
+from stt_core.observability.metrics import Metrics
+from stt_core.scheduling.job import GivenUp
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
-from stt_core.shelf import Shelf
+from stt_testing import sounds
+from stt_testing.service import Service, in_thread, serving, until
 
 
 class Slow(Toy):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stt_core.contract import sounds
-from stt_core.engine import Samples
-from stt_core.level import AUDIBLE, FRAME, Level, loudness, raised
-from stt_core.vad import VoiceDetector
+from stt_core.audio.level import AUDIBLE, FRAME, Level, loudness, raised
+from stt_core.audio.vad import VoiceDetector
+from stt_core.engine.protocol import Samples
+from stt_testing import sounds
 
 RATE = sounds.RATE
 

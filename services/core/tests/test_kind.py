@@ -7,11 +7,11 @@ import pytest
 from fastapi import APIRouter
 from toy import Toy
 
-from stt_core.contract.service import serving
+from stt_core.engine.models import Models
 from stt_core.kind import Kind
-from stt_core.models import Models
-from stt_core.scheduler import Scheduler
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
+from stt_testing.service import serving
 
 
 def greeting(scheduler: Scheduler, models: Models, settings: Settings) -> Iterable[APIRouter]:

@@ -12,9 +12,9 @@ from hearing import heard, spans, tone
 
 from stt_core.audio import AudioFile
 from stt_core.audio.demuxers import OPENED
-from stt_core.contract import hostile, sounds
-from stt_core.contract.films import Track, film
 from stt_core.errors import AudioError
+from stt_testing import hostile, sounds
+from stt_testing.films import Track, film
 
 LOW = 450
 

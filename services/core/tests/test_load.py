@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 from toy import Toy
 
-from stt_core.contract import sounds
-from stt_core.contract.service import DEADLINE, Service, in_process, in_thread, until
+from stt_testing import sounds
+from stt_testing.service import DEADLINE, Service, in_process, in_thread, until
 
 QUEUE = 16
 CROWD = 24

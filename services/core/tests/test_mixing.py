@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stt_core.audio import AudioFile, RawPcm
 from stt_core.audio.mixing import Everything, Mono
-from stt_core.contract import hostile, sounds
-from stt_core.contract.films import Track, film
+from stt_testing import hostile, sounds
+from stt_testing.films import Track, film
 
 RATE = sounds.RATE
 CHANCE = np.random.default_rng(0)

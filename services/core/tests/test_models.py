@@ -10,14 +10,14 @@ import pytest
 from toy import Toy
 
 from stt_core import memory, settings
-from stt_core.contract import sounds
-from stt_core.contract.service import Service, serving
-from stt_core.engine import Capabilities, Window, WindowResult
+from stt_core.engine.model_cache import STAY, Shelf
+from stt_core.engine.models import ALIASES, Models
+from stt_core.engine.protocol import Capabilities, Window, WindowResult
 from stt_core.errors import ApiError, NotFound, StartError
 from stt_core.kind import Kind
-from stt_core.models import ALIASES, Models
 from stt_core.settings import Settings
-from stt_core.shelf import STAY, Shelf
+from stt_testing import sounds
+from stt_testing.service import Service, serving
 
 BASE = "Systran/faster-whisper-base"
 SMALL = "Systran/faster-whisper-small.en"

@@ -16,12 +16,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 from toy import Toy
 
-from stt_core import logs, memory, tracing
-from stt_core.contract import sounds
-from stt_core.contract.asserts import FILE, HOTWORD, KEY, PROMPT, discreet
-from stt_core.contract.service import DEADLINE, Service, in_process, in_thread, until
-from stt_core.contract.talk import talk
+from stt_core import memory
 from stt_core.errors import StartError
+from stt_core.observability import logs, tracing
+from stt_testing import sounds
+from stt_testing.asserts import FILE, HOTWORD, KEY, PROMPT, discreet
+from stt_testing.service import DEADLINE, Service, in_process, in_thread, until
+from stt_testing.talk import talk
 
 COMMAND = [sys.executable, str(Path(__file__).with_name("toy_process.py"))]
 PATH = "/v1/audio/transcriptions"

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import Toy
 
-from stt_core import events, formats, live
-from stt_core.contract import sounds
-from stt_core.contract.asserts import refused
-from stt_core.contract.service import DEADLINE, Service, in_thread, until
-from stt_core.engine import Capabilities, Logprob, Segment, VadOptions, Voice, WindowResult
+from stt_core.engine.protocol import Capabilities, Logprob, Segment, VadOptions, Voice, WindowResult
 from stt_core.errors import ApiError
+from stt_core.http import events, live
+from stt_core.output import formats
+from stt_testing import sounds
+from stt_testing.asserts import refused
+from stt_testing.service import DEADLINE, Service, in_thread, until
 
 
 @pytest.fixture(scope="module")

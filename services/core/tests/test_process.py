@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stt_core import cores, modeldir, settings
+from stt_core import cores, settings
+from stt_core.engine import modeldir
 from stt_core.errors import StartError
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
-from stt_core.batch import FULL, SMALL, WAIT, Queue, choose, passes
-from stt_core.engine import Segment, Span, VadOptions, WindowResult, Word
-from stt_core.timeline import restored
-from stt_core.vad import FRAME
-from stt_core.windows import LEAST, LIMIT, SHORT, Segmenter
+from stt_core.audio.vad import FRAME
+from stt_core.engine.protocol import Segment, Span, VadOptions, WindowResult, Word
+from stt_core.scheduling.batch import FULL, SMALL, WAIT, Queue, choose, passes
+from stt_core.scheduling.timeline import restored
+from stt_core.scheduling.windows import LEAST, LIMIT, SHORT, Segmenter
 
 queues = st.lists(
     st.builds(

@@ -9,12 +9,12 @@ import pytest
 import websockets.exceptions
 from toy import Toy
 
-from stt_core.contract import sounds
-from stt_core.contract.service import Service, at_work, in_thread, until
-from stt_core.contract.talk import raw, talk
 from stt_core.kind import Kind
 from stt_core.server import Server, process
 from stt_core.settings import Settings
+from stt_testing import sounds
+from stt_testing.service import Service, at_work, in_thread, until
+from stt_testing.talk import raw, talk
 
 SPEECH = raw(sounds.wav(sounds.samples(sounds.speech())[: 2 * sounds.RATE]))
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Options, Segment, WindowResult
+from stt_core.audio.vad import FRAME
+from stt_core.engine.protocol import Options, Segment, WindowResult
 from stt_core.realtime import codecs
 from stt_core.realtime.codecs import RATES, Decoder, Encoding
 from stt_core.realtime.session import Decode, Drop, Effect, Send, Session
 from stt_core.realtime.settings import SessionSettings
 from stt_core.realtime.turns import LONGEST, Began, Ended, Mark, Paused, Resumed, Rules, Settled, Turns
-from stt_core.vad import FRAME
 
 SECOND = SAMPLE_RATE // FRAME
 """Frames."""

@@ -10,14 +10,14 @@ import pytest
 from toy import Toy, heard
 
 from stt_core.audio import AudioFile
-from stt_core.contract import sounds
-from stt_core.contract.service import QUEUE, Service, at_work, in_thread, until
-from stt_core.engine import Capabilities, VadOptions, Window, WindowResult
+from stt_core.audio.vad import VoiceDetector
+from stt_core.engine.protocol import Capabilities, VadOptions, Window, WindowResult
 from stt_core.kind import Kind
+from stt_core.scheduling.windows import windows
 from stt_core.server import process
 from stt_core.settings import Settings
-from stt_core.vad import VoiceDetector
-from stt_core.windows import windows
+from stt_testing import sounds
+from stt_testing.service import QUEUE, Service, at_work, in_thread, until
 
 
 @pytest.fixture

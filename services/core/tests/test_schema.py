@@ -19,10 +19,10 @@ from schemathesis.specs.openapi.checks import (
 )
 from toy import Toy
 
-from stt_core.contract import sounds
-from stt_core.contract.service import Service, in_thread
 from stt_core.kind import Kind
 from stt_core.server import openapi
+from stt_testing import sounds
+from stt_testing.service import Service, in_thread
 
 CHECKS = [
     not_a_server_error,

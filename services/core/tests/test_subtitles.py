@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_core import formats
-from stt_core.engine import Segment, Transcript, Word
-from stt_core.speakers import introduction
-from stt_core.subtitles import Limits, cues, width
+from stt_core.engine.protocol import Segment, Transcript, Word
+from stt_core.output import formats
+from stt_core.output.speakers import introduction
+from stt_core.output.subtitles import Limits, cues, width
 
 SCREEN = Limits()
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hearing import heard, seconds, spans, tone
 
-from stt_core.contract import hostile
-from stt_core.contract.films import Track, film
+from stt_testing import hostile
+from stt_testing.films import Track, film
 
 LOW, HIGH = 450, 1_500
 SOUND = np.concatenate([tone(LOW, 4.2), tone(HIGH, 3)])

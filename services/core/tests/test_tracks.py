@@ -9,9 +9,9 @@ import pytest
 from hearing import heard, spans, tone
 
 from stt_core.audio import AudioFile, channels
-from stt_core.contract import hostile
-from stt_core.contract.films import Track, film
 from stt_core.errors import AudioError
+from stt_testing import hostile
+from stt_testing.films import Track, film
 
 LOW, HIGH, STEREO = 450, 1_500, 3_000
 
@@ -120,7 +120,7 @@ FILM = "The file has no audio track: there is only a picture."
 CHILD = """
 import io, sys
 from stt_core.audio import AudioFile, channels
-from stt_core.contract import hostile
+from stt_testing import hostile
 file = hostile.unusual_layout()
 print(channels(io.BytesIO(file)), sum(map(len, AudioFile(io.BytesIO(file)).blocks())))
 """

@@ -13,16 +13,16 @@ from toy import Toy
 from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, async_write_event
 
-from stt_core.contract import sounds
-from stt_core.contract.cases_wyoming import *  # noqa: F403
-from stt_core.contract.cases_wyoming import spoken, talk, text, utterance
-from stt_core.contract.service import DEADLINE, QUEUE, Service, at_work, in_thread, until
 from stt_core.errors import BadRequest, StartError
 from stt_core.kind import Kind
 from stt_core.server import process
 from stt_core.settings import Settings, from_environment
 from stt_core.wyoming import events
 from stt_core.wyoming.server import CONNECTIONS
+from stt_testing import sounds
+from stt_testing.contract.wyoming import *  # noqa: F403
+from stt_testing.contract.wyoming import spoken, talk, text, utterance
+from stt_testing.service import DEADLINE, QUEUE, Service, at_work, in_thread, until
 
 
 @pytest.fixture(scope="module")

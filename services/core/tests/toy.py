@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from stt_core.audio import SAMPLE_RATE, AudioSource
-from stt_core.engine import (
+from stt_core.engine.protocol import (
     Capabilities,
     Logprob,
     Options,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from toy import Toy
 
-from stt_core.contract.service import until
-from stt_core.engine import Window, WindowResult
+from stt_core.engine.protocol import Window, WindowResult
 from stt_core.kind import Kind
 from stt_core.server import main
+from stt_testing.service import until
 
 
 class Gated(Toy):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 
 from stt_core import cores
-from stt_core.contract.asserts import discreet
-from stt_core.contract.service import Service, in_process
-from stt_faster_whisper.engine import FasterWhisper
+from stt_ctranslate2.engine import FasterWhisper
+from stt_testing.asserts import discreet
+from stt_testing.service import Service, in_process
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.contract import sounds
-from stt_core.contract.asserts import plain
-from stt_core.engine import Options, Samples, Span, Stretch, Window, WindowResult
-from stt_faster_whisper import alignment, decoding
-from stt_faster_whisper.engine import FasterWhisper
-from stt_faster_whisper.windowed import UNSURE
+from stt_core.engine.protocol import Options, Samples, Span, Stretch, Window, WindowResult
+from stt_ctranslate2 import alignment
+from stt_ctranslate2.engine import FasterWhisper
+from stt_testing import sounds
+from stt_testing.asserts import plain
+from stt_whisper import decoding
+from stt_whisper.windowed import UNSURE
 
 
 def window(samples: np.ndarray[tuple[int], np.dtype[np.int16]], **asked: object) -> Window:

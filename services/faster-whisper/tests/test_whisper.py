@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from whisper_process import COMMAND, MODEL, models
 
-from stt_core.contract import sounds
-from stt_core.contract.asserts import plain
-from stt_core.contract.service import DEADLINE, Service, in_process, until
+from stt_testing import sounds
+from stt_testing.asserts import plain
+from stt_testing.service import DEADLINE, Service, in_process, until
 
 JFK = (
     "and so my fellow americans ask not what your country can do for you ask what you can do for your country"

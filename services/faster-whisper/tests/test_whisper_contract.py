@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from stt_core.contract.cases import *  # noqa: F403
-from stt_core.contract.cases_answers import *  # noqa: F403
-from stt_core.contract.cases_asr import *  # noqa: F403
-from stt_core.contract.cases_audio import *  # noqa: F403
-from stt_core.contract.cases_clients import *  # noqa: F403
-from stt_core.contract.cases_container import *  # noqa: F403
-from stt_core.contract.cases_forms import *  # noqa: F403
-from stt_core.contract.cases_hostile import *  # noqa: F403
-from stt_core.contract.cases_languages import *  # noqa: F403
-from stt_core.contract.cases_realtime import *  # noqa: F403
-from stt_core.contract.cases_streams import *  # noqa: F403
-from stt_core.contract.cases_url import *  # noqa: F403
-from stt_core.contract.cases_ways import *  # noqa: F403
-from stt_core.contract.cases_whisper import *  # noqa: F403
-from stt_core.contract.cases_wyoming import *  # noqa: F403
-from stt_core.engine import Capabilities
+from stt_core.engine.protocol import Capabilities
 from stt_core.languages import NAMES
+from stt_testing.contract.answers import *  # noqa: F403
+from stt_testing.contract.asr import *  # noqa: F403
+from stt_testing.contract.audio import *  # noqa: F403
+from stt_testing.contract.clients import *  # noqa: F403
+from stt_testing.contract.container import *  # noqa: F403
+from stt_testing.contract.forms import *  # noqa: F403
+from stt_testing.contract.general import *  # noqa: F403
+from stt_testing.contract.hostile import *  # noqa: F403
+from stt_testing.contract.languages import *  # noqa: F403
+from stt_testing.contract.realtime import *  # noqa: F403
+from stt_testing.contract.streams import *  # noqa: F403
+from stt_testing.contract.url import *  # noqa: F403
+from stt_testing.contract.ways import *  # noqa: F403
+from stt_testing.contract.whisper import *  # noqa: F403
+from stt_testing.contract.wyoming import *  # noqa: F403
 
 
 @pytest.fixture

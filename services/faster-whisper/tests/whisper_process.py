@@ -3,14 +3,12 @@
 import sys
 from pathlib import Path
 
-from stt_core.contract.service import required
+from stt_testing.models import BASE, fetched
 
-MODEL = "Systran/faster-whisper-base"
+MODEL = BASE
 COMMAND = [sys.executable, "-m", "stt_faster_whisper"]
 
 
 def models() -> Path:
     """The folder of models, which holds MODEL."""
-    folder = required("STT_TEST_MODELS")
-    assert (folder / MODEL.replace("/", "--")).is_dir(), f"{folder} lacks {MODEL}: `make test` fetches it."
-    return folder
+    return fetched(MODEL)

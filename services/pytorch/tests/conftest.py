@@ -8,10 +8,10 @@ import pytest
 from hypothesis import settings
 
 from stt_core import cores
-from stt_core.contract.asserts import discreet
-from stt_core.contract.service import Service, in_process, required
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import hardware
+from stt_testing.asserts import discreet
+from stt_testing.service import Service, in_process, required
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from stt_core.modeldir import RECORD
+from stt_core.engine.modeldir import RECORD
 
 TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 """By CTranslate2's numbers for them."""

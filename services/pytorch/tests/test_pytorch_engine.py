@@ -15,14 +15,14 @@ from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
-from stt_core.contract import sounds
-from stt_core.contract.asserts import plain
-from stt_core.engine import Options, Samples, Span, Window, WindowResult
+from stt_core.engine.protocol import Options, Samples, Span, Window, WindowResult
 from stt_core.errors import StartError
-from stt_faster_whisper.model import Prompt
 from stt_pytorch import attention
 from stt_pytorch.engine import PyTorchWhisper, weights
 from stt_pytorch.hardware import hardware
+from stt_testing import sounds
+from stt_testing.asserts import plain
+from stt_whisper.model import Prompt
 
 
 def window(samples: np.ndarray[tuple[int], np.dtype[np.int16]], **asked: object) -> Window:

@@ -12,11 +12,7 @@ import torch
 from conftest import BASE, OPEN, TINY
 from conversion import record
 
-from stt_core.contract import sounds
-from stt_core.contract.asserts import plain, refused
-from stt_core.contract.films import Track, film
-from stt_core.contract.service import DEADLINE, Service, serving, until
-from stt_core.engine import Segment, Transcript
+from stt_core.engine.protocol import Segment, Transcript
 from stt_core.errors import StartError
 from stt_core.server import process
 from stt_core.settings import Settings
@@ -24,6 +20,10 @@ from stt_pytorch.__main__ import USUAL, kind
 from stt_pytorch.answer import body
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import hardware
+from stt_testing import sounds
+from stt_testing.asserts import plain, refused
+from stt_testing.films import Track, film
+from stt_testing.service import DEADLINE, Service, serving, until
 
 
 def conversation() -> bytes:

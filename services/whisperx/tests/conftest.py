@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from stt_core.contract.asserts import discreet
-from stt_core.contract.service import Service, in_process
+from stt_testing.asserts import discreet
+from stt_testing.service import Service, in_process
 
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("patient", deadline=None)

@@ -1,6 +1,6 @@
 """WhisperX's shape of a transcript."""
 
-from stt_core.engine import Segment, Transcript, Word
+from stt_core.engine.protocol import Segment, Transcript, Word
 from stt_whisperx.answer import body, merged
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from stt_core.audio import AudioFile
-from stt_core.contract import sounds
-from stt_core.engine import Options, Segment, SpeakerOptions, WindowResult, Word
-from stt_core.job import GivenUp
-from stt_faster_whisper.engine import FasterWhisper
-from stt_whisperx.alignment.choose import Aligners
-from stt_whisperx.engine import NOBODY, WhisperX
-from stt_whisperx.settings import Stages as Settings
-from stt_whisperx.speakers.choose import Diarizers
-from stt_whisperx.speakers.protocol import Diarization, Diarizer
-from stt_whisperx.stages import Stages
+from stt_core.engine.protocol import Options, Segment, SpeakerOptions, WindowResult, Word
+from stt_core.scheduling.job import GivenUp
+from stt_ctranslate2.engine import FasterWhisper
+from stt_speakers.alignment.choose import Aligners
+from stt_speakers.diarization.choose import Diarizers
+from stt_speakers.diarization.protocol import Diarization, Diarizer
+from stt_speakers.engine import NOBODY, WhisperX
+from stt_speakers.settings import Stages as Settings
+from stt_speakers.stages import Stages
+from stt_testing import sounds
 
 HEARD = [WindowResult("en", (Segment(1, 2, " Ask not.", words=(Word(" Ask not.", 1, 2, 0.9),)),))]
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import openai
 import pytest
-from whisperx_process import COMMAND, MODEL, OPEN, models
+from whisperx_process import COMMAND, MODEL, models
 
-from stt_core.contract import sounds
-from stt_core.contract.asserts import refused
-from stt_core.contract.service import DEADLINE, Service, in_process
+from stt_speakers.diarization.choose import Diarizers
+from stt_speakers.diarization.protocol import DiarizationUnavailable
+from stt_speakers.settings import Stages, from_environment
+from stt_testing import sounds
+from stt_testing.asserts import refused
+from stt_testing.models import OPEN
+from stt_testing.service import DEADLINE, Service, in_process
 from stt_whisperx.__main__ import USUAL
-from stt_whisperx.settings import Stages, from_environment
-from stt_whisperx.speakers.choose import Diarizers
-from stt_whisperx.speakers.protocol import DiarizationUnavailable
 
 PATH = "/transcribe"
 

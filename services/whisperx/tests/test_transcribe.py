@@ -9,12 +9,12 @@ import httpx
 import numpy as np
 import pytest
 from openai.types.audio import TranscriptionDiarized
-from whisperx_process import conversation, turns
 
-from stt_core.contract import sounds
-from stt_core.contract.asserts import plain, refused
-from stt_core.contract.films import Track, film
-from stt_core.contract.service import Service
+from stt_testing import sounds
+from stt_testing.asserts import plain, refused
+from stt_testing.conversation import conversation, turns
+from stt_testing.films import Track, film
+from stt_testing.service import Service
 
 PATH = "/transcribe"
 

@@ -5,18 +5,19 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from whisperx_process import MODEL, conversation, models, said
+from whisperx_process import MODEL, models
 
 from stt_core.audio import AudioFile
-from stt_core.engine import Options, SpeakerOptions, Transcript, Window, WindowResult
+from stt_core.audio.vad import VoiceDetector
+from stt_core.engine.protocol import Options, SpeakerOptions, Transcript, Window, WindowResult
+from stt_core.scheduling.timeline import restored
+from stt_core.scheduling.windows import windows
 from stt_core.settings import Settings
-from stt_core.timeline import restored
-from stt_core.vad import VoiceDetector
-from stt_core.windows import windows
-from stt_faster_whisper.engine import FasterWhisper
-from stt_whisperx.engine import WhisperX
-from stt_whisperx.settings import Stages
-from stt_whisperx.stages import stages
+from stt_ctranslate2.engine import FasterWhisper
+from stt_speakers.engine import WhisperX
+from stt_speakers.settings import Stages
+from stt_speakers.stages import stages
+from stt_testing.conversation import conversation, said
 
 OPTIONS = Options(language="en", word_times=True, speakers=SpeakerOptions())
 

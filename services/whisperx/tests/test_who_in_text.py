@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from whisperx_process import conversation
 
-from stt_core.contract import sounds
-from stt_core.contract.cases_asr import asr
-from stt_core.contract.service import Service
+from stt_testing import sounds
+from stt_testing.contract.asr import asr
+from stt_testing.conversation import conversation
+from stt_testing.service import Service
 
 PATH = "/transcribe"
 SPEAKER = re.compile(r"\[(SPEAKER_\d\d)\]: ")

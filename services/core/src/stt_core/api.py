@@ -13,15 +13,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from stt_core import __version__, asr, errors, memory, pages, transcriptions
-from stt_core.answers import failures
-from stt_core.edge import Edge, Tracer
+from stt_core import __version__, errors, memory
+from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
+from stt_core.http import asr, pages, transcriptions
+from stt_core.http.answers import failures
+from stt_core.http.edge import Edge, Tracer
 from stt_core.kind import Kind
-from stt_core.metrics import Metrics
-from stt_core.models import ModelBody, ModelList, Models
+from stt_core.observability.metrics import Metrics
 from stt_core.realtime import routes as realtime
-from stt_core.scheduler import Scheduler
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 
 
@@ -205,7 +206,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _fetching(settings: Settings) -> transcriptions.Fetch:
     async def fetch(url: str) -> IO[bytes]:
         # Slow to import, and wanted only where somebody sends a URL.
-        from stt_core.fetch import Fetcher, Limits
+        from stt_core.fetch.fetcher import Fetcher, Limits
 
         limits = Limits(settings.max_upload_bytes)
         return await Fetcher(limits, settings.url_allow, settings.url_insecure).file(url)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stt_core.engine import Engine
+from stt_core.engine.protocol import Engine
 from stt_core.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.models import Models
-    from stt_core.scheduler import Scheduler
+    from stt_core.engine.models import Models
+    from stt_core.scheduling.scheduler import Scheduler
 
 Routers = Callable[["Scheduler", "Models", Settings], Iterable["APIRouter"]]
 """Makes what answers the service's own paths; it is called once, when the web framework is there."""

@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from stt_core import logs, tracing
+from stt_core.engine.loading import Loading
 from stt_core.errors import StartError
 from stt_core.kind import Build, Kind
-from stt_core.loading import Loading
+from stt_core.observability import logs, tracing
 from stt_core.settings import USUAL, Settings, from_environment
 
 if TYPE_CHECKING:
-    from stt_core.web import Web
+    from stt_core.http.web import Web
 
 log = logging.getLogger("stt")
 
@@ -91,12 +91,12 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         import uvicorn
 
         from stt_core.api import create
-        from stt_core.metrics import Metrics
-        from stt_core.models import Models
+        from stt_core.engine.model_cache import shelf
+        from stt_core.engine.models import Models
+        from stt_core.http.web import Web
+        from stt_core.observability.metrics import Metrics
         from stt_core.realtime.routes import WEBSOCKETS
-        from stt_core.scheduler import Scheduler
-        from stt_core.shelf import shelf
-        from stt_core.web import Web
+        from stt_core.scheduling.scheduler import Scheduler
 
         metrics = Metrics()
         traces = tracing.Tracing(kind.title) if traced else None
@@ -139,9 +139,9 @@ def openapi(kind: Kind, settings: Settings = USUAL) -> str:
     import json
 
     from stt_core.api import create, document
-    from stt_core.metrics import Metrics
-    from stt_core.scheduler import Scheduler
-    from stt_core.shelf import shelf
+    from stt_core.engine.model_cache import shelf
+    from stt_core.observability.metrics import Metrics
+    from stt_core.scheduling.scheduler import Scheduler
 
     metrics = Metrics()
     loading = Loading(kind.engine(), settings.model)

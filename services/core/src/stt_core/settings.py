@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stt_core.errors import StartError
-from stt_core.reach import NONE, Hosts, hosts
+from stt_core.fetch.reach import NONE, Hosts, hosts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,3 @@
-"""The faster-whisper engine: Whisper by CTranslate2."""
+"""The faster-whisper service: Whisper by CTranslate2."""
 
-import os
-
-# How long CTranslate2's OpenMP threads spin before they sleep; read when the library is loaded. With the
-# default, two threads on cores that others use too burn five times the time they need: each waits at
-# thousands of barriers for the one that was preempted. This is the count to which libgomp itself falls back
-# when it knows that there are more threads than cores.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+import stt_ctranslate2  # noqa: F401  (before all others: it says how long OpenMP's threads spin)

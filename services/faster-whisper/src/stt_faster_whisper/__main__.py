@@ -6,7 +6,7 @@ from stt_core import cores
 from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
-from stt_faster_whisper.engine import FasterWhisper
+from stt_ctranslate2.engine import FasterWhisper
 
 TITLE = "Greffier: Whisper"
 

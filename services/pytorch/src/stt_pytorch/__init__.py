@@ -2,5 +2,5 @@
 
 import os
 
-# As in stt_faster_whisper, for PyTorch's OpenMP threads; read when PyTorch is loaded.
+# As in stt_ctranslate2, for PyTorch's OpenMP threads; read when PyTorch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -13,15 +13,15 @@ from stt_core.settings import Settings
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import cuda, hardware
 from stt_pytorch.settings import transcribe
-from stt_whisperx.engine import WhisperX
-from stt_whisperx.settings import Stages, from_environment
-from stt_whisperx.stages import stages
+from stt_speakers.engine import WhisperX
+from stt_speakers.settings import Stages, from_environment
+from stt_speakers.stages import stages
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.models import Models
-    from stt_core.scheduler import Scheduler
+    from stt_core.engine.models import Models
+    from stt_core.scheduling.scheduler import Scheduler
 
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"

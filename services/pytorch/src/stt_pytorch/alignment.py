@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from stt_faster_whisper.model import Aligned
 from stt_pytorch.attention import POSITION_SECONDS, Heads, starts, watched
+from stt_whisper.model import Aligned
 
 
 @torch.inference_mode()

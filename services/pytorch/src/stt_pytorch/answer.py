@@ -5,11 +5,11 @@ from itertools import groupby
 
 from pydantic import BaseModel, Field
 
-from stt_core.engine import Segment, Transcript
-from stt_core.speakers import labelled
+from stt_core.engine.protocol import Segment, Transcript
+from stt_core.output.speakers import labelled
 
 
-class SegmentBody(BaseModel):
+class TranscribeSegment(BaseModel):
     """A few seconds of text of one speaker; times in seconds."""
 
     id: int
@@ -32,7 +32,7 @@ class TranscribeBody(BaseModel):
 
     transcript: str
     language: str | None = Field(description="Code such as `en`; null where nobody spoke.")
-    segments: list[SegmentBody] = Field(description="In order, each within one entry of `speakers`.")
+    segments: list[TranscribeSegment] = Field(description="In order, each within one entry of `speakers`.")
     speakers: list[SpeakerBody] | None = Field(
         description="In order; null where nobody asked, or where it cannot be told: `warnings` says why."
     )
@@ -56,7 +56,7 @@ def body(transcript: Transcript, model: str, seconds: float, *, diarized: bool) 
     )
 
 
-def turns(segments: Sequence[SegmentBody]) -> list[SpeakerBody]:
+def turns(segments: Sequence[TranscribeSegment]) -> list[SpeakerBody]:
     """Segments of one speaker in a row are one turn; those whose speaker is not known are left out.
 
     So every segment lies within one: its readers look for that by the times.
@@ -69,13 +69,13 @@ def turns(segments: Sequence[SegmentBody]) -> list[SpeakerBody]:
     ]
 
 
-def _segments(segments: Iterable[Segment]) -> Iterable[SegmentBody]:
+def _segments(segments: Iterable[Segment]) -> Iterable[TranscribeSegment]:
     """Milliseconds exact, and none before the end of the one before it."""
     clock = 0.0
     for number, segment in enumerate(segments):
         start = max(clock, round(segment.start, 3))
         clock = max(start, round(segment.end, 3))
-        yield SegmentBody(
+        yield TranscribeSegment(
             id=number,
             start=start,
             end=clock,

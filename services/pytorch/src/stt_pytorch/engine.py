@@ -4,10 +4,11 @@ import json
 import math
 from pathlib import Path
 
-from stt_core import memory, modeldir
+from stt_core import memory
+from stt_core.engine import modeldir
 from stt_core.errors import StartError
-from stt_faster_whisper.windowed import Windowed
 from stt_pytorch.hardware import Hardware
+from stt_whisper.windowed import Windowed
 
 WEIGHTS = "model.safetensors"
 HEADER = 100_000_000

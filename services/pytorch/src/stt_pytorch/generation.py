@@ -161,6 +161,7 @@ def _repeat(cache: EncoderDecoderCache, encoded: torch.Tensor, candidates: int) 
 
     cache.self_attention_cache.batch_repeat_interleave(candidates)
     for layer in cache.cross_attention_cache.layers:
+        assert layer.keys is not None and layer.values is not None, "the first pass fills them"
         layer.keys, layer.values = shared(layer.keys), shared(layer.values)
     return shared(encoded)
 

@@ -13,20 +13,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from stt_core import errors, form, languages
-from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core import errors, languages
 from stt_core.audio import AudioFile
-from stt_core.engine import Capabilities, Options, SpeakerOptions
+from stt_core.engine.models import Models
+from stt_core.engine.protocol import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest, SpeakersUnavailable, about
-from stt_core.live import GONE, unless_gone
-from stt_core.models import Models
-from stt_core.parameters import Track
-from stt_core.scheduler import Scheduler
+from stt_core.http import form
+from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.live import GONE, unless_gone
+from stt_core.http.parameters import Track
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_pytorch import answer
 from stt_pytorch.settings import Transcribe
-from stt_whisperx.speakers.protocol import DiarizationUnavailable
-from stt_whisperx.stages import Stages
+from stt_speakers.diarization.protocol import DiarizationUnavailable
+from stt_speakers.stages import Stages
 
 log = logging.getLogger("stt")
 

@@ -14,16 +14,16 @@ from transformers import (
 from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Samples, Task
+from stt_core.engine.protocol import Samples, Task
 from stt_core.errors import StartError
 from stt_core.languages import NAMES
-from stt_faster_whisper.alignment import raw
-from stt_faster_whisper.decoding import Decoding
-from stt_faster_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
-from stt_faster_whisper.trimming import FRAMES_PER_SECOND, FULL
 from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate, scored
 from stt_pytorch.hardware import Hardware
+from stt_whisper.decoding import Decoding
+from stt_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
+from stt_whisper.tokens import raw
+from stt_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 LANES = 1

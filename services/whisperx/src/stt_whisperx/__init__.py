@@ -2,6 +2,6 @@
 
 import os
 
-# As in stt_faster_whisper, for PyTorch's OpenMP threads: by default, telling speakers apart on two cores
+# As in stt_ctranslate2, for PyTorch's OpenMP threads: by default, telling speakers apart on two cores
 # that others use too took ten times as long. Read when PyTorch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -8,16 +8,16 @@ from stt_core import cores
 from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
-from stt_faster_whisper.engine import FasterWhisper
-from stt_whisperx.engine import WhisperX
-from stt_whisperx.settings import from_environment
-from stt_whisperx.stages import stages
+from stt_ctranslate2.engine import FasterWhisper
+from stt_speakers.engine import WhisperX
+from stt_speakers.settings import from_environment
+from stt_speakers.stages import stages
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.models import Models
-    from stt_core.scheduler import Scheduler
+    from stt_core.engine.models import Models
+    from stt_core.scheduling.scheduler import Scheduler
 
 TITLE = "Greffier: WhisperX"
 USUAL = Settings(port=8002, model="Systran/faster-whisper-base")

@@ -6,11 +6,11 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from stt_core.engine import Segment, Transcript, Word
-from stt_core.speakers import labelled, letter
+from stt_core.engine.protocol import Segment, Transcript, Word
+from stt_core.output.speakers import labelled, letter
 
 
-class WordBody(TypedDict):
+class TranscribeWord(TypedDict):
     """A word; times in seconds, `score` from 0 to 1. `speaker` as in a segment."""
 
     word: str
@@ -20,14 +20,14 @@ class WordBody(TypedDict):
     speaker: NotRequired[str]
 
 
-class SegmentBody(TypedDict):
+class TranscribeSegment(TypedDict):
     """A few seconds of text; `speaker` where that was asked for and is known, `words` where aligned."""
 
     start: float
     end: float
     text: str
     speaker: NotRequired[str]
-    words: NotRequired[list[WordBody]]
+    words: NotRequired[list[TranscribeWord]]
 
 
 class TranscribeBody(TypedDict):
@@ -36,7 +36,7 @@ class TranscribeBody(TypedDict):
     warnings: what was asked for and could not be done.
     """
 
-    segments: list[SegmentBody]
+    segments: list[TranscribeSegment]
     language: str | None
     warnings: NotRequired[list[str]]
 
@@ -71,8 +71,8 @@ def _spoken(segment: Segment, speaker: str) -> Segment:
     return replace(segment, words=words, speaker=speaker)
 
 
-def _segment(segment: Segment, aligned: bool) -> SegmentBody:
-    found = SegmentBody(start=_seconds(segment.start), end=_seconds(segment.end), text=segment.text)
+def _segment(segment: Segment, aligned: bool) -> TranscribeSegment:
+    found = TranscribeSegment(start=_seconds(segment.start), end=_seconds(segment.end), text=segment.text)
     if segment.speaker is not None:
         found["speaker"] = labelled(segment.speaker)
     if aligned:
@@ -80,8 +80,8 @@ def _segment(segment: Segment, aligned: bool) -> SegmentBody:
     return found
 
 
-def _word(word: Word) -> WordBody:
-    found = WordBody(
+def _word(word: Word) -> TranscribeWord:
+    found = TranscribeWord(
         word=word.text.strip(),
         start=_seconds(word.start),
         end=_seconds(word.end),

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from stt_core import languages
-from stt_core.engine import Capabilities, Options, SpeakerOptions
+from stt_core.engine.protocol import Capabilities, Options, SpeakerOptions
 from stt_core.errors import BadRequest
-from stt_core.parameters import Track
+from stt_core.http.parameters import Track
 
 SPEAKERS = 60
 """The most that may be asked for."""

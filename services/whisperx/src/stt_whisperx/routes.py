@@ -10,16 +10,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from stt_core import audio, form, formats, rendering
-from stt_core.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core import audio
 from stt_core.audio import AudioFile
-from stt_core.engine import Transcript
+from stt_core.engine.models import Models
+from stt_core.engine.protocol import Transcript
 from stt_core.errors import BadRequest, about
-from stt_core.live import GONE, unless_gone
-from stt_core.models import Models
-from stt_core.scheduler import Scheduler
+from stt_core.http import form, rendering
+from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.live import GONE, unless_gone
+from stt_core.output import formats
+from stt_core.output.subtitles import Limits
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
-from stt_core.subtitles import Limits
 from stt_whisperx import answer
 from stt_whisperx.parameters import TranscribeForm
 

@@ -9,14 +9,14 @@ from io import BytesIO
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from stt_core.audio import RawPcm
-from stt_core.engine import Options, WindowResult
+from stt_core.engine.protocol import Options, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime import events
-from stt_core.realtime.ear import Ear
 from stt_core.realtime.events import Append, Clear, ClientEvent, Commit, Update, WrongEvent
+from stt_core.realtime.input_audio_buffer import Ear
 from stt_core.realtime.session import Decode, Drop, Effect, Send, Session
 from stt_core.realtime.settings import SessionSettings, changed
-from stt_core.scheduler import Scheduler
+from stt_core.scheduling.scheduler import Scheduler
 
 log = logging.getLogger("stt")
 

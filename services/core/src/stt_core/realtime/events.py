@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from stt_core.engine import Logprob
+from stt_core.engine.protocol import Logprob
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime.codecs import Encoding
 

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request, WebSocket
 from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from stt_core.engine import Options
+from stt_core.engine.models import Models
+from stt_core.engine.protocol import Options
 from stt_core.errors import ApiError, BadRequest, Busy, Unavailable
-from stt_core.models import Models
 from stt_core.realtime import events, settings
 from stt_core.realtime.connection import RESTART, STOPPING, Connection
-from stt_core.realtime.ear import Ear
+from stt_core.realtime.input_audio_buffer import Ear
 from stt_core.realtime.session import Session
 from stt_core.realtime.settings import Asked, SessionSettings
-from stt_core.scheduler import Scheduler
+from stt_core.scheduling.scheduler import Scheduler
 
 PATH = "/v1/realtime"
 SUBPROTOCOL = "realtime"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Logprob, Options, Span, WindowResult
+from stt_core.audio.vad import FRAME
+from stt_core.engine.protocol import Logprob, Options, Span, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime import events
 from stt_core.realtime.codecs import Pcm16
@@ -20,7 +21,6 @@ from stt_core.realtime.events import Event
 from stt_core.realtime.settings import MILLISECOND, SessionSettings, described
 from stt_core.realtime.tape import Tape
 from stt_core.realtime.turns import Began, Ended, Mark, Paused, Resumed, Settled, Turns
-from stt_core.vad import FRAME
 
 SHORTEST = SAMPLE_RATE // 10
 """Samples; less than this is not worth an item, as in OpenAI's API."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from stt_core import languages
 from stt_core.audio import SAMPLE_RATE
-from stt_core.engine import Capabilities, Options, VadOptions
+from stt_core.engine.protocol import Capabilities, Options, VadOptions
 from stt_core.errors import BadRequest
 from stt_core.realtime.codecs import RATES, Encoding
 from stt_core.realtime.events import LOGPROBS, Change, Event, Transcription, TurnDetection

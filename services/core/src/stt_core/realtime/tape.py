@@ -1,6 +1,6 @@
 """The last stretch of what a session has heard."""
 
-from stt_core.engine import Span
+from stt_core.engine.protocol import Span
 from stt_core.realtime.codecs import Pcm16
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stt_core.audio import SAMPLE_RATE
-from stt_core.vad import FRAME
-from stt_core.windows import HYSTERESIS
+from stt_core.audio.vad import FRAME
+from stt_core.scheduling.windows import HYSTERESIS
 
 LEAST = 3
 """Frames of speech within a second, and none of silence between, that begin a turn: a click has fewer."""

@@ -13,14 +13,14 @@ from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 from wyoming.ping import Ping, Pong
 
 from stt_core import __version__, languages
-from stt_core.account import Account
-from stt_core.edge import Tracer, note
-from stt_core.engine import Options, Transcript, WindowResult
+from stt_core.engine.models import Models
+from stt_core.engine.protocol import Options, Transcript, WindowResult
 from stt_core.errors import ApiError, BadRequest
-from stt_core.live import Live
-from stt_core.metrics import Metrics
-from stt_core.models import Models
-from stt_core.scheduler import Scheduler
+from stt_core.http.edge import Tracer, note
+from stt_core.http.live import Live
+from stt_core.observability.account import Account
+from stt_core.observability.metrics import Metrics
+from stt_core.scheduling.scheduler import Scheduler
 from stt_core.wyoming.events import Format, Request, fields, read
 from stt_core.wyoming.utterance import Utterance
 

@@ -1,0 +1,1 @@
+"""What runs a model: the protocol of engines, the models by name and on disk, and those in memory."""

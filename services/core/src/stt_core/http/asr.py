@@ -1,0 +1,271 @@
+"""POST /asr and /detect-language, as whisper-asr-webservice has them: Bazarr and others call these."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+
+from stt_core import languages
+from stt_core.audio import AudioFile, AudioSource, RawPcm
+from stt_core.engine.models import Models
+from stt_core.engine.protocol import (
+    Capabilities,
+    Options,
+    Segment,
+    SpeakerOptions,
+    Task,
+    Transcript,
+    WindowResult,
+)
+from stt_core.errors import BadRequest, about
+from stt_core.http import form, rendering
+from stt_core.http.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
+from stt_core.http.live import GONE, Live, unless_gone
+from stt_core.http.parameters import Track
+from stt_core.output import formats
+from stt_core.output.speakers import labelled
+from stt_core.output.subtitles import Limits
+from stt_core.scheduling.job import Job
+from stt_core.scheduling.scheduler import Scheduler
+from stt_core.settings import Settings
+
+FIELD = "audio_file"
+NAME = 200
+"""Characters that are kept of an uploaded file's name."""
+
+Output = Literal["txt", "vtt", "srt", "tsv", "json"]
+Encode = Annotated[
+    bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")
+]
+
+
+class Asked(BaseModel):
+    """The parameters of /asr; others are passed over."""
+
+    encode: Encode = True
+    task: Task = Field("transcribe", description="`translate` gives English.")
+    language: str = Field("", description="Code or English name; left out or `auto`, it is detected.")
+    initial_prompt: str = Field("", description="Text that might have come before.")
+    vad_filter: bool = Field(False, description="Silence is left out in any case.")
+    word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
+    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
+    output: Output = "txt"
+    track: Track = None
+
+    def options(self, capabilities: Capabilities) -> Options:
+        """What the engine is asked. Raises BadRequest for what it cannot do."""
+        for field, asked, able in (
+            ("task", self.task == "translate", capabilities.translation),
+            ("initial_prompt", self.initial_prompt, capabilities.prompt),
+            ("word_timestamps", self.word_timestamps, capabilities.word_times),
+            ("diarize", self.diarize, capabilities.speakers),
+        ):
+            if asked and not able:
+                what = f"{field}={str(getattr(self, field))[:40]}"
+                raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+        language = languages.asked(self.language, capabilities.languages, "language")
+        # Subtitles are cut by words, and speakers told apart between them; a translation's were never said.
+        worded = (self.diarize or self.output in ("srt", "vtt")) and self.task == "transcribe"
+        return Options(
+            task=self.task,
+            language=language,
+            prompt=self.initial_prompt,
+            word_times=self.word_timestamps or (worded and capabilities.word_times),
+            speakers=SpeakerOptions() if self.diarize else None,
+        )
+
+
+TEXT: Responses = {200: {"description": "In the format that was asked for.", "content": {"text/plain": {}}}}
+
+
+class Detected(BaseModel):
+    """The language of a file: `und` where nobody speaks. Not every engine can tell how sure it is."""
+
+    detected_language: str
+    language_code: str
+    confidence: float | None
+
+
+def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
+    routes = APIRouter(tags=["whisper-asr-webservice"])
+    limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
+
+    @routes.post(
+        "/asr",
+        summary="Transcribe a file",
+        response_class=Response,  # of text alone, it would have the errors be text too
+        responses=TAKING_AUDIO | TELLING_SPEAKERS | TEXT,
+        openapi_extra=BODY,
+    )
+    async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
+        with scheduler.admission():
+            upload = await _upload(request, settings.max_upload_bytes)
+            if upload is None:
+                return GONE
+            try:
+                model = models.resolve("")
+                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
+            except BaseException:
+                upload.file.close()
+                raise
+            job = scheduler.submit(_source(upload, asked.encode, asked.track), options)
+            with _ending(scheduler, job):
+                transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
+        if transcript is None:
+            return GONE
+        name = quote((upload.filename or FIELD)[:NAME], safe="")
+        answer = PlainTextResponse(
+            await run_in_threadpool(rendered, transcript, asked.output, limits, asked.word_timestamps),
+            headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
+        )
+        return rendering.warned(answer, transcript.warnings)
+
+    @routes.post(
+        "/detect-language",
+        summary="The language of a file",
+        response_model=Detected,
+        responses=TAKING_AUDIO,
+        openapi_extra=BODY,
+    )
+    async def detect(
+        request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None
+    ) -> Detected | Response:
+        with scheduler.admission():
+            upload = await _upload(request, settings.max_upload_bytes)
+            if upload is None:
+                return GONE
+            # Its words are not wanted, so the first that come will do.
+            options = Options(model=models.resolve(""), temperature=0)
+            live = Live(scheduler, _source(upload, encode, track), options)
+            with _ending(scheduler, live.job):
+                found = await unless_gone(request, _telling(live))
+        return GONE if found is None else detected(found)
+
+    return routes
+
+
+async def _upload(request: Request, limit: int) -> UploadFile | None:
+    """None when the client has hung up."""
+    try:
+        upload, _ = await form.received(request, limit, FIELD)
+    except ClientDisconnect:
+        return None
+    if upload is None:
+        raise BadRequest(f"The field {FIELD} is missing: send the audio in it.", param=FIELD)
+    return upload
+
+
+def _source(upload: UploadFile, encode: bool, track: int | None) -> AudioSource:
+    """Raises BadRequest for a track of bare samples, which have none."""
+    if encode:
+        return AudioFile(upload.file, track=track)
+    if track is not None:
+        upload.file.close()
+        raise BadRequest("encode=false says that the upload is bare samples: leave out track.", param="track")
+    return RawPcm(upload.file)
+
+
+@contextmanager
+def _ending(scheduler: Scheduler, job: Job) -> Iterator[None]:
+    """The job ends with the block."""
+    try:
+        with about(FIELD):
+            yield
+    finally:
+        scheduler.cancel(job)
+
+
+async def _telling(live: Live) -> WindowResult | Transcript:
+    """The first that tells the language, however much of the file follows; the whole where nothing does."""
+    while True:
+        news = await live.next()
+        if isinstance(news, Transcript) or (isinstance(news, WindowResult) and news.language):
+            return news
+
+
+def detected(heard: WindowResult | Transcript) -> Detected:
+    if not heard.language:
+        return Detected(detected_language="undetermined", language_code="und", confidence=0)
+    return Detected(
+        detected_language=languages.NAMES.get(heard.language, heard.language),
+        language_code=heard.language,
+        confidence=heard.language_probability if isinstance(heard, WindowResult) else None,
+    )
+
+
+def rendered(transcript: Transcript, output: Output, limits: Limits, worded: bool) -> str:
+    """The answer in the format that was asked for; `worded`: with the words, where it is json."""
+    match output:
+        case "txt":
+            return formats.lines(transcript)
+        case "srt":
+            return formats.srt(transcript, limits)
+        case "vtt":
+            return formats.vtt(transcript, limits)
+        case "tsv":
+            rows = (
+                f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{formats.line(segment)}\n"
+                for segment in transcript.segments
+            )
+            return "start\tend\ttext\n" + "".join(rows)
+        case "json":
+            return json.dumps(body(transcript, worded), ensure_ascii=False)
+
+
+def body(transcript: Transcript, worded: bool) -> dict[str, Any]:
+    """output=json: the segments have the fields of faster-whisper's."""
+    return {
+        "text": "".join(segment.text for segment in transcript.segments),
+        "segments": [
+            _segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)
+        ],
+        "language": transcript.language,
+    }
+
+
+def _segment(number: int, segment: Segment, worded: bool) -> dict[str, Any]:
+    words = [
+        {"start": word.start, "end": word.end, "word": word.text, "probability": word.probability}
+        for word in (segment.words if worded else ())
+    ]
+    fields: dict[str, Any] = {
+        "id": number,
+        "seek": segment.seek,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": segment.tokens,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+        "words": words or None,
+        "temperature": segment.temperature,
+    }
+    return fields if segment.speaker is None else fields | {"speaker": labelled(segment.speaker)}
+
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+"""The upload is read apart from FastAPI, within bounds."""

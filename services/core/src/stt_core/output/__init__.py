@@ -1,0 +1,1 @@
+"""A transcript in the formats that clients know. Pure."""

@@ -1,0 +1,133 @@
+"""One request on its way through the scheduler."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from stt_core.audio import AudioSource
+from stt_core.engine.protocol import Options, Samples, Span, Transcript, Window, WindowResult
+from stt_core.observability.account import Account, Course, current
+from stt_core.scheduling.batch import SMALL, Queue
+
+PATIENCE = 0.3
+"""Seconds that decoding may take to show how long a file is; 100 s of audio take about as long."""
+GATHERING = 1.0
+"""Seconds that it may take to fill a batch where nobody reads the text as it comes."""
+AHEAD = 8
+"""Windows decoded ahead of inference: a full batch, 15 MB, however long the file is."""
+
+
+class GivenUp(Exception):
+    """The answer that is being made is nobody's any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the work after the last forward, such as `diarizing`, and the share of it that is done."""
+
+    name: str
+    share: float
+
+    @property
+    def told(self) -> str:
+        """In tens of percent: who listens need not hear of every step."""
+        return f"{self.name} {int(self.share * 10) * 10}%"
+
+
+@dataclass(eq=False)
+class Job:
+    """What is known of one request; `heard` is given each result once, in the order of the file, and
+    `reached` then the stages of the work.
+
+    Every field but `changed` and `answer` is guarded by `changed`.
+    """
+
+    source: AudioSource
+    options: Options
+    changed: threading.Condition
+    heard: "Callable[[WindowResult], None] | None" = None
+    reached: "Callable[[Stage], None] | None" = None
+    answer: "Future[Transcript]" = field(default_factory=Future)
+    waiting: deque[tuple[int, Window]] = field(default_factory=deque)
+    results: dict[int, WindowResult] = field(default_factory=dict)
+    language: str | None = None
+    submitted: float = field(default_factory=time.monotonic)
+    account: Account = field(default_factory=current)
+    course: Course = field(init=False)
+    alone: int = 0  # forwards that it had for itself, since it last shared the engine
+    told: int = 0  # results that were given to `heard`
+    cut: int = 0  # windows cut so far
+    decoded: bool = False  # the whole file is cut
+    finishing: bool = False  # a thread of the engine is making its answer
+    stage: Stage | None = None  # what `finish` is at
+    over: bool = False  # answered, failed or given up
+
+    def __post_init__(self) -> None:
+        self.language = self.options.language
+        self.course = self.account.begin(self.options.model)
+        # An awaiting task that is cancelled would cancel the future too, under the engine's hands.
+        self.answer.set_running_or_notify_cancel()
+
+    def put(self, samples: Samples, spans: tuple[Span, ...]) -> bool:
+        """Add the next window; waits for room. False when nobody wants it any more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.over or len(self.waiting) < AHEAD)
+            if self.over:
+                return False
+            self.waiting.append((self.cut, Window(samples, spans, self.options, request=id(self))))
+            self.cut += 1
+            self.changed.notify_all()
+            return True
+
+    def offered(self) -> Queue[tuple[int, Window]]:
+        """The windows that may run now."""
+        items = [
+            (index, replace(window, language=self.language, only=self.brief))
+            for index, window in self.waiting
+        ]
+        return Queue(items, self.decoded, self.long, self.alone, self.live)
+
+    def tell(self) -> None:
+        """Give `heard` the results that are next in the file."""
+        while self.heard is not None and self.told in self.results:
+            self.heard(self.results[self.told])
+            self.told += 1
+
+    def progressed(self, name: str, share: float) -> None:
+        """From the thread that makes the answer. Raises GivenUp when nobody waits for it."""
+        with self.changed:
+            if self.over:
+                raise GivenUp
+            before, self.stage = self.stage, Stage(name, min(1.0, max(0.0, share)))
+            if self.reached is not None and (before is None or before.told != self.stage.told):
+                self.reached(self.stage)
+
+    @property
+    def settled(self) -> bool:
+        """Enough is decoded to say how large its batches should be, or decoding is slow."""
+        wanted, patience = (SMALL + 1, PATIENCE) if self.live else (AHEAD, GATHERING)
+        enough = self.decoded or len(self.waiting) >= wanted or self.results
+        return bool(enough) or time.monotonic() >= self.submitted + patience
+
+    @property
+    def live(self) -> bool:
+        """Somebody reads the text as it comes."""
+        return self.heard is not None
+
+    @property
+    def brief(self) -> bool:
+        """The whole file is one window at most."""
+        return self.decoded and self.cut <= 1
+
+    @property
+    def long(self) -> bool:
+        """It has more than one forward of a few seconds takes."""
+        return self.cut > SMALL
+
+    @property
+    def complete(self) -> bool:
+        """Every window is heard, and nobody makes the answer yet."""
+        return self.decoded and len(self.results) == self.cut and not self.finishing

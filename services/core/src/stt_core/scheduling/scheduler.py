@@ -1,0 +1,169 @@
+"""Every request's way through the service: admitted, decoded, run, answered."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import takewhile
+
+from stt_core.audio import AudioSource
+from stt_core.audio.vad import VoiceStream
+from stt_core.engine.loading import Loading
+from stt_core.engine.model_cache import Shelf
+from stt_core.engine.protocol import Capabilities, Options, WindowResult
+from stt_core.errors import Unavailable
+from stt_core.observability.metrics import Metrics
+from stt_core.scheduling.admission import Admission
+from stt_core.scheduling.job import Job, Stage
+from stt_core.scheduling.jobs import Jobs, stopping, told
+from stt_core.scheduling.windows import windows
+from stt_core.scheduling.workers import Lanes
+
+
+class Scheduler:
+    """Runs what is submitted, once the default model is loaded. `queue`: requests that may be in at once."""
+
+    def __init__(self, shelf: Shelf, loading: Loading, queue: int, metrics: Metrics) -> None:
+        self._shelf = shelf
+        self._loading = loading
+        self._jobs = Jobs()
+        self._lanes = Lanes(self._jobs, shelf, loading, metrics)
+        self._admission = Admission(queue, self._refuse, metrics)
+        self._draining = False
+        metrics.queue_limit.set(queue)
+        metrics.waiting_windows.set_function(lambda: self.waiting)
+
+    @property
+    def ready(self) -> bool:
+        """The default model is loaded, and requests are admitted."""
+        return self._loading.ready and not self._draining
+
+    @property
+    def draining(self) -> bool:
+        """Nothing more is admitted: the service stops when what it has is answered."""
+        return self._draining
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is accepted that is not answered."""
+        return not self.admitted and not len(self._jobs)
+
+    @property
+    def limit(self) -> int:
+        """Requests that may hold a place at once."""
+        return self._admission.limit
+
+    @property
+    def admitted(self) -> int:
+        """Requests that hold a place: uploading, waiting or being transcribed."""
+        return self._admission.held
+
+    @property
+    def waiting(self) -> int:
+        """Windows that are decoded and wait for a forward."""
+        with self._jobs.changed:
+            return sum(len(job.waiting) for job in self._jobs)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """What is being done for the requests whose windows are all heard."""
+        with self._jobs.changed:
+            return [job.stage for job in self._jobs if job.stage]
+
+    @property
+    def loaded(self) -> Mapping[str, int]:
+        """The models in memory, with the bytes that each takes."""
+        return self._shelf.costs
+
+    @property
+    def load_seconds(self) -> Mapping[str, float]:
+        """How long each model that was loaded took for it."""
+        return self._shelf.seconds
+
+    async def capabilities(self, model: str) -> Capabilities:
+        """What a model can do; one that was never loaded is loaded for it. Raises ApiError."""
+        known = self._shelf.able(model)
+        if known is not None:
+            return known
+        if not self._loading.ready:
+            self._refuse()
+        return await asyncio.wrap_future(self._lanes.ask(model))
+
+    def voice(self) -> VoiceStream:
+        """For who must hear by itself when somebody speaks. Only when ready."""
+        return self._loading.done.result().stream()
+
+    def start(self) -> None:
+        self._lanes.start()
+
+    def drain(self) -> None:
+        """Admit nobody any more. May be called by a signal's handler."""
+        self._draining = True
+
+    def give_up(self) -> None:
+        """End what is not answered yet."""
+        with self._jobs.changed:
+            self._jobs.close()
+
+    def close(self) -> None:
+        """Give up what is not answered, and wait for the running forwards."""
+        self.give_up()
+        self._lanes.join()
+
+    def admission(self) -> AbstractContextManager[None]:
+        """A place in the queue, taken before the upload is read. Raises Busy, or Unavailable."""
+        return self._admission.place()
+
+    def _refuse(self) -> None:
+        if self._draining or self._jobs.closed:
+            raise stopping()
+        if not self._loading.ready:
+            raise Unavailable("The model is not loaded yet.", retry_after=1)
+
+    def submit(
+        self,
+        source: AudioSource,
+        options: Options,
+        heard: Callable[[WindowResult], None] | None = None,
+        reached: Callable[[Stage], None] | None = None,
+    ) -> Job:
+        """Start decoding, in its own thread. The job owns the source from here on.
+
+        heard: called by an engine's thread, which it must not hold up, with each result in the order of
+            the file, all before the job's answer is there.
+        reached: the same with the stages of the work that follow.
+        """
+        options = options if options.model else replace(options, model=self._loading.model)
+        job = Job(source, options, self._jobs.changed, heard, reached)
+        with self._jobs.changed:
+            self._jobs.add(job)
+        threading.Thread(target=self._feed, args=(job,), name="decode", daemon=True).start()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Nobody waits for the answer any more: no further forward starts for it."""
+        with self._jobs.changed:
+            self._jobs.end(job)
+
+    def _feed(self, job: Job) -> None:
+        try:
+            stream = self._loading.done.result().stream()
+            # Silence gives no windows: a long one must not be decoded to its end for nobody.
+            blocks = takewhile(lambda _: not job.over, job.source.blocks())
+            for samples, spans in windows(blocks, stream.probabilities, job.options.vad):
+                if not job.put(samples, spans):
+                    break
+            with self._jobs.changed:
+                job.decoded = True
+                job.course.decoded = time.time_ns()
+                self._jobs.changed.notify_all()
+                self._jobs.changed.wait_for(lambda: job.over)
+        except Exception as error:
+            with self._jobs.changed:
+                self._jobs.end(job, told(error, job))
+        finally:
+            with self._jobs.changed:  # whoever makes the answer may still read it
+                self._jobs.changed.wait_for(lambda: not job.finishing)
+            job.source.close()

@@ -1,0 +1,312 @@
+"""The engine's threads: the windows of all requests pass through them, fairly and in batches."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from stt_core.audio import SAMPLE_RATE
+from stt_core.engine.loading import Loading
+from stt_core.engine.model_cache import Shelf
+from stt_core.engine.protocol import Capabilities, Engine, Window, WindowResult
+from stt_core.errors import ApiError
+from stt_core.observability.metrics import Metrics
+from stt_core.scheduling.batch import choose, passes
+from stt_core.scheduling.finishing import Finishing
+from stt_core.scheduling.job import Job
+from stt_core.scheduling.jobs import Jobs, stopping, told
+from stt_core.scheduling.timeline import restored
+
+LOOK = 0.1
+"""Seconds between looks at what no notification tells of."""
+PACE = 0.08
+"""Seconds of work for a second of speech, until a model's own are known: base on two cores."""
+
+Taken = tuple[Job, int, Window]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the main thread is at; `seconds` are expected."""
+
+    model: str
+    engine: Engine
+    jobs: Sequence[Job]
+    seconds: float
+
+
+class Lanes:
+    """The main thread loads models and takes every request. Where an engine has a second lane, a second
+    thread takes requests of one window past a forward that is not for their like. What takes long after the
+    last forward has a third thread: see Finishing."""
+
+    def __init__(self, jobs: Jobs, shelf: Shelf, loading: Loading, metrics: Metrics) -> None:
+        self._jobs = jobs
+        self._changed = jobs.changed
+        self._shelf = shelf
+        self._loading = loading
+        self._metrics = metrics
+        self._finishing = Finishing(jobs, metrics)
+        self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
+        self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
+        self._running: Run | None = None
+        self._passing = False  # the second thread is at work
+        self._threads = [
+            threading.Thread(target=self._main, name="engine", daemon=True),
+            threading.Thread(target=self._express, name="express", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        self._finishing.start()
+
+    def join(self) -> None:
+        """Wait for the running forwards, after the jobs were closed."""
+        for thread in self._threads:
+            thread.join()
+        self._finishing.join()
+
+    def ask(self, model: str) -> "Future[Capabilities]":
+        """What a model can do, once it is loaded; it holds an ApiError where that fails."""
+        answer: Future[Capabilities] = Future()
+        answer.set_running_or_notify_cancel()  # as in Job
+        with self._changed:
+            if self._jobs.closed:
+                answer.set_exception(stopping())
+            else:
+                self._asked.append((model, answer))
+                self._changed.notify_all()
+        return answer
+
+    # The main thread
+
+    def _main(self) -> None:
+        while not self._loading.done.done():
+            try:
+                self._loading.done.exception(timeout=LOOK)
+            except TimeoutError:
+                if self._jobs.closed:
+                    return
+        if self._loading.failure is not None:
+            return
+        loading = self._loading
+        self._shelf.put(loading.model, loading.taken(), loading.seconds, loading.memory)
+        self._metrics.ready.set(1)
+        while True:
+            asked = job = None
+            with self._changed:
+                while not (self._jobs.closed or self._question() or self._whole() or self._offers()):
+                    # Whether a job is settled also depends on the time.
+                    self._changed.wait(LOOK if any(job.waiting for job in self._jobs) else None)
+                if self._jobs.closed:
+                    for _, answer in self._asked:
+                        answer.set_exception(stopping())
+                    return
+                if asked := self._question():
+                    self._asked.remove(asked)
+                elif job := self._whole():
+                    job.finishing = True
+                else:
+                    model = self._next()
+            if asked is not None:
+                self._tell(*asked)
+            elif job is not None:
+                self._conclude(job)
+            else:
+                self._advance(model)
+
+    def _question(self) -> "tuple[str, Future[Capabilities]] | None":
+        return next((asked for asked in self._asked if self._free(asked[0])), None)
+
+    def _whole(self) -> Job | None:
+        return next((job for job in self._jobs if job.complete and self._free(job.options.model)), None)
+
+    def _offers(self) -> bool:
+        return any(job.waiting and job.settled and self._free(job.options.model) for job in self._jobs)
+
+    def _next(self) -> str:
+        """The model of the request whose turn it is; one that must not be loaded yet is passed over."""
+        found = [job.options.model for job in self._jobs if job.waiting]
+        models = [model for model in found if self._free(model)]
+        return next((model for model in models if self._shelf.welcome(model)), models[0])
+
+    def _free(self, model: str) -> bool:
+        """Whether it is loaded, or may be without taking the place of one that works apart: that would
+        stay in memory until its work is done."""
+        held = self._finishing.held
+        return not held or model in self._shelf or held.isdisjoint(self._shelf.leaving(model))
+
+    def _tell(self, model: str, answer: "Future[Capabilities]") -> None:
+        try:
+            answer.set_result(self._engine(model).capabilities)
+        except ApiError as error:
+            answer.set_exception(error)
+
+    def _engine(self, model: str) -> Engine:
+        """The loaded engine of a model. Raises ApiError."""
+        if model not in self._shelf:
+            with self._changed:  # what the second thread works with stays where it is
+                self._changed.wait_for(lambda: not self._passing)
+        return self._shelf.get(model)
+
+    def _conclude(self, job: Job) -> None:
+        try:
+            engine = self._engine(job.options.model)
+        except ApiError as error:
+            with self._changed:
+                job.finishing = False
+                self._jobs.end(job, error)
+        else:
+            self._finishing.take(engine, job)
+
+    def _advance(self, model: str) -> None:
+        """One forward for the requests of a model."""
+        try:
+            engine = self._engine(model)
+        except ApiError as error:
+            with self._changed:
+                for job in [job for job in self._jobs if job.options.model == model]:
+                    self._jobs.end(job, error)
+            return
+        with self._changed:
+            self._sift(model, engine)
+            # Those of other models cannot take part, but count among those who wait.
+            jobs = sorted(self._jobs, key=lambda job: job.options.model != model)
+            if not any(job.waiting and job.options.model == model for job in jobs):
+                return  # given up meanwhile
+            batch = self._batch(model, engine, jobs)
+            working = list(dict.fromkeys(job for job, _, _ in batch))
+            # What the second thread has in its hands does not share this one.
+            busy = [job for job in {*jobs, *working} if job.waiting or not (job.brief or job.finishing)]
+            alone = len(busy) == 1
+            for job in working:
+                job.alone = job.alone + 1 if alone else 0
+            seconds = sum(self._cost(window) for _, _, window in batch)
+            self._running = Run(model, engine, working, seconds)
+            self._changed.notify_all()
+        self._forward(engine, batch)
+        with self._changed:
+            self._running = None
+            self._jobs.back(working)
+
+    def _sift(self, model: str, engine: Engine) -> None:
+        """End the requests that the engine cannot even put into a group: they must not end its thread."""
+        for job in [job for job in self._jobs if job.waiting and job.options.model == model]:
+            try:
+                engine.group(job.waiting[0][1])
+            except Exception as error:
+                self._jobs.end(job, told(error, job))
+
+    def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
+        """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
+
+        def group(item: tuple[int, Window]) -> Hashable:
+            window = item[1]
+            return window.options.model, engine.group(window) if window.options.model == model else None
+
+        chosen = choose([job.offered() for job in jobs], group, lambda item: self._cost(item[1]))
+        taken = [(jobs[place], index, window) for place, (index, window) in chosen]
+        for job, _, _ in taken:
+            job.waiting.popleft()
+        return taken
+
+    def _cost(self, window: Window) -> float:
+        """Seconds that a window is expected to take."""
+        return self._pace.get(window.options.model, PACE) * len(window.samples) / SAMPLE_RATE
+
+    # The second thread, for short requests beside long ones
+
+    def _express(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs.closed or self._passengers())
+                if self._jobs.closed:
+                    return
+            self._carry()  # nothing of it, such as an engine, outlives the call
+
+    def _carry(self) -> None:
+        """One forward for the passengers."""
+        with self._changed:
+            run = self._running
+            if run is None:
+                return
+            self._sift(run.model, run.engine)
+            jobs = self._passengers()
+            batch = self._batch(run.model, run.engine, jobs)
+            self._passing = True
+        self._forward(run.engine, batch)
+        with self._changed:
+            whole = [job for job in jobs if job.complete and not job.over]
+            for job in whole:
+                job.finishing = True
+        for job in whole:
+            self._finishing.take(run.engine, job)
+        with self._changed:
+            self._passing = False
+            self._changed.notify_all()
+
+    def _passengers(self) -> list[Job]:
+        """Those that need not wait for the running forward."""
+        run = self._running
+        if run is None or run.engine.capabilities.lanes < 2:
+            return []
+        long = any(job.long for job in run.jobs)
+        brief = [job for job in self._jobs if job.brief and job.waiting and job.options.model == run.model]
+        return [job for job in brief if passes(self._cost(job.waiting[0][1]), run.seconds, long)]
+
+    # Either thread
+
+    def _forward(self, engine: Engine, batch: Sequence[Taken]) -> None:
+        if not batch:
+            return
+        started, at = time.monotonic(), time.time_ns()
+        try:
+            heard = engine.run([window for _, _, window in batch])
+            results = [
+                restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)
+            ]
+        except Exception as error:
+            if len(batch) > 1:  # find the one that fails; the others are not to blame
+                for taken in batch:
+                    self._forward(engine, [taken])
+                return
+            with self._changed:
+                self._jobs.end(batch[0][0], told(error, batch[0][0]))
+            return
+        finally:
+            self._metrics.inference_seconds.inc(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._metrics.forward_seconds.observe(seconds)
+        self._metrics.batch_windows.observe(len(batch))
+        for job in {job for job, _, _ in batch}:
+            job.course.forward(at)
+        with self._changed:
+            self._learn(batch, seconds)
+            for taken, result in reversed(list(zip(batch, results, strict=True))):
+                self._keep(*taken, result)
+            self._changed.notify_all()
+
+    def _learn(self, batch: Sequence[Taken], seconds: float) -> None:
+        """Keep a moving average of a model's pace."""
+        model = batch[0][2].options.model
+        pace = seconds * SAMPLE_RATE / sum(len(window.samples) for _, _, window in batch)
+        known = self._pace.get(model, pace)
+        self._pace[model] = known + 0.2 * (pace - known)
+
+    def _keep(self, job: Job, index: int, window: Window, result: WindowResult) -> None:
+        if job.over:
+            return
+        if not job.options.languages:  # else each window has its own
+            job.language = job.language or result.language
+        if result.again is None:
+            job.results[index] = result
+            try:
+                job.tell()
+            except Exception as error:  # whoever listened is gone
+                self._jobs.end(job, told(error, job))
+        else:
+            self._metrics.repeated_windows.inc()
+            job.waiting.appendleft((index, replace(window, again=result.again)))

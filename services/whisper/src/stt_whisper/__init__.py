@@ -1,0 +1,1 @@
+"""Whisper itself, whichever library runs its model: windows, decoding, trimming, languages, word times."""
