@@ -10,6 +10,8 @@ from deploy.config.stack import HostStack
 from deploy.errors import KitError
 from deploy.render.units import HOOK, LINEAGE, LIVE, RENEWAL
 from deploy.setup import apt
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.connection import Lost, Refusal
 from deploy.transport.targets import Target
 from deploy.types import Layout
@@ -32,14 +34,14 @@ class Request:
     left_out: Mapping[str, str]
 
 
-def issued(target: Target) -> Certificate | None:
+def issued() -> Asking[Certificate | None]:
     """The certificate that certbot keeps, if there is one."""
-    return seen(target.read(LIVE))
+    return seen((yield from asking.read(LIVE)))
 
 
-def reason(host: HostStack, target: Target) -> str:
+def reason(host: HostStack) -> Asking[str]:
     """Why one must be asked for; empty where the one there will do."""
-    there = issued(target)
+    there = yield from issued()
     if there is None:
         return "Let's Encrypt has not issued one yet"
     missing = sorted(set(host.names) - there.names)
@@ -75,7 +77,7 @@ def astray(host: HostStack, target: Target) -> dict[str, str]:
 
 def request(host: HostStack, target: Target) -> Request:
     """What a deploy asks for: every name that points here, but for those that failed within the hour."""
-    there, now = issued(target), dt.datetime.now(dt.UTC)
+    there, now = target.answer(issued()), dt.datetime.now(dt.UTC)
     failed = {name: _recently(at) for name, at in _failed(target).items() if now < at + PAUSE}
     wrong = failed | astray(host, target)
     left_out = {name: wrong[name] for name in host.names if name in wrong}
@@ -91,7 +93,7 @@ def request(host: HostStack, target: Target) -> Request:
 def again(host: HostStack, target: Target) -> Request:
     """What a renewal asks for: nothing is to be lost by it. Raises KitError for a name on the one there that does not
     point here, while that is good for a while."""
-    there, wrong = issued(target), astray(host, target)
+    there, wrong = target.answer(issued()), astray(host, target)
     if wrong and len(wrong) == len(host.names):
         raise KitError(unissued(wrong), "Make them point at the host, then try again.")
     kept = {name: why for name, why in wrong.items() if there and name in there.names}
@@ -139,7 +141,7 @@ def obtain(host: HostStack, target: Target, names: Iterable[str], *, anew: bool 
             "`certs renew` at once.",
             output=error.output,
         ) from None
-    there = issued(target)
+    there = target.answer(issued())
     failed = [name for name in names if there is None or name not in there.names]
     _remember(target, names, failed)
     _settle(target)
@@ -176,7 +178,7 @@ def _remember(target: Target, asked: Iterable[str], failed: Iterable[str]) -> No
 def _settle(target: Target) -> None:
     """How certbot renews it: every name or none, since one that fails now and then must not be lost, and at a third of
     the lifetime, for certificates shorter than certbot's own rule is made for."""
-    there, text = issued(target), target.read(RENEWAL)
+    there, text = target.answer(issued()), target.read(RENEWAL)
     if there is None or text is None:
         return
     lifetime = there.ends - there.begins

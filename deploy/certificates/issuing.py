@@ -15,6 +15,8 @@ from deploy import reading
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.render.units import LATE_SHARE
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.targets import Target, Writing
 from deploy.types import Layout, Reference, Secret, digest
 
@@ -48,9 +50,9 @@ def chain_path(layout: Layout) -> str:
     return f"{layout.etc}/tls/greffier/fullchain.pem"
 
 
-def served_digest(target: Target, layout: Layout) -> str:
+def served_digest(layout: Layout) -> Asking[str]:
     """Of the chain that nginx serves; empty where there is none yet."""
-    pem = target.read(chain_path(layout))
+    pem = yield from asking.read(chain_path(layout))
     return digest(pem) if pem else ""
 
 
@@ -95,15 +97,18 @@ def damaged(layout: Layout) -> KitError:
     return KitError(f"{layout.authority} or ca.key beside it is damaged.", hint, code=HOST)
 
 
-def reason(host: HostStack, target: Target) -> str:
+def reason(host: HostStack) -> Asking[str]:
     """Why a certificate must be issued or put in place; empty where the one there will do."""
     now = dt.datetime.now(dt.UTC)
-    pem = target.read(chain_path(host.layout))
-    if pem is None or not target.states([key_path(host.layout)]):
+    pem, key, authority = yield from asking.together(
+        asking.read(chain_path(host.layout)),
+        asking.existing([key_path(host.layout)]),
+        asking.read(host.layout.authority),
+    )
+    if pem is None or not key:
         return "there is none"
     if host.tls.mode == "files":
         return "" if pem == _given(host) else "another one is given"
-    authority = target.read(host.layout.authority)
     if authority is None:
         return "there is no authority yet"
     try:

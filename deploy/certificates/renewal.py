@@ -120,7 +120,7 @@ def renew(host: HostStack, target: Target, report: Reporter) -> str:
                 issuing.install(host, target, {})
                 if target.supervisor.running("nginx"):
                     target.supervisor.reload("nginx")
-                records.certified(target, host, issuing.served_digest(target, host.layout))
+                records.certified(target, host, target.answer(issuing.served_digest(host.layout)))
     there = issuing.seen(target.read(issuing.chain_path(host.layout)))
     return f"renewed; it is good until {there.ends:%Y-%m-%d}" if there else "renewed"
 

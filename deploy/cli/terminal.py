@@ -35,7 +35,7 @@ from deploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from deploy.rollout.apply import Return
-    from deploy.rollout.survey import Prospect
+    from deploy.rollout.prospect import Prospect
 
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import grp
 import hashlib
+import json
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.host.store import settle
+from deploy.host.store import RECORD, settle
 
 TEXT_LIMIT = 1 << 20  # bytes of a file that a survey carries
 
@@ -24,7 +25,8 @@ class Refused(Exception):
 
 
 def survey(head: Head) -> Head:
-    """State of each path that is a file: digest, mode, owner, group, size, time, text of those asked for."""
+    """State of each path that is a file: digest, mode, owner, group, text of those asked for; which other paths exist;
+    and of each folder of `models` that is complete, what its record says."""
     texts = set(head.get("texts", ()))
     found = {}
     for name in head["paths"]:
@@ -36,18 +38,32 @@ def survey(head: Head) -> Head:
             "mode": stat.st_mode & 0o7777,
             "owner": user(stat.st_uid),
             "group": group(stat.st_gid),
-            "size": stat.st_size,
-            "mtime_ns": stat.st_mtime_ns,
         }
-        if not head.get("sizes"):
-            content = path.read_bytes()
-            entry["digest"] = hashlib.sha256(content).hexdigest()
-            if "salt" in head:
-                entry["salted"] = hashlib.sha256(head["salt"].encode() + content).hexdigest()
-            if name in texts and len(content) <= TEXT_LIMIT:
-                entry["text"] = content.decode(errors="replace")
+        content = path.read_bytes()
+        entry["digest"] = hashlib.sha256(content).hexdigest()
+        if "salt" in head:
+            entry["salted"] = hashlib.sha256(head["salt"].encode() + content).hexdigest()
+        if name in texts and len(content) <= TEXT_LIMIT:
+            entry["text"] = content.decode(errors="replace")
         found[name] = entry
-    return {"files": found, "exists": [name for name in head.get("exist", ()) if Path(name).exists()]}
+    exists = [name for name in head.get("exist", ()) if Path(name).exists()]
+    return {"files": found, "exists": exists, "models": _models(head.get("models", ()))}
+
+
+def _models(folders: Iterable[str]) -> Head:
+    """File -> SHA-256 as it was recorded when the model was fetched, of those folders where every file still has the
+    size and the time of then."""
+    complete = {}
+    for name in folders:
+        folder = Path(name)
+        try:
+            files = json.loads((folder / RECORD).read_bytes())["files"]
+            stats = {file: (folder / file).stat() for file in files}
+            if all((stats[f].st_size, stats[f].st_mtime_ns) == (e["size"], e["mtime_ns"]) for f, e in files.items()):
+                complete[name] = {file: entry.get("sha256") for file, entry in files.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return complete
 
 
 def write(head: Head, body: bytes) -> None:

@@ -14,6 +14,8 @@ from deploy.config.stack import HostStack, SideModel
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.host.wanted import Failure, read_files
 from deploy.reporting import Reporter
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target
 from deploy.types import Reference, Secret
@@ -84,23 +86,16 @@ def folder(models: str, name: str) -> str:
     return f"{models}/{name.replace('/', '--')}"
 
 
-def present(host: HostStack, target: Target, requests: Iterable[Request]) -> frozenset[str]:
+def present(host: HostStack, requests: Iterable[Request]) -> Asking[frozenset[str]]:
     """Models whose files are all there, with size and time as recorded when they were fetched."""
-    return frozenset(r["name"] for r in requests if _complete(host, target, r))
+    folders = {folder(host.layout.models, request["name"]): request for request in requests}
+    found = (yield from asking.models(list(folders))) if folders else {}
+    return frozenset(one["name"] for path, one in folders.items() if path in found and _is(one, found[path]))
 
 
-def _complete(host: HostStack, target: Target, request: Request) -> bool:
-    base = folder(host.layout.models, request["name"])
-    raw = target.read(f"{base}/.greffier.json")
-    try:
-        recorded = json.loads(raw or b"")["files"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    wanted_files = request["files"] or {}
-    if any(recorded.get(n, {}).get("sha256") != f["sha256"] for n, f in wanted_files.items()):
-        return False
-    sizes = target.sizes([f"{base}/{name}" for name in recorded])
-    return all(sizes.get(f"{base}/{name}") == (entry["size"], entry["mtime_ns"]) for name, entry in recorded.items())
+def _is(request: Request, recorded: Mapping[str, str]) -> bool:
+    """Whether a model that was fetched has the files that are wanted."""
+    return all(recorded.get(name) == file["sha256"] for name, file in (request["files"] or {}).items())
 
 
 def token(host: HostStack, known: Mapping[Reference, Secret]) -> str | None:

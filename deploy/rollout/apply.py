@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +14,16 @@ from deploy.errors import HOST, KitError
 from deploy.models import fetching, gated
 from deploy.render import compose, env
 from deploy.reporting import Reporter
-from deploy.rollout import announce, preflight, second_slot, survey, target_state, verify
+from deploy.rollout import announce, preflight, second_slot, target_state, verify
+from deploy.rollout import prospect as prospects
+from deploy.rollout.prospect import Prospect
 from deploy.rollout.second_slot import States
-from deploy.rollout.survey import Prospect
 from deploy.rollout.target_state import Aiming
 from deploy.runtime import components, control, images
 from deploy.state import records, releases, users
 from deploy.state.plan import Plan
 from deploy.state.releases import Release
+from deploy.transport import asking
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target, Writing, operator
 from deploy.types import File, Reference, Secret
@@ -45,10 +47,10 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
     """Bring a host back to a kept release, by default to the one before the last. Raises KitError."""
     target = space.target(host)
     before = records.read(target, host)["release"]
-    kept = releases.numbers(target)
+    kept = target.answer(releases.numbers(host.layout))
     if number is None and len(kept) < 2:
         raise KitError("There is no release before this one to go back to.", code=HOST)
-    former = releases.load(target, kept[-2] if number is None else number)
+    former = target.answer(releases.load(host.layout, kept[-2] if number is None else number))
     plan = deploy(space, host, report, consent, target_state.back(space, former))
     return Return(plan, before, former.number, records.read(target, host)["release"])
 
@@ -56,7 +58,7 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
 def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
     """Bring a host to an aim. Returns what was done. Raises KitError; where the new release does not serve, the one
     before does again."""
-    prospect = survey.look(space, host, aiming)
+    prospect = prospects.look(space, host, aiming)
     for name, sentence in prospect.withheld.items():
         if name not in prospect.models:
             report.warn(f"{sentence} {gated.WITHOUT}")
@@ -65,8 +67,9 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     if host.runtime == "compose" and not prospect.record["release"] and not prospect.record["pending"]:
         adopt.refuse(host, prospect.target)
     with prospect.target.lock("deploy"):
-        # Somebody else's deploy may have ended between the first look and the lock.
-        prospect = survey.look(space, host, aiming)
+        if prospect.target.read(host.layout.record) != prospect.sight.ground.record:
+            # Somebody else's deploy has ended between the look and the lock.
+            prospect = prospects.look(space, host, aiming)
         preflight.check(prospect)
         if prospect.plan.drifted:
             consent(host, prospect.plan.drifted)
@@ -75,7 +78,7 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
         states = _states(prospect)
         second = frozenset() if prospect.aim.back else second_slot.possible(prospect, prospect.changed, states, report)
         if second:
-            prospect = _moved(space, host, prospect, aiming, second)
+            prospect = prospects.moved(space, prospect, second)
         _roll(space, prospect, states, report)
         _record(prospect)
         if host.runtime == "compose":
@@ -99,7 +102,7 @@ def _restart_beside(space: Workspace, host: HostStack, service: str, report: Rep
         return False
     try:
         aiming = target_state.alone(space, service)
-        prospect = survey.look(space, host, aiming)
+        prospect = prospects.look(space, host, aiming)
     except Lost:
         raise
     except KitError:  # what a deploy would ask for, this does not need
@@ -107,7 +110,7 @@ def _restart_beside(space: Workspace, host: HostStack, service: str, report: Rep
     states = _states(prospect)
     if not prospect.plan.empty or not second_slot.possible(prospect, {service}, states, report):
         return False
-    prospect = _moved(space, host, prospect, aiming, {service})
+    prospect = prospects.moved(space, prospect, {service})
     _roll(space, prospect, states, report)
     _record(prospect, anew=False)
     second_slot.clear(prospect, report)
@@ -118,19 +121,10 @@ def prepare(space: Workspace, host: HostStack, report: Reporter) -> None:
     """Do what of a deploy takes long and changes nothing that serves: models and images. Raises KitError."""
     target = space.target(host)
     with target.lock("setup --adopt"):
-        prospect = survey.look(space, host, target_state.whole(space))
+        prospect = prospects.look(space, host, target_state.whole(space))
         preflight.check(prospect)
         _fetch(space, prospect, report)
         _build(prospect, report)
-
-
-def _moved(
-    space: Workspace, host: HostStack, prospect: Prospect, aiming: Aiming, services: Collection[str]
-) -> Prospect:
-    """The same with these services at the port and in the container where they are not now. `host`: as the inventory
-    has it; the prospect's is as it is now."""
-    there = control.seconds(host, prospect.target, prospect.record)
-    return survey.look(space, host, aiming, second=there ^ set(services))
 
 
 def _roll(space: Workspace, prospect: Prospect, states: States, report: Reporter) -> None:
@@ -167,13 +161,13 @@ def _retreat(
     report.warn(f"{failure.message} Going back to release {number}.")
     announce.about(host, target, f"A deploy by {operator()} is taken back: {failure.message}")
     try:
-        former = releases.load(target, number)
+        former = target.answer(releases.load(host.layout, number))
         known: dict[Reference, Secret] = {}
         for path, file in former.tree.items():
             if file.references and path in before:
                 known |= env.recovered(file, before[path].content.decode(errors="replace"))
         aim = prospect.aim.instead(former)
-        back = survey.look(space, host, lambda *_: aim, known)
+        back = prospects.look(space, host, lambda *_: asking.known(aim), known)
         now = _states(back)
         early = second_slot.names(back, now)
         _write(back, early, now, report)
@@ -216,7 +210,7 @@ def _write(prospect: Prospect, early: frozenset[str], states: States, report: Re
     """Certificates and files, and what starts `early`, beside what serves; if that does not start, or nginx refuses the
     result, what was there before is put back. Returns that."""
     host, target, tree = prospect.host, prospect.target, prospect.tree
-    if prospect.plan.certificate and issuing.reason(host, target):
+    if prospect.plan.certificate and target.answer(issuing.reason(host)):
         issuing.install(host, target, prospect.secrets)
     users.ensure(target, host.layout)
     layout = host.layout
@@ -306,7 +300,7 @@ def _certify(prospect: Prospect, report: Reporter) -> None:
     """Ask Let's Encrypt, now that the challenge can be answered, for the names that point here. Not getting one ends no
     deploy."""
     host, target = prospect.host, prospect.target
-    if host.tls.mode != "letsencrypt" or not acme.reason(host, target):
+    if host.tls.mode != "letsencrypt" or not target.answer(acme.reason(host)):
         return
     left_out: dict[str, str] = {}
     try:
@@ -329,7 +323,7 @@ def _untrusted(prospect: Prospect) -> tuple[str, ...]:
     host, target = prospect.host, prospect.target
     if host.tls.mode != "letsencrypt":
         return ()
-    there = acme.issued(target)
+    there = target.answer(acme.issued())
     return tuple(name for name in host.names if there is None or name not in there.names)
 
 
@@ -377,7 +371,7 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
     """`anew`: as a release of its own; else the present one has only moved."""
     host, target, present = prospect.host, prospect.target, prospect.record["release"]
     # After a restore the record begins anew, and the releases go on.
-    number = max(present, *releases.numbers(target), 0) + 1 if anew else present
+    number = max(present, *target.answer(releases.numbers(host.layout)), 0) + 1 if anew else present
     aim = prospect.aim
     entry = _entry(prospect, number, aim.verb)
     kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
@@ -394,7 +388,7 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
     changes: dict[str, Any] = {}
     if anew:
         changes = {key: entry[key] for key in ("kit", "release", "at", "by")}
-        changes["certificate"] = issuing.served_digest(target, host.layout)
+        changes["certificate"] = target.answer(issuing.served_digest(host.layout))
     records.settle(target, _seconds(prospect) | changes | {"files": prospect.entries})
 
 

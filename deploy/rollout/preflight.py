@@ -7,7 +7,7 @@ from typing import Any
 from deploy.config.quantities import show_size
 from deploy.errors import HOST, KitError
 from deploy.rollout import survey
-from deploy.rollout.survey import Prospect
+from deploy.rollout.prospect import Prospect
 from deploy.setup import apt
 
 SPARE = 64 << 20

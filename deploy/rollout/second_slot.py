@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.errors import HOST, KitError
 from deploy.reporting import Reporter
-from deploy.rollout.survey import Prospect
+from deploy.rollout.prospect import Prospect
 from deploy.runtime import control, images
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target
@@ -76,7 +76,7 @@ def withdraw(prospect: Prospect, name: str, states: States) -> None:
 def clear(prospect: Prospect, report: Reporter) -> None:
     """Remove the containers of releases before, each when it has answered what it was asked."""
     target, wanted = prospect.target, {c for entry in prospect.services.values() for c in _of(entry)}
-    left = [(c, name) for c, name in images.containers(target).items() if c not in wanted]
+    left = [(c, name) for c, name in target.answer(images.containers()).items() if c not in wanted]
     if not left:
         return
     busy = _wait(prospect, {name for _, name in left}, report)

@@ -11,6 +11,8 @@ from deploy.models import fetching
 from deploy.runtime import components, images
 from deploy.state import plan, releases
 from deploy.state.releases import Release
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.types import Tree
 from deploy.workspace import Workspace
 
@@ -55,9 +57,9 @@ class Aim:
         return aim if self.scope is None else replace(aim, services=self.services, scope=self.scope)
 
 
-Aiming = Callable[[HostStack, Mapping[str, Any], Collection[str]], Aim]
-"""Takes the host as it was seen, its record, and the services that serve from their second ports: what it depends on
-is looked at under the lock."""
+Aiming = Callable[[HostStack, Mapping[str, Any], Collection[str]], Asking[Aim]]
+"""Takes the host as it was seen, its record, and the services that serve from their second ports; asks for what else
+it depends on."""
 
 
 def of(space: Workspace, service: str | None) -> Aiming:
@@ -67,12 +69,12 @@ def of(space: Workspace, service: str | None) -> Aiming:
 
 def whole(space: Workspace) -> Aiming:
     """All that the inventory says of a host."""
-    return lambda host, _, second: _all(space, host.seconded(second))
+    return lambda host, _, second: asking.known(_all(space, host.seconded(second)))
 
 
 def back(space: Workspace, release: Release) -> Aiming:
     """A former release."""
-    return lambda host, _, second: _back(_all(space, host.seconded(second)), release)
+    return lambda host, _, second: asking.known(_back(_all(space, host.seconded(second)), release))
 
 
 def alone(space: Workspace, service: str) -> Aiming:
@@ -106,12 +108,13 @@ def _back(aim: Aim, release: Release) -> Aim:
     )
 
 
-def _alone(space: Workspace, host: HostStack, service: str, record: Mapping[str, Any], second: Collection[str]) -> Aim:
-    now = part(space.source.data, host.name)
-    target, whole_first = space.target(host), "Deploy the host without --service."
-    if not record["release"] and releases.numbers(target):
+def _alone(
+    space: Workspace, host: HostStack, service: str, record: Mapping[str, Any], second: Collection[str]
+) -> Asking[Aim]:
+    now, whole_first = part(space.source.data, host.name), "Deploy the host without --service."
+    if not record["release"] and (yield from releases.numbers(host.layout)):
         raise KitError(f"{host.name} was restored, and not deployed to since.", whole_first, code=INVENTORY)
-    former = releases.load(target, record["release"]) if record["release"] else None
+    former = (yield from releases.load(host.layout, record["release"])) if record["release"] else None
     if former and not former.inventory:
         raise KitError(f"{host.name} was deployed by a Greffier that kept no inventory.", whole_first, code=INVENTORY)
     if former and dict(former.units) != workspace.releases(host):

@@ -13,6 +13,8 @@ from deploy.errors import KitError
 from deploy.program_output import last_line, sentence
 from deploy.render import autostart as rendered
 from deploy.reporting import Bar
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.targets import Target, Writing
 from deploy.types import Layout
 
@@ -51,7 +53,7 @@ def of(host: HostStack) -> list[Component]:
     return list(found.values())
 
 
-def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
+def complete(target: Target, components: Iterable[Component]) -> Asking[frozenset[str]]:
     """Paths of those that are built to the end. An environment is of one Python: the next one, which an upgrade of the
     system brings, finds none of its packages."""
     packages = f"lib/python{_python(target)}"
@@ -59,7 +61,7 @@ def complete(target: Target, components: Iterable[Component]) -> frozenset[str]:
         part.path: (f"{part.path}/{COMPLETE}", *((f"{part.path}/{packages}",) if part.lock else ()))
         for part in components
     }
-    there = target.existing([mark for needed in marks.values() for mark in needed])
+    there = yield from asking.existing([mark for needed in marks.values() for mark in needed])
     return frozenset(path for path, needed in marks.items() if there.issuperset(needed))
 
 

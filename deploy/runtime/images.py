@@ -3,7 +3,7 @@
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import PurePosixPath
 
 from deploy.config.catalog import source_files
@@ -12,6 +12,8 @@ from deploy.errors import HOST, KitError
 from deploy.render.compose import LABEL
 from deploy.reporting import Bar
 from deploy.runtime import laptop_docker
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.targets import Target
 
 
@@ -20,19 +22,15 @@ def wanted(host: HostStack) -> dict[str, ServiceStack]:
     return {} if host.runtime == "process" else {service.image: service for service in host.services}
 
 
-def present(target: Target, images: Iterable[str]) -> frozenset[str]:
-    """Those of the images that the host has."""
-    asked = list(images)
-    if not asked:
-        return frozenset()
-    there = identified(target)
-    return frozenset(image for image in asked if familiar(image) in there)
+def present(images: Iterable[str], there: Container[str]) -> frozenset[str]:
+    """Those of the images that are `there`, as Docker lists them."""
+    return frozenset(image for image in images if familiar(image) in there)
 
 
-def identified(target: Target) -> dict[str, str]:
+def identified() -> Asking[dict[str, str]]:
     """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
     form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
-    listed = target.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
+    listed = yield from asking.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
     return _pairs(line for line in listed.splitlines() if "<none>" not in line)
 
 
@@ -169,14 +167,15 @@ def context(service: ServiceStack) -> bytes:
 def discard(target: Target, images: Iterable[str]) -> None:
     """Remove images. With the last tag of one its digests go too, so that a name may be gone when its turn comes."""
     for image in images:
-        if present(target, (image,)):
+        if present((image,), target.answer(identified())):
             target.run(("docker", "image", "rm", image))
 
 
-def containers(target: Target) -> dict[str, str]:
+def containers() -> Asking[dict[str, str]]:
     """Container -> service, of all that were made of compose files of ours, the newest first."""
     form = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
-    listed = target.run(("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form), check=False)
+    command = ("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form)
+    listed = yield from asking.run(command, check=False)
     return _pairs(listed.splitlines())
 
 

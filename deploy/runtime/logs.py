@@ -57,7 +57,7 @@ def _command(host: HostStack, target: Target, name: str, lines: int, *, follow: 
             return ("tail", "-n", count, *(("-F",) if follow else ()), "--", what)
         case "container":
             # The newest: the one that serves.
-            newest = next((c for c, of in images.containers(target).items() if of == what), what)
+            newest = next((c for c, of in target.answer(images.containers()).items() if of == what), what)
             return ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), newest)
         case _:
             words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)

@@ -7,13 +7,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import HOST, KitError
 from deploy.program_output import last_line, sentence, untraced
 from deploy.render import nginx
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.types import Layout
 
 START_SECONDS = 10
@@ -78,7 +80,10 @@ class LocalSupervisor:
     def running(self, unit: str) -> bool:
         return self.pid(unit) != 0
 
-    def release(self, unit: str) -> str:
+    def standing(self, units: Sequence[str]) -> Asking[dict[str, str]]:
+        return asking.known({unit: self._release(unit) for unit in units if self.running(unit)})
+
+    def _release(self, unit: str) -> str:
         try:
             return (Path(self.layout.run) / f"{unit}.release").read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -90,8 +95,8 @@ class LocalSupervisor:
         if done.returncode:
             raise KitError("nginx refuses its configuration.", output=done.stderr.decode(errors="replace"))
 
-    def nginx(self) -> tuple[tuple[int, ...], str]:
-        return nginx_version(), self.layout.www
+    def nginx(self) -> Asking[tuple[tuple[int, ...], str]]:
+        return asking.known((nginx_version(), self.layout.www))
 
     def start(self, unit: str) -> None:
         """Start, anew where it runs, and wait until it serves. Raises KitError with the end of its log."""

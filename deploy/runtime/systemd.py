@@ -1,10 +1,13 @@
 """nginx and autostart as services of a host's systemd."""
 
 import time
+from collections.abc import Sequence
 
 from deploy.errors import KitError
 from deploy.render import nginx, notify
 from deploy.render.units import GUARD, SERVICE, SOCKET
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.targets import Target
 
 START_SECONDS = 15
@@ -64,15 +67,24 @@ class Systemd:
     def check(self) -> None:
         self._target.run(("nginx", "-t"))
 
-    def nginx(self) -> tuple[tuple[int, ...], str]:
+    def nginx(self) -> Asking[tuple[tuple[int, ...], str]]:
         """(version such as (1, 26, 3), group of its workers); empty where there is no nginx, or it does not say."""
         # Not by `nginx -T`, which says nothing where a file of somebody else's is wrong.
-        said = self._target.run(("sh", "-c", f"nginx -V 2>&1; cat {NGINX_CONF}"), check=False)
+        said = yield from asking.run(("sh", "-c", f"nginx -V 2>&1; cat {NGINX_CONF}"), check=False)
         return nginx.version(said), nginx.workers(said)
 
-    def release(self, unit: str) -> str:
-        raw = self._target.read(f"{self._target.layout.run}/{unit}.release")
-        return raw.decode(errors="replace").strip() if raw else "1"
+    def standing(self, units: Sequence[str]) -> Asking[dict[str, str]]:
+        run = self._target.layout.run
+        states, releases = yield from asking.together(
+            asking.run(("systemctl", "is-active", *(UNITS[unit] for unit in units)), check=False),
+            asking.together(*(asking.read(f"{run}/{unit}.release") for unit in units)),
+        )
+        found = zip(units, states.split(), releases, strict=False)  # a systemd that does not answer says nothing
+        return {
+            unit: raw.decode(errors="replace").strip() if raw else "1"
+            for unit, state, raw in found
+            if state == "active"
+        }
 
     def _show(self, name: str, unit: str) -> str:
         return self._target.run(("systemctl", "show", "--property", name, "--value", UNITS[unit])).strip()

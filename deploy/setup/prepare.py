@@ -59,7 +59,7 @@ def _folders(host: HostStack, target: Target) -> list[str]:
 
 def _autostart(host: HostStack, target: Target, report: Reporter) -> list[str]:
     parts = components.of(host)
-    built = components.complete(target, parts)
+    built = target.answer(components.complete(target, parts))
     done = []
     for component in parts:
         if component.path not in built:

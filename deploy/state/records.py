@@ -8,7 +8,8 @@ from typing import Any
 from deploy import VERSION
 from deploy.config.stack import HostStack
 from deploy.errors import INVENTORY, KitError
-from deploy.transport.targets import FileState, Target
+from deploy.transport.asking import FileState
+from deploy.transport.targets import Target
 from deploy.types import Reference, Secret, Tree, digest
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.errors import HOST, INVENTORY, KitError
+from deploy.transport import asking
+from deploy.transport.asking import Asking
 from deploy.transport.targets import Target, Writing
 from deploy.types import Effect, File, Layout, Reference, Tree
 
@@ -50,7 +52,7 @@ def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> N
     content = (json.dumps(document) + "\n").encode()
     kept = Writing(_path(layout, release.number), content, 0o600, layout.root, layout.root_group)
     target.write_all([kept] if entry is None else [kept, _with(target, entry)])
-    target.remove(*(_path(layout, number) for number in numbers(target)[:-KEPT]))
+    target.remove(*(_path(layout, number) for number in target.answer(numbers(layout))[:-KEPT]))
 
 
 def note(target: Target, entry: Mapping[str, Any]) -> None:
@@ -65,18 +67,18 @@ def _with(target: Target, entry: Mapping[str, Any]) -> Writing:
     return Writing(book(layout), earlier + line, 0o600, layout.root, layout.root_group)
 
 
-def numbers(target: Target) -> list[int]:
+def numbers(layout: Layout) -> Asking[list[int]]:
     """Those that are kept, oldest first."""
-    found = target.run(("find", folder(target.layout), "-name", "*.json", "-printf", "%f\\n"), check=False)
+    found = yield from asking.run(("find", folder(layout), "-name", "*.json", "-printf", "%f\\n"), check=False)
     stems = (name.removesuffix(".json") for name in found.split())
     return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
-def load(target: Target, number: int) -> Release:
+def load(layout: Layout, number: int) -> Asking[Release]:
     """A kept release. Raises KitError naming those there are."""
-    raw = target.read(_path(target.layout, number))
+    raw = yield from asking.read(_path(layout, number))
     if raw is None:
-        known = ", ".join(map(str, numbers(target))) or "none"
+        known = ", ".join(map(str, (yield from numbers(layout)))) or "none"
         raise KitError(f"Release {number} is not kept.", f"Kept: {known}.", code=INVENTORY)
     try:
         document = json.loads(raw)
@@ -90,7 +92,7 @@ def load(target: Target, number: int) -> Release:
             document.get("inventory", {}),
         )
     except (ValueError, LookupError, AttributeError, TypeError):
-        message = f"{_path(target.layout, number)} is damaged: nobody can go back to this release."
+        message = f"{_path(layout, number)} is damaged: nobody can go back to this release."
         raise KitError(message, "Remove the file, then `deploy`.", code=HOST) from None
 
 

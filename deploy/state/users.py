@@ -191,4 +191,4 @@ def _put(target: Target, layout: Layout, content: bytes) -> None:
 
 def _group(target: Target, layout: Layout) -> str:
     """The group that nginx's workers are in."""
-    return target.supervisor.nginx()[1] or layout.www
+    return target.answer(target.supervisor.nginx())[1] or layout.www

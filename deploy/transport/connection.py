@@ -9,16 +9,18 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from deploy import host as programs
 from deploy.errors import HOST, KitError
 from deploy.host import frames
 from deploy.program_output import last_line, readable, sentence, untraced
 from deploy.types import Secret
+
+T = TypeVar("T")
 
 PING_SECONDS = 5.0
 """Well within the silence after which the agent takes the laptop for dead."""
@@ -61,6 +63,37 @@ class Lost(KitError):
         self.said, self.noise = said, noise
 
 
+@dataclass(frozen=True)
+class Question:
+    """One operation of the agent's."""
+
+    op: str
+    about: Mapping[str, Any]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the agent said to a question, up to its end."""
+
+    events: Sequence[tuple[Mapping[str, Any], bytes]]
+
+    def done(self) -> tuple[Mapping[str, Any], bytes]:
+        """The last of it. Raises Refusal."""
+        head, content = self.events[-1]
+        if head["event"] == "refused":
+            raise Refusal(head)
+        return head, content
+
+    def printed(self, name: str, *, check: bool = True) -> str:
+        """Standard output of a command. Raises KitError with everything it printed when it fails."""
+        status = self.done()[0]["status"]
+        if check and status:
+            said = b"".join(line for _, line in self.events).decode(errors="replace")
+            raise KitError(f"`{name}` failed with status {status}.", output=said)
+        return b"".join(line for head, line in self.events if head.get("stream") == 1).decode(errors="replace")
+
+
 class Connection:
     """Sends one operation at a time and keeps the agent assured that somebody is there. It is being made when this
     returns; the first operation waits for it."""
@@ -80,13 +113,17 @@ class Connection:
         assert self._process.stdin and isinstance(self._process.stdout, io.BufferedReader)
         self._sink, self._source = self._process.stdin, self._process.stdout
         self._greeted = False
+        self._facts: Mapping[str, Any] = {}
+        self.rounds = 0
+        """How often something was asked: each costs the way there and back."""
         self._saying = threading.Lock()
         self._closed = threading.Event()
         with contextlib.suppress(OSError):  # who asks first learns why it ended
             if password is not None:
                 self._sink.write(password.reveal().encode() + b"\n")
             self._sink.write(programs.opened("agent"))
-            self._sink.flush()
+            # Its answer comes with the agent's first word: nobody waits for it another time.
+            frames.send(self._sink, {"op": "hello"})
         threading.Thread(target=self._ping, name=f"ping {name}", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -112,10 +149,27 @@ class Connection:
         host has given up what it did, or does not answer."""
         self._end()
 
-    @cached_property
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the agent says of the host: system, version, Python, memory in bytes, user, time. Raises KitError."""
-        return self.ask("hello")[0]
+        if not self._greeted:
+            self._orderly(self._greet)
+        return self._facts
+
+    def answers(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answer to each question, in one round trip. Raises Lost when the host is gone."""
+        for question in questions:
+            self._send({"op": question.op, **question.about}, question.body)
+        self.rounds += 1
+        return [self._answer() for _ in questions]
+
+    def _answer(self) -> Answer:
+        events = []
+        while True:
+            head, content = self._next()
+            events.append((head, content))
+            if head["event"] in ("done", "refused"):
+                return Answer(events)
 
     def ask(self, op: str, body: bytes = b"", **about: Any) -> tuple[dict[str, Any], bytes]:
         """The answer to an operation. Raises KitError when it is refused, Lost when the host is gone."""
@@ -151,6 +205,7 @@ class Connection:
 
     def _exchange(self, op: str, body: bytes, about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
         self._send({"op": op, **about}, body)
+        self.rounds += 1
         done = False
         while not done:
             head, content = self._receive()
@@ -161,6 +216,7 @@ class Connection:
         """Run a command that reads `parts`. Where they fail its input ends there, and the failure is raised when it
         has ended too."""
         self._send({"op": "run", "fed": True, **about})
+        self.rounds += 1
         failure: KitError | None = None
         under_way, more, done = 0, True, False
         while not done:
@@ -181,10 +237,20 @@ class Connection:
             raise failure
 
     def _receive(self) -> tuple[dict[str, Any], bytes]:
+        head, content = self._next()
+        if head["event"] == "refused":
+            raise Refusal(head)
+        return head, content
+
+    def _next(self) -> tuple[dict[str, Any], bytes]:
+        if not self._greeted:
+            self._orderly(self._greet)
+        return self._orderly(lambda: frames.receive(self._source))
+
+    def _orderly(self, heard: Callable[[], T]) -> T:
+        """What is heard of the agent. Raises Lost where something else speaks, or nobody does."""
         try:
-            if not self._greeted:
-                self._skip_noise()
-            head, content = frames.receive(self._source)
+            return heard()
         except ValueError:
             self._end()
             raise Lost(
@@ -192,9 +258,13 @@ class Connection:
             ) from None
         except (frames.Ended, OSError):
             raise self._lost() from None
+
+    def _greet(self) -> None:
+        self._skip_noise()
+        head = frames.receive(self._source)[0]
         if head["event"] == "refused":
             raise Refusal(head)
-        return head, content
+        self._facts = head
 
     def _skip_noise(self) -> None:
         """Read up to the agent's first word: what comes before is something else's. Raises Lost where it does not

@@ -1,7 +1,6 @@
 """Where a deploy acts: one host, over one connection, and the keeper of its long-running programs."""
 
 import contextlib
-import json
 import os
 import socket
 import sys
@@ -9,26 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from deploy import host as programs
 from deploy.errors import LOCKED, KitError
 from deploy.host.files import user
+from deploy.transport import asking
+from deploy.transport.asking import Asking, FileState
 from deploy.transport.connection import Connection, Lost, Refusal
 from deploy.types import Layout
 
-
-@dataclass(frozen=True)
-class FileState:
-    """A file as it is on the host. `text` is there where the survey asked for it."""
-
-    digest: str
-    mode: int
-    owner: str
-    group: str
-    text: str | None
-    salted: str = ""
-    """SHA-256 with the survey's salt before the content, where there was one."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,11 +44,11 @@ class Supervisor(Protocol):
     def check(self) -> None:
         """Raise KitError with nginx's words where it refuses its configuration."""
 
-    def nginx(self) -> tuple[tuple[int, ...], str]:
+    def nginx(self) -> Asking[tuple[tuple[int, ...], str]]:
         """(version such as (1, 26, 3), group of its workers); empty where there is no nginx, or it does not say."""
 
-    def release(self, unit: str) -> str:
-        """What the unit was started from, so that new code shows as a restart."""
+    def standing(self, units: Sequence[str]) -> Asking[dict[str, str]]:
+        """Of each unit that runs, what it was started from: so new code shows as a restart."""
 
 
 class Way(Protocol):
@@ -115,28 +105,26 @@ class Target:
         if self._begun:
             self._begun.abort()
 
+    def answer(self, asked: Asking[T]) -> T:
+        """Carry out what is asked, one round trip for all that can be asked at once. Raises KitError."""
+        try:
+            questions = next(asked)
+            while True:
+                questions = asked.send(self.connection.answers(questions) if questions else ())
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
     def states(self, paths: Sequence[str], texts: Sequence[str] = (), salt: str = "") -> dict[str, FileState]:
         """State of each path that is there, in one round trip."""
-        found = self.connection.ask("survey", paths=list(paths), texts=list(texts), salt=salt)[0]["files"]
-        return {
-            path: FileState(
-                entry["digest"], entry["mode"], entry["owner"], entry["group"], entry.get("text"), entry["salted"]
-            )
-            for path, entry in found.items()
-        }
-
-    def sizes(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """(size in bytes, time of change in ns) of each path that is there."""
-        found = self.connection.ask("survey", paths=list(paths), sizes=True)[0]["files"]
-        return {path: (entry["size"], entry["mtime_ns"]) for path, entry in found.items()}
+        return self.answer(asking.states(paths, texts, salt))
 
     def existing(self, paths: Sequence[str]) -> set[str]:
         """Those of the paths that are there, files or folders."""
-        return set(self.connection.ask("survey", paths=[], exist=list(paths))[0]["exists"])
+        return self.answer(asking.existing(paths))
 
     def read(self, path: str) -> bytes | None:
-        head, content = self.connection.ask("read", path=path)
-        return content if head["there"] else None
+        return self.answer(asking.read(path))
 
     def write_all(self, files: Sequence[Writing]) -> None:
         """Write each file atomically: the old one or the new one, never a part."""
@@ -192,12 +180,7 @@ class Target:
 
     def look(self, name: str, request: object = None) -> dict[str, Any]:
         """The document that one of the kit's own host programs prints. Raises KitError."""
-        text = "\n".join(self.program(name, json.dumps(request)))
-        try:
-            found: dict[str, Any] = json.loads(text)
-        except ValueError:
-            raise KitError(f"A look at {self.name} ({name}) found nothing that can be read.", output=text) from None
-        return found
+        return self.answer(asking.look(name, request))
 
     @contextmanager
     def lock(self, why: str) -> Iterator[None]:

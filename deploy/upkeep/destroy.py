@@ -65,7 +65,7 @@ def clear(target: Target, host: HostStack, *, volumes: bool = False) -> None:
     target.remove(units.AFTER_CERTBOT, below=str(PurePath(units.UNIT).parent))
     target.run(("systemctl", "daemon-reload"))
     target.run(("systemctl", "reload", "nginx"), check=False)
-    if acme.issued(target):
+    if target.answer(acme.issued()):
         target.run(("certbot", "delete", "--non-interactive", "--cert-name", units.LINEAGE), check=False)
     if volumes and journal.path(layout) not in target.existing([journal.path(layout)]):
         target.remove(layout.var)

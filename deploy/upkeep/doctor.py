@@ -203,7 +203,7 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
     if apt.numbers(compose) < (2,):
         advice = "`setup` installs Compose v2."
     yield Finding("Docker", f"{version}, Compose {compose or 'missing'}", advice)
-    there = set(images.containers(target).values())
+    there = set(target.answer(images.containers()).values())
     for service in host.services:
         if service.name not in there:
             yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
@@ -215,7 +215,7 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
 
 def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     requests = fetching.wanted(host, space.path)
-    there = fetching.present(host, target, requests.values())
+    there = target.answer(fetching.present(host, requests.values()))
     for name in requests:
         if name in there:
             yield Finding("model", f"{name} is there")

@@ -38,7 +38,10 @@ def waste(space: Workspace, host: HostStack) -> Waste:
     """Containers of no service, images and code of neither of the last releases that are kept for a rollback."""
     target = space.target(host)
     left = orphans(host, target)
-    kept = [releases.load(target, number) for number in releases.numbers(target)[-releases.IMAGES_KEPT :]]
+    kept = [
+        target.answer(releases.load(host.layout, number))
+        for number in target.answer(releases.numbers(host.layout))[-releases.IMAGES_KEPT :]
+    ]
     pictures: list[str] = []
     size = 0
     if host.runtime == "compose":
@@ -62,16 +65,16 @@ def orphans(host: HostStack, target: Target) -> set[str]:
         return set()
     listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
     known = {service.name for service in host.services} | control.states(host, target).keys()
-    of = images.containers(target)
+    of = target.answer(images.containers())
     return {name for name in listed.split() if of.get(name, name.removeprefix("greffier-")) not in known}
 
 
 def _images(host: HostStack, target: Target) -> dict[str, str]:
     """Image -> its id, of those that are on the host because of us: built, or pulled and of no other container."""
-    of = images.containers(target)
+    of = target.answer(images.containers())
     made_of = target.run(("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}")).splitlines()
     others = {words[1] for words in map(str.split, made_of) if len(words) == 2 and words[0] not in of}
-    there = images.identified(target)
+    there = target.answer(images.identified())
     pulled = set(records.read(target, host).get("pulled", ())) - others
     built = {image for image in there if image.startswith("greffier/")}
     return {image: there[images.familiar(image)] for image in built | pulled if images.familiar(image) in there}

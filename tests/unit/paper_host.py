@@ -91,7 +91,11 @@ class Paper:
                 rights = {"mode": 0o644, "owner": "root", "group": group, "size": len(content), "mtime_ns": 1}
                 found[path] = {"digest": digest, "salted": salted, "text": text, **rights}
         asked = head.get("exist", ())
-        return {"files": found, "exists": [path for path in asked if path.endswith(".sock") or self.below(path)]}
+        return {
+            "files": found,
+            "exists": [path for path in asked if path.endswith(".sock") or self.below(path)],
+            "models": {path: {} for path in head.get("models", ()) if f"{path}/.greffier.json" in self.files},
+        }
 
     def read(self, head: dict[str, Any], body: bytes) -> dict[str, Any]:
         there = head["path"] in self.files
@@ -165,7 +169,7 @@ class Paper:
             known = [{**entry, "state": "ready"} for entry in services if entry["name"] == name]
             return json.dumps({"services": services} if name == "status" else known[0] if known else {})
         if command[:2] == ["systemctl", "is-active"]:
-            return "active\n"
+            return "active\n" * (len(command) - 2)
         if command[0] == "find":
             stems = [path.rsplit("/", 1)[1] for path in self.files if path.startswith(f"{command[1]}/")]
             return "".join(f"{stem}\n" for stem in stems if stem.endswith(".json"))

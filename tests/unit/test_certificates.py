@@ -31,9 +31,9 @@ def authority(host: HostStack, target: Target) -> x509.Certificate:
 
 
 def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: HostStack, target: Target) -> None:
-    assert issuing.reason(one, target) == "there is none"
+    assert target.answer(issuing.reason(one)) == "there is none"
     issuing.install(one, target, {})
-    assert issuing.reason(one, target) == ""
+    assert target.answer(issuing.reason(one)) == ""
     there = leaf(one, target)
     names = there.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["portal.example.org", "whisper.example.org"]
@@ -46,9 +46,9 @@ def test_another_name_needs_another_certificate_of_the_same_authority(one: HostS
     issuing.install(one, target, {})
     before = authority(one, target)
     other = renamed(one, "speech.example.org")
-    assert issuing.reason(other, target) == "the one there lacks speech.example.org"
+    assert target.answer(issuing.reason(other)) == "the one there lacks speech.example.org"
     issuing.install(other, target, {})
-    assert issuing.reason(other, target) == "" and authority(one, target) == before
+    assert target.answer(issuing.reason(other)) == "" and authority(one, target) == before
 
 
 def test_it_is_renewed_when_a_third_of_its_life_is_left(
@@ -61,20 +61,20 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(
     assert there.due(begins + dt.timedelta(days=91))
     monkeypatch.setattr(issuing, "LEAF_DAYS", 0)
     issuing.install(one, target, {})
-    assert issuing.reason(one, target).startswith("the one there ends on ")
+    assert target.answer(issuing.reason(one)).startswith("the one there ends on ")
     monkeypatch.undo()
     issuing.install(one, target, {})
-    assert issuing.reason(one, target) == ""
+    assert target.answer(issuing.reason(one)) == ""
 
 
 def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: Target) -> None:
     issuing.install(one, target, {})
     Path(issuing.chain_path(one.layout)).write_text("nonsense")
-    assert issuing.reason(one, target) == "the one there cannot be read"
+    assert target.answer(issuing.reason(one)) == "the one there cannot be read"
     issuing.install(one, target, {})
-    assert issuing.reason(one, target) == ""
+    assert target.answer(issuing.reason(one)) == ""
     Path(issuing.key_path(one.layout)).unlink()
-    assert issuing.reason(one, target) == "there is none"
+    assert target.answer(issuing.reason(one)) == "there is none"
 
 
 def given(host: HostStack, chain: Path) -> HostStack:
@@ -95,9 +95,9 @@ def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: Ta
     host, key = brought
     Path(issuing.chain_path(host.layout)).unlink()
     issuing.install(host, target, {KEY: Secret(key)})
-    assert issuing.reason(host, target) == ""
+    assert target.answer(issuing.reason(host)) == ""
     Path(host.tls.certificate).write_text("another")
-    assert issuing.reason(host, target) == "another one is given"
+    assert target.answer(issuing.reason(host)) == "another one is given"
 
 
 def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, target: Target, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, targe
     (tmp_path / "chain.pem").write_bytes(target.read(issuing.chain_path(elsewhere.layout)) or b"")
     key = (target.read(issuing.key_path(elsewhere.layout)) or b"").decode()
     issuing.install(given(one, tmp_path / "chain.pem"), target, {KEY: Secret(key)})
-    assert issuing.reason(one, target) == "the one there is not of the host's own authority"
+    assert target.answer(issuing.reason(one)) == "the one there is not of the host's own authority"
 
 
 def test_given_files_that_do_not_fit_are_refused(

@@ -28,6 +28,7 @@ from deploy.errors import KitError
 from deploy.host import notify as program
 from deploy.render import env, notify
 from deploy.rollout import survey, verify
+from deploy.transport import asking
 from deploy.transport.targets import Target
 from deploy.types import Secret
 from tests.unit.desk import INVENTORY, Desk
@@ -269,7 +270,7 @@ def test_a_deploy_that_is_taken_back_is_told(desk: Desk, monkeypatch: pytest.Mon
 
     commands: list[list[str]] = []
     monkeypatch.setattr(verify, "guarded", guarded)
-    monkeypatch.setattr(survey, "_require", lambda *_: None)  # paper has no images
+    monkeypatch.setattr(survey, "require", lambda *_: asking.known(None))  # paper has no images
     note_commands(monkeypatch, commands)
     (desk.folder / "inventory.yml").write_text(telling.replace("faster-whisper", "faster-whisper, read_timeout: 8s"))
     said = desk.says("deploy", keep=True)

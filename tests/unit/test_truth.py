@@ -13,6 +13,7 @@ import pytest
 from deploy import ROOT
 from deploy.errors import KitError
 from deploy.rollout import apply, survey, verify
+from deploy.transport import asking
 from tests.unit.conftest import Run
 from tests.unit.desk import INVENTORY, Desk, ssh
 
@@ -153,7 +154,7 @@ def test_a_backup_is_not_put_over_what_serves_without_asking(desk: Desk) -> None
 def test_rollback_and_the_book_say_what_was_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk.folder / "inventory.yml").write_text(INVENTORY.replace("faster-whisper", "faster-whisper, read_timeout: 9s"))
     assert desk.says("deploy --service whisper", keep=True).status == 0
-    monkeypatch.setattr(survey, "_require", lambda *_: None)  # paper has no images
+    monkeypatch.setattr(survey, "require", lambda *_: asking.known(None))  # paper has no images
     said = desk.says("rollback", keep=True)
     assert "vps: from release 3 back to release 2, which is release 4 now." in said.out
     assert "and so does `rollback 3`" in said.out

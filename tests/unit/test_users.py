@@ -110,6 +110,9 @@ def test_no_imported_line_becomes_another_user(text: str) -> None:
         def nginx(self) -> tuple[tuple[int, ...], str]:
             return (), ""
 
+        def answer(self, said: object) -> object:
+            return said
+
         def read(self, path: str) -> bytes:
             return self.content
 

@@ -1,0 +1,211 @@
+"""A deploy that may be: what a host has, what is wanted there, and the plan between."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deploy.config import model_names, secrets
+from deploy.config.stack import HostStack, ServiceStack, Stack
+from deploy.errors import KitError
+from deploy.models import fetching, gated
+from deploy.render import autostart, env
+from deploy.rollout import survey
+from deploy.rollout.survey import Details, Docker, Ground
+from deploy.rollout.target_state import Aim, Aiming
+from deploy.runtime import components, control, images
+from deploy.state import plan, records, users
+from deploy.state.plan import Have, Plan, Record, Survey, Wanted
+from deploy.transport import asking
+from deploy.transport.targets import Target
+from deploy.types import Reference, Secret, Tree, digest
+from deploy.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Sight:
+    """All that a plan is made from: another one of the same host needs no other look."""
+
+    host: HostStack
+    """With what its nginx is like; the slots of its services are as the inventory has them."""
+    aiming: Aiming
+    ground: Ground
+    docker: Docker
+    details: Details
+    record: dict[str, Any]
+    secrets: Mapping[Reference, Secret]
+    withheld: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """Everything an apply needs, looked at once."""
+
+    host: HostStack
+    target: Target
+    tree: Tree
+    secrets: Mapping[Reference, Secret]
+    record: dict[str, Any]
+    plan: Plan
+    models: Mapping[str, fetching.Request]
+    components: Mapping[str, components.Component]
+    images: Mapping[str, ServiceStack]
+    aim: Aim
+    sight: Sight
+
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """Models that the hub does not give, each with why and what to do. Those that the services need are among
+        `models`."""
+        return self.sight.withheld
+
+    @property
+    def concerned(self) -> dict[str, dict[str, Any]]:
+        """The entries of those services that this deploy is about."""
+        return {name: entry for name, entry in self.services.items() if self.aim.about(name)}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """About how many bytes there are to fetch or to build, by what the plan's steps are about; of others nobody
+        knows."""
+        found = {}
+        for name, request in self.models.items():
+            files = request["files"] or {}
+            known = sum(entry["size"] or 0 for entry in files.values())
+            known = known or max((model_names.size(s.own.models, name) for s in self.aim.services if s.own), default=0)
+            found[f"model {name}"] = known
+        for image, service in self.images.items():
+            if service.own and service.image_from != "registry":
+                found[f"image {image}"] = service.own.disk
+        return {what: size for what, size in found.items() if size}
+
+    @property
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """The record's entry of each wanted file, by path; of one that is not this deploy's matter, what was recorded
+        of it."""
+        kept = {path: entry for path, entry in self.record["files"].items() if not self.aim.concerns(path)}
+        tree = {path: file for path, file in self.tree.items() if self.aim.concerns(path)}
+        digests = records.digests(tree, self.secrets, self.record["salt"])
+        return kept | {p: {"digest": value, "salted": bool(tree[p].references)} for p, value in digests.items()}
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Services that shall run anew."""
+        due = {effect.what for effect in self.plan.effects if effect.verb == "restart"}
+        return frozenset(due & self.services.keys())
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """autostart's entry of each service of the tree, by name, with its `hostname`: a former release may have
+        others than the inventory."""
+        return _services(self.tree, self.host)
+
+
+def look(
+    space: Workspace, host: HostStack, aiming: Aiming, known: Mapping[Reference, Secret] | None = None
+) -> Prospect:
+    """Survey a host and plan for an aim. `known` secrets are not resolved anew. Raises KitError."""
+    target = space.target(host)
+    ground = target.answer(survey.ground(host, target))
+    record = records.of(host, ground.record)
+    seen = host.seen(*ground.nginx, ipv6=bool(target.facts.get("ipv6", True)))
+    aim = target.answer(aiming(seen, record, control.seconds(host, target, record)))
+    resolved = _resolved(space, aim, known or {})
+    if isinstance(ground.docker, KitError):
+        raise ground.docker
+    details, _ = target.answer(
+        asking.together(
+            survey.details(target, aim, record),
+            survey.require(aim.former, ground.docker) if aim.back and aim.former else asking.known(None),
+        )
+    )
+    withheld = gated.withheld(aim.models, details.models, fetching.token(aim.host, resolved))
+    return _planned(target, aim, Sight(seen, aiming, ground, ground.docker, details, record, resolved, withheld))
+
+
+def moved(space: Workspace, prospect: Prospect, services: Collection[str]) -> Prospect:
+    """The same with these services in their other slots: nothing is looked at again. Raises KitError."""
+    target, sight = prospect.target, prospect.sight
+    there = control.seconds(sight.host, target, sight.record)
+    aim = target.answer(sight.aiming(sight.host, sight.record, there ^ set(services)))
+    return _planned(target, aim, replace(sight, secrets=_resolved(space, aim, sight.secrets)))
+
+
+def _resolved(space: Workspace, aim: Aim, known: Mapping[Reference, Secret]) -> dict[Reference, Secret]:
+    """The secrets of an aim. Raises KitError where one cannot be had, or not be written."""
+    about = Stack((replace(aim.host, services=aim.services),))
+    files = (file for path, file in aim.tree.items() if aim.concerns(path))
+    references = {*about.references, *(reference for file in files for reference in file.references)}
+    resolved = dict(known) | secrets.resolve(references - known.keys(), space.path.resolve().parent)
+    env.check_writable(about, resolved)
+    return resolved
+
+
+def _planned(target: Target, aim: Aim, sight: Sight) -> Prospect:
+    host, record, details = aim.host, sight.record, sight.details
+    kept = {name: r for name, r in aim.models.items() if not (name in sight.withheld and r["spare"])}
+    aim = replace(aim, models=kept)
+    tree = {path: file for path, file in aim.tree.items() if aim.concerns(path)}
+    wanted = Wanted(
+        tree,
+        {path: digest(file.content(sight.secrets)) for path, file in tree.items()},
+        records.digests(tree, sight.secrets, record["salt"]),
+        [(part.path, components.title(target, part)) for part in aim.components.values()]
+        + [(image, f"image {image}") for image in aim.images],
+        list(aim.models),
+        aim.units,
+        _containers(aim),
+    )
+    units = {name: release for name, release in sight.ground.units.items() if name in wanted.units}
+    if (
+        "autostart" in units
+        and host.autostart.environment(host.layout.opt) in aim.components.keys() - details.components
+    ):
+        units["autostart"] = ""  # what it was started from is about to go
+    matter = {path: entry for path, entry in record["files"].items() if aim.concerns(path)}
+    files = _files(details, tree, {**record, "files": matter}, sight.secrets)
+    keys = files.pop(host.layout.htpasswd, None)
+    have = Survey(
+        files,
+        details.components | images.present(aim.images, sight.docker.images),
+        details.models,
+        units,
+        details.certificate,
+        # certbot's hook reloads nginx itself.
+        host.tls.mode != "letsencrypt" and details.served != record.get("certificate"),
+        sight.docker.containers,
+        users.unread(keys.group, host.layout.www, host.layout) if keys else "",
+    )
+    # What an apply that was cut off was about to write owes its effects, whatever the file is now.
+    before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
+    made = plan.make(wanted, have, Record(before, record["kit"], record["release"]))
+    return Prospect(
+        host, target, aim.tree, sight.secrets, record, made, aim.models, aim.components, aim.images, aim, sight
+    )
+
+
+def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:
+    entries = json.loads(tree[autostart.path(host)].text)["services"]
+    return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
+
+
+def _containers(aim: Aim) -> dict[str, str]:
+    """Container -> service, of those that an aim is about."""
+    if aim.host.runtime == "process":
+        return {}
+    found = _services(aim.tree, aim.host)
+    return {container: name for name in found if aim.about(name) for container in found[name]["containers"]}
+
+
+def _files(
+    details: Details, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
+) -> dict[str, Have]:
+    found = {}
+    for path, state in details.files.items():
+        text, keys = state.text, tuple[str, ...]()
+        # An .env that shall have no secret any more may still hold one.
+        if path in tree and (tree[path].references or path.endswith("/.env")):
+            text, keys = None, env.changed(text or "", tree[path].content(resolved))
+        own = records.ours(path, state, record)
+        found[path] = Have(state.digest, state.mode, state.owner, state.group, text, own, keys)
+    return found
