@@ -19,6 +19,7 @@ from deploy import host as programs
 from deploy.config.stack import HostStack
 from deploy.errors import KitError
 from deploy.runtime.processes import LocalSupervisor
+from deploy.transport import asking
 from deploy.transport.connection import Connection
 from deploy.transport.targets import Target, Writing
 from tests.unit.test_model_fetch import FILES, NAME, Site, fetch, lies, offer_wheels, pinned, request
@@ -87,7 +88,12 @@ def test_everything_that_is_asked_of_an_agent(old: Target, python: str, tmp_path
     old.write_all([Writing(str(file), "Grüße\n".encode(), *rights)])
     state = old.states([str(file)], [str(file)], "salt")[str(file)]
     assert (state.text, state.mode, state.owner) == ("Grüße\n", 0o640, old.layout.root) and state.salted
-    assert old.sizes([str(file)])[str(file)][0] == 8
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_bytes(b"x")
+    told = {"sha256": "", "size": 1, "mtime_ns": (model / "weights").stat().st_mtime_ns}
+    (model / ".greffier.json").write_text(json.dumps({"files": {"weights": told}}))
+    assert old.answer(asking.models([str(model), str(tmp_path)])) == {str(model): {"weights": ""}}
     old.folders([str(folder)])
     assert old.existing([str(folder), str(tmp_path / "none")]) == {str(folder)}
     assert old.read(str(file)) == "Grüße\n".encode() and old.read(str(folder / "none")) is None

@@ -14,6 +14,7 @@ from deploy import ROOT
 from deploy.errors import KitError
 from deploy.rollout import apply, survey, verify
 from deploy.transport import asking
+from deploy.transport.connection import Connection
 from tests.unit.conftest import Run
 from tests.unit.desk import INVENTORY, Desk, ssh
 
@@ -209,3 +210,18 @@ def test_a_question_stays_on_the_terminal_until_it_is_answered(tmp_path: Path) -
     child.sendline("y")
     child.expect_exact("agreed")
     child.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize(("command", "most"), [("plan", 2), ("plan --service whisper", 3)])
+def test_a_host_is_asked_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch, command: str, most: int) -> None:
+    """One service alone depends on the release that there is, which is read in between."""
+    made: list[Connection] = []
+    begin = Connection.__init__
+
+    def noted(connection: Connection, *arguments: Any, **more: Any) -> None:
+        made.append(connection)
+        begin(connection, *arguments, **more)
+
+    monkeypatch.setattr(Connection, "__init__", noted)
+    desk.says(command)
+    assert [connection.rounds for connection in made] == [most]
