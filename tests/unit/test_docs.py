@@ -23,7 +23,7 @@ import yaml
 
 import cli
 from deploy import ROOT
-from tests.unit import pages
+from tests.unit import pages, sentences
 from tests.unit.conftest import Run
 from tests.unit.pages import Block
 
@@ -251,3 +251,31 @@ def test_measures_that_are_told_are_given() -> None:
     named = set(re.findall(r"`(stt_[a-z_]+)[{`]", (ROOT / "docs/monitoring.md").read_text()))
     assert len(named) > 10
     assert {name for name in named if f'"{name.removesuffix("_total")}"' not in told} == set()
+
+
+SPEECH = "my fellow Americans"
+"""In a transcript, which no code has in it."""
+
+
+def claims(block: Block) -> Iterator[str]:
+    """What a block says that commands print, of what the code has in one piece: steps, reasons and sentences, of which
+    long ones go on in the next line. Counts are put together from words."""
+    lines: list[str] = []
+    for line in pages.outputs(block):
+        goes_on = lines and len(lines[-1]) >= 75 and lines[-1][-1] != "." and not re.match(r" *\w+: ", line)
+        lines[-1:] = [f"{lines[-1]} {line.strip()}"] if goes_on else [*lines[-1:], line]
+    for line in map(str.strip, lines):
+        step = re.fullmatch(r"✓ (.*) \d+\.\d s", line)
+        reason = re.fullmatch(r"[+~>-] \w+ .* \((?:reload: |restart: )?(.*)\)", line)
+        sentence = re.fullmatch(r"(?:Error: )?([A-Za-z`].*\.)", line)
+        if step:
+            yield step[1]
+        elif reason:
+            yield from reason[1].split("; ")
+        elif sentence and SPEECH not in line and not re.match(r"\w+: \d", line):
+            yield sentence[1]
+
+
+@here([block for block in blocks("console") if list(claims(block))])
+def test_what_commands_print_is_in_the_code(block: Block) -> None:
+    assert [claim for claim in claims(block) if not sentences.said(claim)] == []

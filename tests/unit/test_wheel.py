@@ -1,8 +1,10 @@
 """The wheel holds all that the kit reads when it runs, and nothing of its tests."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -19,10 +21,10 @@ HELD = ("cli.py", "inventory.yml", "deploy", "nginx", "autostart", "services", "
 def left_out(path: PurePosixPath) -> bool:
     """Tests, what only they and `make lock` read, and what tools leave in a checkout."""
     folders = {"tests", "node_modules", "__pycache__"}
-    files = {catalog.DEV_LOCK, "constraints.txt"}
     return (
         any(part in folders or part.startswith(".") for part in path.parts)
-        or path.name in files
+        or path.name == catalog.DEV_LOCK
+        or path.parent == PurePosixPath("services")
         or path.is_relative_to("services/testing")
     )
 
@@ -56,6 +58,7 @@ def test_what_is_in_it_runs_without_a_checkout(wheel: zipfile.ZipFile, tmp_path:
     (tmp_path / "empty").mkdir()
     say = """
 import json
+import re
 from deploy import ROOT
 from deploy.config import catalog
 kinds = {name: [kind.digest, kind.lock_digest] for name, kind in catalog.load().items()}
@@ -89,3 +92,16 @@ def test_it_is_installed_as_the_command_that_the_docs_call(wheel: zipfile.ZipFil
     assert wheel.read(f"{about}/entry_points.txt").decode() == "[console_scripts]\ngreffier = cli:main\n"
     metadata = wheel.read(f"{about}/METADATA").decode()
     assert "License-Expression: MIT" in metadata and "# Greffier" in metadata
+
+
+def test_every_part_has_the_same_version() -> None:
+    """As docs/releasing.md says."""
+    said = {}
+    for file in (*ROOT.glob("*/src/*/__init__.py"), *ROOT.glob("services/*/src/*/__init__.py")):
+        for version in re.findall(r'^__version__ = "(.*)"$', file.read_text(), re.MULTILINE):
+            said[file] = version
+    for file in (*ROOT.glob("*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")):
+        said[file] = tomllib.loads(file.read_text())["project"].get("version", VERSION)
+    for file in ROOT.glob("services/*/openapi.json"):
+        said[file] = json.loads(file.read_text())["info"]["version"]
+    assert len(said) > 8 and set(said.values()) == {VERSION}, said
