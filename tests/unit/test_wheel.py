@@ -19,7 +19,7 @@ HELD = ("cli.py", "inventory.yml", "deploy", "nginx", "autostart", "services", "
 def left_out(path: PurePosixPath) -> bool:
     """Tests, what only they and `make lock` read, and what tools leave in a checkout."""
     folders = {"tests", "node_modules", "__pycache__"}
-    files = {catalog.DEV_LOCK, "constraints.txt"}
+    files = {"requirements-dev.lock", "constraints.txt"}
     return (
         any(part in folders or part.startswith(".") for part in path.parts)
         or path.name in files
