@@ -83,7 +83,7 @@ def _parts(host: HostStack) -> tuple[Component, Component]:
 
 def _archive(path: Path, code: Component) -> Path:
     """The code as it lies on the host, to be unpacked at the root."""
-    content = [*components.code(code.sources[0][1]), (components.COMPLETE, b"")]
+    content = [*components.code(*code.sources[0]), (components.COMPLETE, b"")]
     with tarfile.open(path, "w:gz") as archive:
         for name, data in content:
             entry = tarfile.TarInfo(f"{code.path.lstrip('/')}/{name}")

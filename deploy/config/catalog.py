@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.functional_validators import BeforeValidator
 
 from deploy import ROOT
+from deploy.config import dockerfile as dockerfiles
 from deploy.config import quantities
 from deploy.config.source import read
 from deploy.errors import INVENTORY, KitError
-
-DEV_LOCK = "requirements-dev.lock"
 
 Size = Annotated[int, BeforeValidator(quantities.size)]
 Duration = Annotated[int, BeforeValidator(quantities.duration)]
@@ -133,8 +132,6 @@ class Own(_Part):
     optional: bool = False
     """Off unless the inventory says `enabled: true`."""
     port: int
-    code: list[str] = []
-    """Folders of services/ whose source it runs as well, beside the core's."""
     models_of: list[str] = []
     """Kinds whose models it knows too."""
     torch: str = ""
@@ -167,22 +164,32 @@ _MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discrim
 
 @dataclass(frozen=True)
 class Kind:
-    """A manifest, the folder it came from and the digest of everything its image is made of."""
+    """A manifest, the folder it came from, and what its image and its processes are made of."""
 
     name: str
     manifest: Manifest
     folder: Path
-    parts: tuple[tuple[str, Path], ...]
-    """(path below services/, folder) of all the source that it runs: its own, the core's, that of `code`."""
+    copied: tuple[tuple[str, Path], ...]
+    """(path below the repository, file or folder) of what its Dockerfile copies."""
     digest: str
+    """Of its image: what the Dockerfile does and each byte that it copies."""
+    code_digest: str
+    """Of the source alone, which a process runs."""
     lock_digest: str
     openapi_text: str
     """The committed API description, shown while the service sleeps; empty where it has none."""
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """Folders below services/ that Python imports from."""
-        return ("core/src", f"{self.name}/src", *(path for path, _ in self.parts if "/" in path))
+    def code(self) -> tuple[tuple[str, Path], ...]:
+        """(path below services/, folder) of the source that it runs, in the order in which Python looks there."""
+        return tuple((path.removeprefix("services/"), place) for path, place in self.copied if place.is_dir())
+
+    @property
+    def context(self) -> Iterator[tuple[str, Path]]:
+        """(path below the repository, file) of all that Docker needs to build its image."""
+        dockerfile = self.folder / "Dockerfile"
+        for path, place in ((f"services/{self.name}/Dockerfile", dockerfile), *self.copied):
+            yield from files(path, place)
 
     @property
     def lock(self) -> Path:
@@ -217,7 +224,7 @@ Catalog = Mapping[str, Kind]
 def autostart(folder: Path = ROOT / "autostart") -> Autostart:
     """The proxy as this kit has it."""
     lock = (folder / "requirements.lock").read_bytes()
-    return Autostart(folder, source_digest((folder.name, folder)), hashlib.sha256(lock).hexdigest())
+    return Autostart(folder, source_digest(("src", folder / "src")), hashlib.sha256(lock).hexdigest())
 
 
 def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
@@ -235,17 +242,19 @@ def _manifest(path: Path) -> Manifest:
 
 def _kind(services: Path, name: str, manifests: Mapping[str, Manifest]) -> Kind:
     manifest, folder = manifests[name], services / name
-    parts = [(name, folder), ("core", services / "core")]
+    dockerfile = ""
     if isinstance(manifest, Own):
-        parts += [(f"{other}/src", services / other / "src") for other in manifest.code]
         manifest = _knowing(manifest, [manifests[other] for other in manifest.models_of])
+        dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
+    copied = tuple((one.source, services.parent / one.source) for one in dockerfiles.copied(dockerfile))
     lock, openapi = folder / "requirements.lock", folder / "openapi.json"
     return Kind(
         name,
         manifest,
         folder,
-        tuple(parts),
-        source_digest(*parts),
+        copied,
+        source_digest(*copied, doing="\n".join(dockerfiles.instructions(dockerfile))),
+        source_digest(*(one for one in copied if one[1].is_dir())),
         hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
         openapi.read_text(encoding="utf-8") if openapi.exists() else "",
     )
@@ -270,20 +279,23 @@ def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
     return manifest.model_copy(update={"models": models})
 
 
-def source_files(folder: Path) -> Iterator[Path]:
-    """The files of a folder that a running service is made of, sorted: no tests, no caches, and nothing else that the
-    wheel leaves out, or a host that was deployed from one would be deployed anew from the other."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not {"tests", "__pycache__", DEV_LOCK} & set(parts) and not parts[0].startswith("."):
-            yield path
+def files(path: str, place: Path) -> Iterator[tuple[str, Path]]:
+    """(path, file) of a file, or of the files below a folder, sorted: not what Python and other tools leave there."""
+    if place.is_file():
+        yield path, place
+    for file in sorted(place.rglob("*")):
+        parts = file.relative_to(place).parts
+        if file.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
+            yield "/".join((path, *parts)), file
 
 
-def source_digest(*parts: tuple[str, Path]) -> str:
-    """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt."""
-    total = hashlib.sha256()
-    for name, folder in parts:
-        for path in source_files(folder):
-            total.update(f"{name}/{path.relative_to(folder).as_posix()}\0".encode())
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+def source_digest(*places: tuple[str, Path], doing: str = "") -> str:
+    """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt.
+
+    doing: what is done with them.
+    """
+    total = hashlib.sha256(doing.encode())
+    for path, file in (found for place in places for found in files(*place)):
+        total.update(f"\0{path}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()

@@ -20,7 +20,7 @@ def openapi_path(host: HostStack, service: ServiceStack) -> str:
 
 def image_folder(host: HostStack, service: ServiceStack) -> str:
     """Where the process runtime keeps the service's code, by digest."""
-    return f"{host.layout.opt}/images/{service.kind.name}-{service.kind.digest[:16]}"
+    return f"{host.layout.opt}/images/{service.kind.name}-{service.kind.code_digest[:16]}"
 
 
 def environment_folder(host: HostStack, service: ServiceStack) -> str:
@@ -105,7 +105,7 @@ def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     return {
         "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.own.module],
         "directory": code,
-        "environment": values | {"PYTHONPATH": ":".join(f"{code}/{path}" for path in service.kind.sources)},
+        "environment": values | {"PYTHONPATH": ":".join(f"{code}/{path}" for path, _ in service.kind.code)},
         "environmentFile": env.path(host, service),
         "log": log_path(host, service),
     }

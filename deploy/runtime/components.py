@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.config.catalog import source_files
+from deploy.config.catalog import files
 from deploy.config.stack import HostStack, Torch
 from deploy.errors import KitError
 from deploy.program_output import last_line, sentence
@@ -44,12 +44,12 @@ def of(host: HostStack) -> list[Component]:
 
     autostart, opt = host.autostart, host.layout.opt
     add(Component(autostart.environment(opt), "autostart's environment", lock=autostart.folder / "requirements.lock"))
-    add(Component(autostart.code(opt), "autostart's code", (("", autostart.folder),)))
+    add(Component(autostart.code(opt), "autostart's code", (("src", autostart.folder / "src"),)))
     for service in host.services if host.runtime == "process" else ():
         kind = service.kind
         path = rendered.environment_folder(host, service)
         add(Component(path, f"{kind.name}'s environment", lock=kind.lock, torch=service.torch))
-        add(Component(rendered.image_folder(host, service), f"{kind.name}'s code", kind.parts))
+        add(Component(rendered.image_folder(host, service), f"{kind.name}'s code", kind.code))
     return list(found.values())
 
 
@@ -83,17 +83,17 @@ def build(target: Target, layout: Layout, component: Component, bar: Bar) -> Non
             bar.update(0, 0, line)
     target.write_all(
         [
-            _writing(layout, f"{component.path}/{below}{'/' if below else ''}{name}", content)
-            for below, source in component.sources
-            for name, content in code(source)
+            _writing(layout, f"{component.path}/{name}", content)
+            for source in component.sources
+            for name, content in code(*source)
         ]
     )
     target.write_all([_writing(layout, f"{component.path}/{COMPLETE}", b"")])
 
 
-def code(source: Path) -> Iterator[tuple[str, bytes]]:
-    """(path below the folder, content) of what runs."""
-    return ((file.relative_to(source).as_posix(), file.read_bytes()) for file in source_files(source))
+def code(below: str, source: Path) -> Iterator[tuple[str, bytes]]:
+    """(path below the component, content) of what runs."""
+    return ((name, file.read_bytes()) for name, file in files(below, source))
 
 
 def _writing(layout: Layout, path: str, content: bytes) -> Writing:

@@ -6,7 +6,6 @@ import tarfile
 from collections.abc import Callable, Container, Iterable
 from pathlib import PurePosixPath
 
-from deploy.config.catalog import source_files
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import HOST, KitError
 from deploy.render.compose import LABEL
@@ -151,16 +150,14 @@ def _building(service: ServiceStack, tag: str, *more: str) -> tuple[str, ...]:
 
 
 def context(service: ServiceStack) -> bytes:
-    """A tar of services/core, services/<kind> and the source of other kinds that it runs; the same bytes for the same
-    files."""
+    """A tar of the Dockerfile and what it copies; the same bytes for the same files."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, folder in service.kind.parts:
-            for file in source_files(folder):
-                entry = tarfile.TarInfo(f"services/{name}/{file.relative_to(folder).as_posix()}")
-                content = file.read_bytes()
-                entry.size, entry.mode = len(content), 0o644
-                tar.addfile(entry, io.BytesIO(content))
+        for path, file in service.kind.context:
+            entry = tarfile.TarInfo(path)
+            content = file.read_bytes()
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
     return archive.getvalue()
 
 

@@ -74,6 +74,7 @@ def resolved(path: Path) -> Stack:
         name: replace(
             kind,
             digest="c0de" * 16,
+            code_digest="c0de" * 16,
             lock_digest="10cc" * 16,
             openapi_text='{"openapi": "3.1.0"}\n' if kind.openapi_text else "",
         )

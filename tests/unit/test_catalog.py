@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from deploy import ROOT
-from deploy.config import catalog
+from deploy.config import catalog, dockerfile
 from deploy.config.stack import HostStack, Stack
+from deploy.errors import KitError
 from deploy.render import autostart, compose
 from deploy.runtime import components, images
 
@@ -21,7 +23,7 @@ MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: wh
 @pytest.fixture
 def services(tmp_path: Path) -> Path:
     """A copy of the manifests and the code."""
-    skipped = shutil.ignore_patterns("tests", "__pycache__", "silero", "swagger")
+    skipped = shutil.ignore_patterns("tests", "__pycache__", "silero")
     return shutil.copytree(ROOT / "services", tmp_path / "services", ignore=skipped)
 
 
@@ -34,22 +36,100 @@ def test_compose_asks_for_health_as_the_image_does(resolved: Callable[[str], Sta
     assert asked[0] == "CMD" and line in (ROOT / "services" / kind / "Dockerfile").read_text().splitlines()[-2]
 
 
-def test_an_image_is_made_of_the_shared_source_too(resolved: Callable[[str], Stack], services: Path) -> None:
-    (host,) = resolved(MEETING % "").hosts
-    with tarfile.open(fileobj=io.BytesIO(images.context(host.services[0]))) as archive:
-        names = archive.getnames()
-    assert "services/whisper/src/stt_whisper/decoding.py" in names
-    assert "services/whisperx/Dockerfile" in names and "services/core/pyproject.toml" in names
-    assert not [name for name in names if name.startswith("services/whisper/") and "/src/" not in name]
-    assert not [name for name in names if name.startswith(("services/faster-whisper/", "services/testing/"))]
+KINDS = ("faster-whisper", "whisperx", "pytorch")
+SHARED = "services/whisper/src/stt_whisper/decoding.py"
 
+
+def changed(services: Path, path: str, content: str = "other = True\n") -> dict[str, set[str]]:
+    """Whose image, code and environment is another one once a file below services/ has this content."""
     before = catalog.load(services)
-    (services / "ctranslate2/src/stt_ctranslate2/engine.py").write_text("changed = True\n")
+    (services / path).parent.mkdir(parents=True, exist_ok=True)
+    (services / path).write_text(content)
     after = catalog.load(services)
-    assert {n for n in before if before[n].digest != after[n].digest} == {"faster-whisper", "whisperx"}
-    again = after["whisperx"].digest
-    (services / "faster-whisper/Dockerfile").write_text("FROM nothing\n")
-    assert catalog.load(services)["whisperx"].digest == again
+    names = ("digest", "code_digest", "lock_digest")
+    return {name: {one for one in KINDS if getattr(before[one], name) != getattr(after[one], name)} for name in names}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "core/README.md",
+        "core/pyproject.toml",
+        "core/tests/test_api.py",
+        "core/src/stt_core/__pycache__/api.cpython-311.pyc",
+        "faster-whisper/README.md",
+        "faster-whisper/openapi.json",
+        "faster-whisper/requirements-dev.lock",
+        "testing/src/stt_testing/contract/general.py",
+        "whisper/pyproject.toml",
+        "whisperx/tests/test_process.py",
+    ],
+)
+def test_what_no_dockerfile_copies_is_in_no_digest(services: Path, path: str) -> None:
+    assert not any(changed(services, path).values())
+
+
+def test_what_a_dockerfile_copies_is_in_its_digests(services: Path) -> None:
+    everyone, ctranslate2 = set(KINDS), {"faster-whisper", "whisperx"}
+    nobody: set[str] = set()
+    code = {"digest": everyone, "code_digest": everyone, "lock_digest": nobody}
+    assert changed(services, "core/src/stt_core/api.py") == code
+    assert changed(services, "core/src/stt_core/http/swagger/page.html") == code
+    assert changed(services, "whisper/src/stt_whisper/new.py") == code
+    code = {"digest": ctranslate2, "code_digest": ctranslate2, "lock_digest": nobody}
+    assert changed(services, "ctranslate2/src/stt_ctranslate2/engine.py") == code
+    lock = {"digest": {"whisperx"}, "code_digest": nobody, "lock_digest": {"whisperx"}}
+    assert changed(services, "whisperx/requirements.lock", "av==1\n") == lock
+
+
+def test_what_a_dockerfile_does_is_in_its_images_digest_and_what_it_remarks_is_not(services: Path) -> None:
+    text = (services / "pytorch/Dockerfile").read_text()
+    assert not any(changed(services, "pytorch/Dockerfile", f"# A remark.\n\n{text}").values())
+    of = changed(services, "pytorch/Dockerfile", text.replace("EXPOSE", "ENV NEW=1\nEXPOSE"))
+    assert of == {"digest": {"pytorch"}, "code_digest": set(), "lock_digest": set()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_docker_is_sent_what_the_digest_covers(resolved: Callable[[str], Stack], kind: str) -> None:
+    text = f"hosts:\n  vps: {{domain: example.org}}\nservices:\n  one: {{kind: {kind}, enabled: true}}\n"
+    (host,) = resolved(text).hosts
+    with tarfile.open(fileobj=io.BytesIO(images.context(host.services[0]))) as archive:
+        sent = {entry.name: archive.extractfile(entry) for entry in archive}
+        content = {name: file.read() for name, file in sent.items() if file}
+    listed = subprocess.run(("git", "ls-files", "services"), cwd=ROOT, capture_output=True, text=True, check=True)
+    copied = [one.source for one in dockerfile.copied((ROOT / f"services/{kind}/Dockerfile").read_text())]
+    wanted = {
+        name
+        for name in listed.stdout.split()
+        if any(name == path or name.startswith(f"{path}/") for path in (f"services/{kind}/Dockerfile", *copied))
+    }
+    assert SHARED in wanted and f"services/{kind}/requirements.lock" in wanted
+    assert set(content) == wanted
+    assert all(data == (ROOT / name).read_bytes() for name, data in content.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_imports_from_where_its_source_lies(kind: str) -> None:
+    lines = list(dockerfile.instructions((ROOT / f"services/{kind}/Dockerfile").read_text()))
+    folders = [one.target for one in dockerfile.copied("\n".join(lines)) if one.source.endswith("/src")]
+    (variables,) = [line for line in lines if line.startswith("ENV ")]
+    assert f"PYTHONPATH={':'.join(folders)}" in variables.split()
+
+
+def test_a_copy_that_cannot_be_read_is_no_copy_that_is_overlooked() -> None:
+    text = """\
+# syntax=docker/dockerfile:1
+FROM scratch AS one
+COPY --chown=1:1 ./a/b/ c \\
+    # A remark.
+    /there
+COPY --from=one /x /y
+"""
+    assert [*dockerfile.copied(text)] == [dockerfile.Copied("a/b", "/there"), dockerfile.Copied("c", "/there")]
+    assert next(dockerfile.instructions(text)) == "# syntax=docker/dockerfile:1"
+    for line in ("ADD a b", "COPY *.lock /", 'COPY ["a", "b"]', "COPY $X /", "RUN --mount=type=bind,target=/x true"):
+        with pytest.raises(KitError, match="cannot be read"):
+            list(dockerfile.copied(line))
 
 
 def test_models_of_other_kinds_are_known_and_need_more(resolved: Callable[[str], Stack]) -> None:

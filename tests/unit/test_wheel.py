@@ -23,7 +23,7 @@ def left_out(path: PurePosixPath) -> bool:
     folders = {"tests", "node_modules", "__pycache__"}
     return (
         any(part in folders or part.startswith(".") for part in path.parts)
-        or path.name == catalog.DEV_LOCK
+        or path.name == "requirements-dev.lock"
         or path.parent == PurePosixPath("services")
         or path.is_relative_to("services/testing")
     )
