@@ -54,9 +54,8 @@ class Router:
         self.full = full
         world = World()
         self.machine = world.machine = Machine("whisper", Limits(60, 40, 100), world)
-        entry = SimpleNamespace(
-            name="whisper", quiet_paths=frozenset(["/health"]), ready_path="/ready", blocking=True
-        )
+        policy = SimpleNamespace(quiet_paths=frozenset(["/health"]), ready_path="/ready", blocking=True)
+        entry = SimpleNamespace(name="whisper", policy=policy)
         self.service: Any = SimpleNamespace(machine=self.machine, entry=entry, openapi=lambda: None)
 
     def find(self, host: str) -> Any:

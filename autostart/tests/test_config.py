@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,62 @@ def test_a_good_one() -> None:
     config = parse_config(GOOD)
     entry = config.services[0]
     assert config.listen == ("127.0.0.1", 8890)
-    assert (entry.name, entry.port, entry.idle_seconds) == ("whisper", 8001, 900)
+    assert (entry.name, entry.release.port, entry.policy.idle_seconds) == ("whisper", 8001, 900)
     assert entry == parse_config(copy.deepcopy(GOOD)).services[0]
-    release = changed("services|whisper.example.org|release", "def")
-    assert entry != parse_config(release).services[0]
-    assert entry.tcp == () and entry.ports == {8001}
+    assert entry.policy.tcp == () and entry.release.ports == {8001}
     tcp = changed("services|whisper.example.org|tcp", [{"listen": ["0.0.0.0", 10300], "port": 8301}])
     other = parse_config(tcp).services[0]
-    assert other.tcp[0].listen == ("0.0.0.0", 10300) and other.ports == {8001, 8301}
-    assert other.excludes(replace(entry, name="other", port=8301))
+    assert other.policy.tcp[0].listen == ("0.0.0.0", 10300) and other.release.ports == {8001, 8301}
+    assert other.release.excludes(replace(entry.release, port=8301, ports=frozenset({8301})))
+
+
+PROCESS = GOOD["services"]["whisper.example.org"]["process"]
+TCP = {"listen": ["127.0.0.1", 10300], "port": 8301}
+ANOTHER_RELEASE: dict[str, Any] = {
+    "proxyPort": 8011,
+    "driver": "docker",
+    "release": "def",
+    "composeDir": "/elsewhere",
+    "containers": ["greffier-whisper_2"],
+    "process": PROCESS | {"environment": {"STT_PORT": "8001", "STT_MODEL": "tiny"}},
+    "tcp": [TCP | {"port": 8302}],
+}
+ANOTHER_POLICY: dict[str, Any] = {
+    "blocking": False,
+    "healthPath": "/alive",
+    "readyPath": "/loaded",
+    "quietPaths": ["/health"],
+    "openapi": "/elsewhere/openapi.json",
+    "idleSeconds": 60,
+    "startSeconds": 60,
+    "stopSeconds": 60,
+    "drainSeconds": 60,
+    "tellsWhy": True,
+    "tcp": [TCP | {"listen": ["127.0.0.1", 10301]}],
+}
+
+
+@pytest.mark.parametrize("key", sorted({*ANOTHER_RELEASE, *ANOTHER_POLICY}))
+def test_what_a_key_is_part_of(key: str) -> None:
+    """What is not named above would be a key of which nobody has decided whether it stops what runs."""
+    good = copy.deepcopy(GOOD)
+    service = good["services"]["whisper.example.org"]
+    service["tcp"] = [TCP]
+    assert {*service} - {"name"} <= {*ANOTHER_RELEASE, *ANOTHER_POLICY}
+    entry = parse_config(good).services[0]
+    for values, runs_on in ((ANOTHER_RELEASE, False), (ANOTHER_POLICY, True)):
+        if key in values:
+            document = changed(f"services|whisper.example.org|{key}", values[key], good)
+            if key == "driver":
+                del document["services"]["whisper.example.org"]["process"]
+            other = parse_config(document).services[0]
+            assert other != entry and (other.release == entry.release) is runs_on
+
+
+def test_every_field_of_an_entry_is_told_by_a_key() -> None:
+    entry = parse_config(GOOD).services[0]
+    assert len(fields(entry.release)) == len(ANOTHER_RELEASE)  # `ports` stands for `tcp`
+    assert len(fields(entry.policy)) == len(ANOTHER_POLICY) + 1  # the host name, which is the entry's key
 
 
 @pytest.mark.parametrize(
@@ -156,7 +203,7 @@ def test_a_mistake_is_named_by_its_key(path: str, value: object, message: str) -
     ],
 )
 def test_a_mistake_about_containers(key: str, value: object, message: str) -> None:
-    assert parse_config(DOCKER).services[0].process is None
+    assert parse_config(DOCKER).services[0].release.process is None
     with pytest.raises(ConfigError) as caught:
         parse_config(changed(f"services|whisper.example.org|{key}", value, DOCKER))
     assert str(caught.value).startswith(f"{SERVICE}.{message}")

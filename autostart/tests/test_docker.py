@@ -198,7 +198,8 @@ def test_second_release_takes_over_at_once(harbour: House, engine: Engine) -> No
         engine.start("second")
         wait_until(lambda: harbour.starts("second") == 1, "the container to run")
         harbour.write_config()
-        assert harbour.control("reload") == {"added": [], "changed": ["whisper"], "removed": []}
+        answer = harbour.control("reload")
+        assert answer == {"added": [], "changed": ["whisper"], "adjusted": [], "removed": []}
         status = harbour.status()
         assert (status["state"], status["port"]) == ("ready", new["proxyPort"])
         assert status["draining"] == [{"port": old["proxyPort"], "inFlight": 1}]

@@ -318,7 +318,7 @@ def test_reload_drains_what_changed_and_keeps_connections(empty_house: House) ->
         house.add("third")
         house.write_config()
         changes = house.control("reload")
-        assert changes == {"added": ["third"], "changed": ["whisper"], "removed": []}
+        assert changes == {"added": ["third"], "changed": ["whisper"], "adjusted": [], "removed": []}
         assert state(house) == "draining"
         held = threads.submit(house.json, "/v1/x", connection=connection)
         wait_until(lambda: house.status()["held"] == 1, "the new request to be held")
@@ -338,23 +338,6 @@ def test_reload_drains_what_changed_and_keeps_connections(empty_house: House) ->
     wait_until(lambda: not alive(other), "the removed service to end")
     assert house.json("/v1/x", name="other")[0] == 404
     connection.close()
-
-
-def test_what_is_autostarts_own_business_changes_under_a_running_service(house: House) -> None:
-    pid = house.control("wake", "whisper")["pid"]
-    with house.connect() as sock:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
-        entry = house.services.pop(f"whisper.{DOMAIN}")
-        house.services[f"other.{DOMAIN}"] = entry | {"idleSeconds": 0.3, "startSeconds": 9, "drainSeconds": 7}
-        house.write_config()
-        assert house.control("reload")["changed"] == ["whisper"]
-        status = house.status()
-        assert (status["state"], status["inFlight"], status["idleSeconds"]) == ("ready", 1, 0.3)
-        assert house.json("/v1/x", name="other")[1]["pid"] == pid
-        Path(house.folder / "gate").touch()
-        assert b"200 OK" in receive(sock, b"}}")
-    wait_until(lambda: state(house) == "asleep", "it to sleep as soon as it now should")
 
 
 def test_wrong_configuration_changes_nothing(house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from greffier_autostart.life import REMOVED, Busy, Cause, Outcome, Refusal, State
@@ -311,3 +313,75 @@ def test_held_requests_are_handed_over() -> None:
     world.ready()
     world.pass_time(HOLD)
     assert not any(request.answered for request in requests)
+
+
+def test_a_shorter_idle_counts_from_the_last_use() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    request = Request(machine)
+    machine.enter(request)
+    machine.leave(request)
+    world.pass_time(IDLE / 2)
+    machine.limit(replace(machine.limits, idle=IDLE * 3 / 4))
+    world.pass_time(IDLE / 4 - 1)
+    assert machine.state is State.READY
+    world.pass_time(1)
+    assert world.stopping
+
+
+@pytest.mark.parametrize("idle", [1.0, 0.0])
+def test_another_idle_waits_for_what_is_in_flight(idle: float) -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    request = Request(machine)
+    machine.enter(request)
+    world.pass_time(2 * IDLE)
+    machine.limit(replace(machine.limits, idle=idle))
+    world.pass_time(IDLE)
+    assert machine.state is State.READY and not request.expelled
+    machine.leave(request)
+    world.pass_time(2)
+    assert world.stopping is bool(idle)  # 0: never by itself
+
+
+def test_an_idle_that_is_over_already_stops_at_once() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    world.pass_time(IDLE / 2)
+    machine.limit(replace(machine.limits, idle=IDLE / 2))
+    assert world.stopping
+
+
+def test_who_waits_may_get_more_time_and_never_less() -> None:
+    world, machine = make()
+    request = Request(machine)
+    machine.enter(request)
+    machine.limit(replace(machine.limits, hold=1.0))
+    world.pass_time(HOLD - 1)
+    assert not request.answered
+    machine.limit(replace(machine.limits, hold=3 * HOLD))
+    world.pass_time(2 * HOLD)
+    assert not request.answered
+    world.pass_time(1)
+    assert request.refusals[0].message == f"whisper was not ready within {3 * HOLD:g} s"
+
+
+def test_what_drains_may_get_more_time_and_never_less() -> None:
+    world, machine = make()
+    machine.wake()
+    world.ready()
+    request = Request(machine)
+    machine.enter(request)
+    machine.pause()
+    machine.limit(replace(machine.limits, drain=1.0))
+    world.pass_time(DRAIN - 1)
+    machine.limit(replace(machine.limits, drain=DRAIN / 2))
+    assert not request.expelled
+    machine.limit(replace(machine.limits, drain=2 * DRAIN))
+    world.pass_time(DRAIN)
+    assert not request.expelled
+    world.pass_time(1)
+    assert request.expelled and world.stopping

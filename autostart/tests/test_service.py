@@ -58,7 +58,7 @@ def test_docker_that_may_not_be_used_is_a_sentence(tmp_path: Path, monkeypatch: 
 
     async def start() -> None:
         drivers = Drivers(asyncio.get_running_loop())
-        driver = drivers.create(entry, lambda: None)
+        driver = drivers.create(entry.release, lambda: None)
         assert not await driver.running()
         with pytest.raises(StartError) as caught:
             await driver.start()
@@ -66,7 +66,7 @@ def test_docker_that_may_not_be_used_is_a_sentence(tmp_path: Path, monkeypatch: 
             "Docker at unix:///var/run/docker.sock may not be used by autostart's user; "
             "it must be in the group docker"
         )
-        await driver.stop()
+        await driver.stop(1)
         drivers.close()
 
     asyncio.run(start())

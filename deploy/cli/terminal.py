@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from deploy.rollout.apply import Return
     from deploy.rollout.prospect import Prospect
 
-COLOURS = {"create": "green", "change": "yellow", "remove": "red", "restart": "cyan"}
+COLOURS = {"create": "green", "change": "yellow", "remove": "red", "reload": "cyan", "restart": "cyan"}
 
 
 def failed(error: KitError) -> None:
@@ -115,7 +115,8 @@ def deployed(host: HostStack, plan: Plan) -> None:
     counts: dict[str, int] = {}
     for step in plan.steps:
         counts[step.verb] = counts.get(step.verb, 0) + 1
-    words = {"create": "created", "change": "changed", "remove": "removed", "restart": "restarted or reloaded"}
+    words = {"create": "created", "change": "changed", "remove": "removed"}
+    words |= {"reload": "reloaded", "restart": "restarted"}
     out.print(f"{host.name}: " + ", ".join(f"{counts[v]} {words[v]}" for v in words if v in counts) + ".")
     for service in host.services:
         out.print(f"  {service.name}: {_address(host, service, plan.untrusted)}")

@@ -64,6 +64,20 @@ def exchanged(former: File, wanted: File, service: str) -> File:
     return replace(wanted, parts=(_dumped(document | {"services": entries}),))
 
 
+def other_releases(there: str, wanted: str) -> tuple[str, ...]:
+    """Names of the services that both configurations have, and of which what runs is not the same. `there` may be
+    damaged: then nothing is known of it."""
+
+    def releases(text: str) -> dict[str, str]:
+        return {entry["name"]: entry["release"] for entry in json.loads(text)["services"].values()}
+
+    try:
+        before = releases(there)
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return ()
+    return tuple(name for name, release in releases(wanted).items() if before.get(name, release) != release)
+
+
 def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     process = _process(host, service) if host.runtime == "process" else {}
     made_of = [

@@ -20,6 +20,12 @@ SPOOL = "/spool"
 ALIVE = ("python", "-m", "stt_core.alive")
 """Asks the service of one of our images whether it serves; the images' own health check is the same."""
 
+# How long a service may take to start and to stop, autostart says. Were it said here too, another time would make the
+# container anew. These two are Docker's own, for what autostart does not do.
+GRACE = "30s"
+"""When the host goes down, or somebody says `docker stop`."""
+START_PERIOD = "10m"
+"""For the word that `docker ps` has for its health. Once it has answered, this is over."""
 
 LABEL = "greffier.service"
 """Of a container: the name of its service."""
@@ -60,7 +66,7 @@ def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": service.memory,
         "pids_limit": 512,
-        "stop_grace_period": f"{service.stop_timeout}s",
+        "stop_grace_period": GRACE,
         "networks": ["own"],
         "ports": [f"127.0.0.1:{outer}:{inner}" for outer, inner in published],
         "environment": values,
@@ -104,7 +110,7 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
         "interval": "30s",
         "timeout": "5s",
         "retries": 3,
-        "start_period": f"{service.start_timeout}s",
+        "start_period": START_PERIOD,
     }
 
 

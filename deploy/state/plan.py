@@ -10,8 +10,8 @@ from deploy.config.stack import HostStack
 from deploy.render import autostart
 from deploy.types import Effect, Tree
 
-Verb = Literal["create", "change", "remove", "restart"]
-SIGNS: Mapping[Verb, str] = {"create": "+", "change": "~", "remove": "-", "restart": ">"}
+Verb = Literal["create", "change", "remove", "reload", "restart"]
+SIGNS: Mapping[Verb, str] = {"create": "+", "change": "~", "remove": "-", "reload": ">", "restart": ">"}
 BY_HAND = "; it was changed on the host since the last deploy"
 
 
@@ -150,8 +150,10 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     steps += [Step("remove", f"container {container}", "a release before left it") for container in orphans]
     if have.certificate or have.unread:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
+    restarted = {e.what for e in effects if e.verb == "restart"}
     due = tuple(e for e in sorted(effects, key=str) if e.what not in start)
-    steps += [Step("restart", e.what, f"{e.verb}: {effects[e]}") for e in due]
+    steps += [Step(e.verb, e.what, effects[e]) for e in due]
+    steps += [Step("restart", name, "its settings changed") for name in _anew(wanted, have) if name not in restarted]
     return Plan(models, images, have.certificate, tuple(write), gone, due, start, orphans, drifted, tuple(steps))
 
 
@@ -181,6 +183,14 @@ def alone(wanted: Tree, former: Tree, host: HostStack, service: str) -> Share:
         path for path in {*tree, *former} if render.owner(host, path) == service or tree.get(path) != former.get(path)
     }
     return Share(dict(sorted(tree.items())), frozenset(changed))
+
+
+def _anew(wanted: Wanted, have: Survey) -> Iterator[str]:
+    """Services that autostart starts anew once it reads its configuration, as those without containers."""
+    for path, file in wanted.tree.items():
+        there = have.files.get(path)
+        if there and there.text and Effect("reload", "autostart") in file.on_change:
+            yield from autostart.other_releases(there.text, file.text)
 
 
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:

@@ -78,7 +78,8 @@ def test_a_changed_value_changes_its_file_and_its_service_only(site: Kit) -> Non
 
     queue = changed(site)
     steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
-    assert [(step["verb"], step["what"]) for step in steps] == [("change", str(config)), ("restart", "autostart")]
+    wanted = [("change", str(config)), ("reload", "autostart"), ("restart", "whisper")]
+    assert [(step["verb"], step["what"]) for step in steps] == wanted
     assert f'"STT_QUEUE": "{queue}"' in steps[0]["diff"]
     assert "STT_QUEUE" in site.cli("plan", status=4).stdout
     assert _contents(site.root / "etc") == before and site.state()["pid"] == pid
@@ -113,6 +114,31 @@ def test_a_deploy_drops_no_request(site: Kit) -> None:
         asking.join()
     assert set(answers) == {200}
     assert told(site) == queue
+
+
+def test_another_policy_touches_nothing_that_runs(site: Kit) -> None:
+    """A request is in its middle all the time, and the service that has it is neither stopped nor asked to drain."""
+    site.write(inventory())
+    site.cli("deploy")
+    site.awake()
+    pid = site.state()["pid"]
+    policy = {"idle": "1h", "start_timeout": "61s", "drain_timeout": "7s", "read_timeout": "11m"}
+    head, body = site.upload(JFK.read_bytes())
+    with site.connection() as connection:
+        connection.sendall(head + body[: len(body) // 2])
+        until(lambda: site.state()["inFlight"] == 1, "the request to arrive")
+        site.write(inventory({"whisper": service(**policy)}))
+        steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
+        assert {step["verb"] for step in steps} == {"change", "reload"}
+        assert {step["what"] for step in steps if step["verb"] == "reload"} == {"autostart", "nginx"}
+        assert "2 reloaded." in site.cli("deploy").stdout
+        state = site.state()
+        assert (state["pid"], state["state"], state["inFlight"], state["idleSeconds"]) == (pid, "ready", 1, 3600)
+        assert site.post(JFK.read_bytes()).status_code == 200  # others need not wait
+        connection.sendall(body[len(body) // 2 :])
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    assert site.state()["pid"] == pid
+    site.write(inventory())
 
 
 @contextmanager

@@ -258,7 +258,7 @@ def test_a_deploy_that_is_taken_back_is_told(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setenv("HOOK", "https://chat.example/s3cret")
     telling = INVENTORY + "notify: {webhook: 'env:HOOK'}\n"
     (desk.folder / "inventory.yml").write_text(telling)
-    assert "restart notify (reload: greffier-notify" in desk.says("plan").out
+    assert "reload notify (greffier-notify" in desk.says("plan").out
     assert desk.says("deploy", keep=True).status == 0
     assert "s3cret" not in desk.says("plan").out + desk.says("plan --json").out
     assert "✓ notify: somebody is told of what fails" in desk.says("doctor").out

@@ -68,17 +68,17 @@ def test_each_difference_is_a_step_with_its_reason() -> None:
         "a file is missing": (without(INDEX), [f"+ create {INDEX}: not there"], ()),
         "a vhost is missing": (
             without(VHOST),
-            [f"+ create {VHOST}: not there", "> restart nginx: reload: a.conf changed"],
+            [f"+ create {VHOST}: not there", "> reload nginx: a.conf changed"],
             RELOAD,
         ),
         "another content": (
             changed(CONFIG, digest="0", text="old\n"),
-            [f"~ change {CONFIG}: its content changed", "> restart autostart: reload: config.json changed"],
+            [f"~ change {CONFIG}: its content changed", "> reload autostart: config.json changed"],
             (Effect("reload", "autostart"),),
         ),
         "another secret": (
             changed(SECRET, digest="0"),
-            [f"~ change {SECRET}: its settings or secrets changed", "> restart whisper: restart: .env changed"],
+            [f"~ change {SECRET}: its settings or secrets changed", "> restart whisper: .env changed"],
             (Effect("restart", "whisper"),),
         ),
         "other rights": (
@@ -96,7 +96,7 @@ def test_each_difference_is_a_step_with_its_reason() -> None:
             replace(HAVE, certificate="the one there ends on 2030-01-01"),
             [
                 "+ create certificate: the one there ends on 2030-01-01",
-                "> restart nginx: reload: the certificate changed",
+                "> reload nginx: the certificate changed",
             ],
             RELOAD,
         ),
@@ -171,5 +171,5 @@ def test_a_container_that_is_gone_is_made_anew_and_one_that_was_left_is_removed(
     assert made.orphans == ("greffier-whisper_2",)
     assert [str(step) for step in made.steps] == [
         "- remove container greffier-whisper_2: a release before left it",
-        "> restart whisper: restart: its container is not there",
+        "> restart whisper: its container is not there",
     ]

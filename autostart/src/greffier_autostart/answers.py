@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from .config import ServiceEntry
+from .entry import Policy
 from .life import Refusal, State
 from .machine import Machine
 from .page import waiting_page
@@ -86,7 +86,7 @@ def navigation(machine: Machine, why: Refusal | None) -> Answer:
     return Answer(503, "text/html; charset=utf-8", body, headers)
 
 
-def quiet(machine: Machine, path: str, entry: ServiceEntry, openapi: bytes | None) -> Answer:
+def quiet(machine: Machine, path: str, policy: Policy, openapi: bytes | None) -> Answer:
     """What a quiet path says while the service is not ready.
 
     The readiness path is 503 and everything else 200, because the path as such works: a service that sleeps
@@ -94,7 +94,7 @@ def quiet(machine: Machine, path: str, entry: ServiceEntry, openapi: bytes | Non
     where there is one.
     """
     state = machine.state.value
-    if path == entry.ready_path != entry.health_path:
+    if path == policy.ready_path != policy.health_path:
         retry = max(1, round(machine.last_start_seconds or 2))
         return error(503, f"service_{state}", f"{machine.name} is {state}", retry_after=retry)
     if path == "/metrics":

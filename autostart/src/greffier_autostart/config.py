@@ -9,9 +9,11 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .entry import Address, Policy, ProcessEntry, Release, ServiceEntry, TcpEntry
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 DEFAULT_QUIET_PATHS = ("/health", "/ready", "/metrics", "/status", "/openapi.json")
@@ -25,86 +27,6 @@ _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 
 class ConfigError(Exception):
     """The configuration cannot be used. The text has one line per mistake, each with its key."""
-
-
-@dataclass(frozen=True)
-class ProcessEntry:
-    """How the process driver runs a service. `environment_file` holds secrets as lines KEY='VALUE'."""
-
-    command: tuple[str, ...]
-    directory: Path
-    environment: tuple[tuple[str, str], ...]
-    environment_file: Path | None
-    log: Path
-
-
-Address = tuple[str, int]
-"""An IP address and a port."""
-
-
-@dataclass(frozen=True)
-class TcpEntry:
-    """An address for a protocol that is not HTTP: its bytes go to `port` of the service."""
-
-    listen: Address
-    port: int
-
-
-@dataclass(frozen=True)
-class ServiceEntry:
-    """One service. Two entries are equal exactly when nothing of the service changed. Times are in seconds.
-
-    `idle_seconds` 0 means that the service never goes to sleep by itself. `drain_seconds`: what is in flight
-    may go on so long when the service is to stop. `tells_why`: if it cannot start, its last line is a
-    sentence for whoever calls, and its status 1. Of `containers` the first one serves; the others are what it
-    needs, in the order in which they are to be started. `process` is there exactly with the driver of that
-    name.
-    """
-
-    hostname: str
-    name: str
-    port: int
-    blocking: bool
-    driver: str
-    release: str
-    compose_dir: Path | None
-    containers: tuple[str, ...]
-    health_path: str
-    ready_path: str
-    quiet_paths: frozenset[str]
-    openapi: Path | None
-    idle_seconds: float
-    start_seconds: float
-    stop_seconds: float
-    drain_seconds: float
-    tells_why: bool
-    process: ProcessEntry | None
-    tcp: tuple[TcpEntry, ...]
-
-    @property
-    def ports(self) -> frozenset[int]:
-        """Every port that the service itself listens on."""
-        return frozenset({self.port, *(tcp.port for tcp in self.tcp)})
-
-    def runs_as(self, other: ServiceEntry) -> bool:
-        """What runs for the one serves the other as well: they differ in what is autostart's own business."""
-        return self == replace(
-            other,
-            hostname=self.hostname,
-            blocking=self.blocking,
-            quiet_paths=self.quiet_paths,
-            openapi=self.openapi,
-            idle_seconds=self.idle_seconds,
-            start_seconds=self.start_seconds,
-            drain_seconds=self.drain_seconds,
-            tells_why=self.tells_why,
-        )
-
-    def excludes(self, other: ServiceEntry) -> bool:
-        """The two cannot run at the same time: they want the same port or the same container."""
-        shared = set(self.containers) & set(other.containers)
-        both_docker = self.driver == other.driver == "docker"
-        return bool(self.ports & other.ports) or (both_docker and bool(shared))
 
 
 @dataclass(frozen=True)
@@ -266,19 +188,22 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
     quiet = section.texts("quietPaths", DEFAULT_QUIET_PATHS)
     for path in quiet:
         section.check("quietPaths", _is_url_path(path), f"{path!r} must start with / and have no spaces or ?")
-    health = section.url_path("healthPath", "/health")
-    ready = section.url_path("readyPath", "/ready")
-    entry = ServiceEntry(
-        hostname=hostname,
-        name=section.text("name", _NAME, "a name of letters, digits and . _ -"),
-        port=int(section.take("proxyPort", int)),
-        blocking=section.take("blocking", bool, True),
+    tcp = _parse_tcp(section)
+    port = int(section.take("proxyPort", int))
+    release = Release(
         driver=driver,
-        release=section.take("release", str),
+        digest=section.take("release", str),
+        port=port,
+        ports=frozenset({port, *(one.port for one in tcp)}),
         compose_dir=section.file("composeDir", ... if driver == "docker" else None),
         containers=section.texts("containers", ... if driver == "docker" else ()),
-        health_path=health,
-        ready_path=ready,
+        process=_parse_process(section) if driver == "process" else None,
+    )
+    policy = Policy(
+        hostname=hostname,
+        blocking=section.take("blocking", bool, True),
+        health_path=section.url_path("healthPath", "/health"),
+        ready_path=section.url_path("readyPath", "/ready"),
         quiet_paths=frozenset(quiet),
         openapi=section.file("openapi", None),
         idle_seconds=section.number("idleSeconds", 0, 31_536_000),
@@ -286,16 +211,16 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
         drain_seconds=section.number("drainSeconds", 0, 86_400, 300),
         tells_why=section.take("tellsWhy", bool, False),
-        process=_parse_process(section) if driver == "process" else None,
-        tcp=_parse_tcp(section),
+        tcp=tcp,
     )
+    name = section.text("name", _NAME, "a name of letters, digits and . _ -")
     if driver == "docker":
-        _check_containers(section, entry.containers)
+        _check_containers(section, release.containers)
         if section.values.pop("process", None) is not None:
             section.fail("process", "is only for the driver process")
-    section.port("proxyPort", entry.port)
+    section.port("proxyPort", port)
     section.done()
-    return entry
+    return ServiceEntry(name, release, policy)
 
 
 def _parse_tcp(parent: _Section) -> tuple[TcpEntry, ...]:
@@ -354,28 +279,29 @@ def _parse_process(parent: _Section) -> ProcessEntry:
 def _singular(entry: ServiceEntry) -> Iterator[tuple[str, object]]:
     """What only one may have, by its key. Values of two sorts are of two types, and so never equal."""
     yield "name", entry.name
-    yield "proxyPort", entry.port
-    for number, tcp in enumerate(entry.tcp):
+    yield "proxyPort", entry.release.port
+    for number, tcp in enumerate(entry.policy.tcp):
         yield f"tcp.{number}.listen", tcp.listen
         yield f"tcp.{number}.port", tcp.port
-    if entry.process:
-        yield "process.log", entry.process.log
+    if entry.release.process:
+        yield "process.log", entry.release.process.log
 
 
 def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> None:
     seen: dict[object, str] = {}
     for entry in services:
         for key, value in _singular(entry):
-            place = f"services.{entry.hostname}.{key}"
+            place = f"services.{entry.policy.hostname}.{key}"
             first = seen.setdefault(value, place)
             if first != place:
                 errors.append(f"{place}: is the same as {first}")
     owners: dict[str, str] = {}
     for entry in services:
-        for name in entry.containers if entry.driver == "docker" else ():
-            first = owners.setdefault(name, entry.hostname)
-            if first != entry.hostname:
-                errors.append(f"services.{entry.hostname}.containers: {name} is of services.{first} already")
+        hostname = entry.policy.hostname
+        for name in entry.release.containers if entry.release.driver == "docker" else ():
+            first = owners.setdefault(name, hostname)
+            if first != hostname:
+                errors.append(f"services.{hostname}.containers: {name} is of services.{first} already")
 
 
 _DRIVERS = ("docker", "process")

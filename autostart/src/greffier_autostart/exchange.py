@@ -93,18 +93,18 @@ class Exchange:
 
     def begin(self) -> None:
         """Ask the service for admission: forwards, holds or answers."""
-        machine, entry = self.service.machine, self.service.entry
+        machine, policy = self.service.machine, self.service.entry.policy
         path = self.head.path
-        self._quiet = path in entry.quiet_paths
+        self._quiet = path in policy.quiet_paths
         if self._quiet:
             if machine.state is not State.READY:
-                self._reply(answers.quiet(machine, path, entry, self.service.openapi()))
+                self._reply(answers.quiet(machine, path, policy, self.service.openapi()))
                 return
             machine.enter_quiet(self)
             self.admit()
             return
         page = machine.state is not State.READY and self.head.is_navigation
-        outcome = machine.enter(self, hold=entry.blocking and not page)
+        outcome = machine.enter(self, hold=policy.blocking and not page)
         if outcome is Outcome.ADMITTED:
             self.admit()
         elif isinstance(outcome, Refusal):

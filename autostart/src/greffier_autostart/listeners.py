@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
 
-from .config import Address, ServiceEntry
+from .entry import Address, ServiceEntry
 from .service import Service
 from .tcp import TcpClient
 
@@ -50,7 +50,7 @@ class Listeners:
     async def follow(self, entries: Iterable[ServiceEntry]) -> None:
         """Close the addresses that are gone, and open the new ones."""
         async with self._opening:
-            self._names = {tcp.listen: entry.name for entry in entries for tcp in entry.tcp}
+            self._names = {tcp.listen: entry.name for entry in entries for tcp in entry.policy.tcp}
             for listen in self._servers.keys() - self._names.keys():
                 self._servers.pop(listen).close()
             self._errors.clear()

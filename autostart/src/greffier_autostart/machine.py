@@ -5,6 +5,31 @@ must be done leaves as a call of `Effects`. No clock, process or socket is known
 
 The promise: `Effects.stop` is called only when no request is in flight. What is in flight still when its time
 to finish is up is told so, one by one, and ends before that.
+
+What each call does to the state, and the times `idle`, `drain` and `hold` when they are up. A dot: it stays
+as it is. Where a cell has several, what else is known decides: who is in flight or waits, what is stopping
+already, whether a pause was ended. A test walks through all of it and compares.
+
+    event       asleep   starting    ready       draining                 failed      paused
+    enter       starting .           .           .|ready                  .|starting  .
+    enter_quiet .        .           .           .                        .           .
+    leave       .        .           .           .                        .           .
+    cancel      .        .           .           .                        .           .
+    expel       .        .           .           .                        .           .
+    hand_over   .        .           .           .                        .           .
+    adopt       starting .           .           .                        starting    .
+    wake        starting .           .           .|ready                  starting    .
+    sleep       .        .|draining  .|draining  .                        .|asleep    .
+    pause       paused   draining    draining    .                        paused      .
+    resume      .        .           .           .|ready                  .           asleep|starting
+    limit       .        .           .|draining  .                        .           .
+    on_ready    .        ready       .           .                        .           .
+    on_failed   .        failed      .           .                        .           .
+    on_exited   .        .           draining    .                        .           .
+    on_stopped  .        .           .           .|asleep|starting|paused .           .
+    idle        .        .           .|draining  .                        .           .
+    drain       .        .           .           .                        .           .
+    hold        .        .           .           .                        .           .
 """
 
 from __future__ import annotations
@@ -33,10 +58,11 @@ class Machine:
         self._effects = effects
         self._inside: dict[Waiter, bool] = {}  # in flight; true for those that do not keep the service awake
         self._quiet = 0  # how many of these there are
-        self._held: dict[Waiter, float] = {}  # to the time when it has waited long enough; oldest first
+        self._held: dict[Waiter, tuple[float, float]] = {}  # since when, and until when at most; oldest first
         self._idle_alarm: Alarm | None = None
         self._hold_alarm: Alarm | None = None
         self._drain_alarm: Alarm | None = None
+        self._drain_until = 0.0
         self._stopping = False  # or it ended by itself, and what it left behind is being cleared away
         self.pausing = False  # until `resume`: drain, and stay stopped
         self._adopting = False  # what is being started was started by somebody else
@@ -83,7 +109,7 @@ class Machine:
         if not hold:
             retry = ceil(self.last_start_seconds or 2)
             return Refusal("service_starting", f"{self.name} is starting; ask again in {retry} s", retry)
-        self._held[waiter] = self._effects.now() + self.limits.hold
+        self._held[waiter] = self._effects.now(), self._effects.now() + self.limits.hold
         if self._hold_alarm is None:
             self._hold_alarm = self._effects.alarm(self.limits.hold, self._on_hold_alarm)
         return Outcome.HELD
@@ -170,8 +196,14 @@ class Machine:
             self._serve()
 
     def limit(self, limits: Limits) -> None:
-        """Other limits from now on; what waits or drains already keeps its own."""
+        """Other limits from now on, counted from when each thing began. What waits or drains already may get
+        more time by that, and never less."""
         self.limits = limits
+        for waiter, (since, until) in self._held.items():  # the alarm then rings early, and is set anew
+            self._held[waiter] = since, max(until, since + limits.hold)
+        if self._drain_alarm and self.since + limits.drain > self._drain_until:
+            self._drain_alarm.cancel()
+            self._watch_drain(self.since + limits.drain)
         if self._idle_alarm:
             self._idle_alarm.cancel()
             self._idle_alarm = None
@@ -281,8 +313,12 @@ class Machine:
     def _drain(self) -> None:
         self._move(State.DRAINING)
         if self._inside:
-            self._drain_alarm = self._effects.alarm(self.limits.drain, self._on_drain_alarm)
+            self._watch_drain(self.since + self.limits.drain)
         self._stop_when_empty()
+
+    def _watch_drain(self, until: float) -> None:
+        self._drain_until = until
+        self._drain_alarm = self._effects.alarm(until - self._effects.now(), self._on_drain_alarm)
 
     def _on_drain_alarm(self) -> None:
         self._drain_alarm = None
@@ -311,11 +347,12 @@ class Machine:
     def _on_hold_alarm(self) -> None:
         self._hold_alarm = None
         now = self._effects.now()
-        late = [waiter for waiter, until in self._held.items() if until <= now]
+        late = {waiter: wait for waiter, wait in self._held.items() if wait[1] <= now}
         for waiter in late:
             self._held.pop(waiter, None)
         if self._held:
-            self._hold_alarm = self._effects.alarm(min(self._held.values()) - now, self._on_hold_alarm)
-        refusal = Refusal("service_starting", f"{self.name} was not ready within {self.limits.hold:g} s", 5)
-        for waiter in late:
-            waiter.refuse(refusal)
+            first = min(until for _, until in self._held.values())
+            self._hold_alarm = self._effects.alarm(first - now, self._on_hold_alarm)
+        for waiter, (since, until) in late.items():
+            message = f"{self.name} was not ready within {until - since:g} s"
+            waiter.refuse(Refusal("service_starting", message, 5))

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import socket
 
-from .config import ServiceEntry
 from .drivers import StartError
+from .entry import ServiceEntry
 
 INTERVAL = 0.02
 """Seconds between two looks at a starting service: on average half of it is added to a wake."""
@@ -36,10 +36,9 @@ class Prober:
 
     def __init__(self, host: str, entry: ServiceEntry) -> None:
         self._host = host
-        self._port = entry.port
-        self._request = (
-            f"GET {entry.ready_path} HTTP/1.1\r\nHost: {entry.hostname}\r\nConnection: close\r\n\r\n"
-        ).encode()
+        self._port = entry.release.port
+        path, hostname = entry.policy.ready_path, entry.policy.hostname
+        self._request = f"GET {path} HTTP/1.1\r\nHost: {hostname}\r\nConnection: close\r\n\r\n".encode()
 
     async def until_ready(self) -> None:
         while not await self._is_ready():

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .config import ServiceEntry
 from .drivers import Driver, Drivers, End, StartError
+from .entry import Policy, ServiceEntry
 from .life import REMOVED, STOPPING, Alarm, Cause, Limits, Refusal, State
 from .machine import Machine
 from .probe import Prober, check_port_is_free
@@ -41,14 +41,15 @@ class Service:
         self._report = report
         self._drivers = drivers
         self._loop = loop
-        self.machine = Machine(entry.name, _limits(entry), self)
-        self.pool = Pool(LOOPBACK, entry.port, loop)
-        self._driver: Driver = drivers.create(entry, self.machine.adopt)
+        self.machine = Machine(entry.name, _limits(entry.policy), self)
+        self.pool = Pool(LOOPBACK, entry.release.port, loop)
+        self._driver: Driver = drivers.create(entry.release, self.machine.adopt)
         self._life: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._hold: asyncio.TimerHandle | None = None
         self._leaving = False
         self._change = asyncio.Event()
+        self._new_policy = asyncio.Event()
         self._openapi: bytes | None = None
 
     @property
@@ -59,11 +60,16 @@ class Service:
     def on_hold(self) -> bool:
         return self._hold is not None
 
+    @property
+    def _patience(self) -> float:
+        """Seconds that it may take to stop before it is made to."""
+        return self.entry.policy.stop_seconds
+
     def openapi(self) -> bytes | None:
         """The committed OpenAPI document, which is shown while the service sleeps."""
-        if self._openapi is None and self.entry.openapi is not None:
+        if self._openapi is None and self.entry.policy.openapi is not None:
             try:
-                with self.entry.openapi.open("rb") as file:
+                with self.entry.policy.openapi.open("rb") as file:
                     document = file.read(MAX_OPENAPI_BYTES + 1)
             except OSError:
                 return None
@@ -81,11 +87,11 @@ class Service:
                     await self.wait_for_change()
 
     def replace(self, entry: ServiceEntry) -> None:
-        """Go on with another entry: drain, stop, and start with it. With one for which the same runs it just
-        serves on."""
+        """Go on with another entry. With the same release it serves on, under the new policy; for another one
+        it drains and stops first, and takes the policy together with it."""
         self.wanted_entry = entry
         self.successor = None
-        if not entry.runs_as(self.entry):
+        if entry.release != self.entry.release:
             self.machine.pause()
             self._go_on_when_paused()
             return
@@ -96,7 +102,7 @@ class Service:
 
     @property
     def hold_seconds(self) -> float:
-        return MAX_HOLD_SECONDS + self.entry.drain_seconds
+        return MAX_HOLD_SECONDS + self.entry.policy.drain_seconds
 
     def retire(self, why: str, code: str = REMOVED) -> None:
         """Finish what is in flight, stop and stay stopped; refuse other requests, because of `why`."""
@@ -136,7 +142,7 @@ class Service:
 
     async def close(self) -> None:
         """To be called in the end, when it is paused."""
-        await self._driver.close()
+        await self._driver.close(self._patience)
 
     async def wait_for(self, *states: State) -> State:
         """Waits until the service is in one of the states."""
@@ -158,7 +164,7 @@ class Service:
         return self._loop.call_later(seconds, ring)
 
     def start(self) -> None:
-        self.pool = Pool(LOOPBACK, self.entry.port, self._loop)
+        self.pool = Pool(LOOPBACK, self.entry.release.port, self._loop)
         self._life = self._spawn(self._live())
 
     def stop(self) -> None:
@@ -180,45 +186,58 @@ class Service:
         try:
             await self._become_ready()
         except StartError as error:
-            await self._driver.stop()
+            await self._driver.stop(self._patience)
             self.machine.on_failed(error.cause)
             return
         except Exception as error:  # a mistake of ours must not leave callers waiting
-            await self._driver.stop()
+            await self._driver.stop(self._patience)
             self.machine.on_failed(Cause("autostart failed; its log says how", repr(error)))
             raise
         self.machine.on_ready()
         end = await self._driver.ended()
         self.machine.on_exited(end.cause, clean=end.clean)
         self.pool.retire(end)
-        await self._driver.stop()  # what it may have left behind
+        await self._driver.stop(self._patience)  # what it may have left behind
         self.machine.on_stopped()
         await self._adopt()
 
     async def _become_ready(self) -> None:
         """Raises StartError, with what was started still to be stopped."""
         if not await self._driver.running():
-            for port in sorted(self.entry.ports):
+            for port in sorted(self.entry.release.ports):
                 check_port_is_free(LOOPBACK, port)
         await self._driver.start()
-        prober = self._loop.create_task(Prober(LOOPBACK, self.entry).until_ready())
+        began = self._loop.time()
         end = self._loop.create_task(self._driver.ended())
         try:
-            await asyncio.wait({prober, end}, timeout=self.entry.start_seconds, return_when="FIRST_COMPLETED")
+            while not await self._is_ready(began, end):
+                pass  # another policy holds from here on
+        finally:
+            end.cancel()
+
+    async def _is_ready(self, began: float, end: asyncio.Task[End]) -> bool:
+        """Wait until it is ready; false if the policy changed before that. Raises StartError if it ended, or
+        took more than its time since `began`."""
+        policy = self.entry.policy
+        prober = self._loop.create_task(Prober(LOOPBACK, self.entry).until_ready())
+        changed = self._loop.create_task(self._new_policy.wait())
+        left = max(0.0, began + policy.start_seconds - self._loop.time())
+        try:
+            await asyncio.wait({prober, end, changed}, timeout=left, return_when="FIRST_COMPLETED")
             if end.done():
                 raise self._told(end.result())
-            if not prober.done():
-                patience, path = self.entry.start_seconds, self.entry.ready_path
-                late = f"it did not say at {path} within {patience:g} s that it is ready"
-                raise StartError(late, await self._driver.last_words())
+            if prober.done() or changed.done():
+                return prober.done()
         finally:
             prober.cancel()
-            end.cancel()
+            changed.cancel()
+        late = f"it did not say at {policy.ready_path} within {policy.start_seconds:g} s that it is ready"
+        raise StartError(late, await self._driver.last_words())
 
     def _told(self, end: End) -> StartError:
         """Why a start failed. A service that tells why does so by its last line, with status 1."""
         told, said = end.cause.told, end.cause.said
-        if self.entry.tells_why and end.status == 1 and said:
+        if self.entry.policy.tells_why and end.status == 1 and said:
             return StartError(said)
         return StartError(told, said)
 
@@ -226,9 +245,9 @@ class Service:
         if self._life is not None:
             await asyncio.wait({self._life})
         if self._leaving:
-            await self._driver.close()
+            await self._driver.close(self._patience)
         else:
-            await self._driver.stop()
+            await self._driver.stop(self._patience)
         self.pool.close()  # only now: to websockets whose time is up a service may say goodbye while it stops
         self.machine.on_stopped()
         await self._adopt()
@@ -244,8 +263,8 @@ class Service:
             return
         if self.wanted_entry != self.entry:
             self._take(self.wanted_entry)
-            self._spawn(self._driver.close())
-            self._driver = self._drivers.create(self.entry, self.machine.adopt)
+            self._spawn(self._driver.close(self._patience))
+            self._driver = self._drivers.create(self.entry.release, self.machine.adopt)
             self._spawn(self._adopt())
         if not self.on_hold:
             self.machine.resume()
@@ -253,7 +272,9 @@ class Service:
     def _take(self, entry: ServiceEntry) -> None:
         self.entry = entry
         self._openapi = None
-        self.machine.limit(_limits(entry))
+        self.machine.limit(_limits(entry.policy))
+        new, self._new_policy = self._new_policy, asyncio.Event()
+        new.set()
 
     def _end_hold(self) -> None:
         if self._hold is not None:
@@ -272,7 +293,7 @@ class Service:
         return task
 
 
-def _limits(entry: ServiceEntry) -> Limits:
+def _limits(policy: Policy) -> Limits:
     """A request may wait for what is in flight to end, for the stop, and for the start after it."""
-    hold = entry.drain_seconds + entry.stop_seconds + entry.start_seconds
-    return Limits(idle=entry.idle_seconds, hold=hold, drain=entry.drain_seconds)
+    hold = policy.drain_seconds + policy.stop_seconds + policy.start_seconds
+    return Limits(idle=policy.idle_seconds, hold=hold, drain=policy.drain_seconds)

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from .client import Client
-from .config import Config, ConfigError, ServiceEntry
+from .config import Config, ConfigError
 from .control import CommandError
 from .drivers import Drivers
+from .entry import ServiceEntry
 from .life import Busy, State
 from .listeners import Listeners
 from .service import Report, Service
@@ -150,11 +151,13 @@ class Supervisor:
         await self._listeners.follow(self._config.services)
 
     async def reload(self, config: Config) -> dict[str, Any]:
-        """Take over a new configuration. Raises ConfigError if it changes what only a restart can change, and
-        CommandError while autostart stops.
+        """Take over a new configuration. Returns the names of the services that it concerns; of those that
+        are `adjusted` only the policy changed. Raises ConfigError if it changes what only a restart can
+        change, and CommandError while autostart stops.
 
-        A changed entry that can run beside the old one takes over at once, and the old one finishes what it
-        has in flight. Where it cannot, requests are held while the old one drains and stops.
+        Another policy holds at once, and nothing in flight is touched. A changed release that can run beside
+        the old one takes over at once, and the old one finishes what it has in flight. Where it cannot,
+        requests are held while the old one drains and stops.
         """
         async with self._reloading:
             return await self._reload(config)
@@ -166,12 +169,14 @@ class Supervisor:
             raise ConfigError("control: cannot change while autostart runs; restart it")
         wanted = {entry.name: entry for entry in config.services}
         before = {name: service.wanted_entry for name, service in self._services.items()}
-        changed = sorted(
-            name for name in wanted if name in before and before[name] not in (None, wanted[name])
-        )
+        differ = [name for name in wanted if before.get(name) not in (None, wanted[name])]
+        adjusted = sorted(name for name in differ if self._runs_as(name, wanted[name]))
+        changed = sorted(set(differ) - set(adjusted))
         added = sorted(name for name in wanted if before.get(name) is None)
         removed = sorted(name for name, entry in before.items() if entry is not None and name not in wanted)
-        beside = [name for name in changed if not self._services[name].entry.excludes(wanted[name])]
+        beside = [
+            name for name in changed if not self._services[name].entry.release.excludes(wanted[name].release)
+        ]
         fresh = {name: self._new(wanted[name]) for name in beside if not self._returning(wanted[name])}
         await _adopt(fresh.values())  # first, so that it is ready when its first request comes
         if self.closing:
@@ -179,7 +184,7 @@ class Supervisor:
                 await service.close()
             raise CommandError("autostart is stopping")
         self._config = config
-        for name in changed:
+        for name in differ:
             if name in beside:
                 self._switch(self._services[name], wanted[name], fresh.get(name))
             else:
@@ -189,7 +194,7 @@ class Supervisor:
             self._forget_in_the_end(self._services[name])
         self._route(config.services)
         await self._listeners.follow(config.services)
-        return {"added": added, "changed": changed, "removed": removed}
+        return {"added": added, "changed": changed, "adjusted": adjusted, "removed": removed}
 
     # Upkeep
 
@@ -215,7 +220,7 @@ class Supervisor:
                 service.leave("is shutting down with autostart")
         for client in list(self._clients):
             client.close_if_idle()
-        patience = max((service.entry.stop_seconds for service in services), default=0.0)
+        patience = max((service.entry.policy.stop_seconds for service in services), default=0.0)
         if not await self._without_clients(patience):
             for service in services:
                 service.machine.expel()
@@ -244,10 +249,16 @@ class Supervisor:
     def _new(self, entry: ServiceEntry) -> Service:
         return Service(entry, self._report, self._drivers, self._loop)
 
+    def _runs_as(self, name: str, entry: ServiceEntry) -> bool:
+        """What runs for a service, and is to run on, is what the entry asks for."""
+        service = self._services[name]
+        there = service.wanted_entry
+        return there is not None and there.release == service.entry.release == entry.release
+
     def _returning(self, entry: ServiceEntry) -> Service | None:
         """A replaced service that still has what the entry wants: it has to come back, not run twice."""
         for service in self._replaced:
-            if service.entry.name == entry.name and service.entry.excludes(entry):
+            if service.entry.name == entry.name and service.entry.release.excludes(entry.release):
                 return service
         return None
 
@@ -270,7 +281,7 @@ class Supervisor:
                 service = self._services[entry.name] = self._new(entry)
             elif service.wanted_entry is None:  # removed a moment ago and not gone yet
                 service.replace(entry)
-            self._routes[entry.hostname] = service
+            self._routes[entry.policy.hostname] = service
 
     def _forget_in_the_end(self, service: Service) -> None:
         task = self._loop.create_task(self._forget(service))
@@ -307,9 +318,10 @@ class Supervisor:
     def _describe(self, service: Service) -> dict[str, Any]:
         machine, now = service.machine, self._loop.time()
         last_use = machine.last_use
+        release, policy = service.entry.release, service.entry.policy
         return {
             "name": service.entry.name,
-            "hostname": service.entry.hostname,
+            "hostname": policy.hostname,
             "state": machine.state.value,
             "since": round(now - machine.since, 3),
             "inFlight": machine.in_flight,
@@ -319,16 +331,17 @@ class Supervisor:
             "lastStartSeconds": _rounded(machine.last_start_seconds),
             "lastError": str(machine.last_error) if machine.last_error else None,
             "pid": service.pid,
-            "idleSeconds": service.entry.idle_seconds,
-            "driver": service.entry.driver,
-            "containers": list(service.entry.containers),
-            "port": service.entry.port,
+            "idleSeconds": policy.idle_seconds,
+            "driver": release.driver,
+            "containers": list(release.containers),
+            "port": release.port,
             "tcp": [
                 {"listen": list(tcp.listen), "port": tcp.port, "error": self._listeners.error(tcp.listen)}
-                for tcp in (service.wanted_entry or service.entry).tcp  # which listeners follow at once
+                # The listeners follow what is wanted at once.
+                for tcp in (service.wanted_entry or service.entry).policy.tcp
             ],
             "draining": [
-                {"port": old.entry.port, "inFlight": old.machine.in_flight}
+                {"port": old.entry.release.port, "inFlight": old.machine.in_flight}
                 for old in self._replaced
                 if old.entry.name == service.entry.name
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
-from .config import Address
+from .entry import Address
 from .exchange import HOLD_BUFFER
 from .half import half_close
 from .life import Outcome, Refusal
@@ -128,8 +128,8 @@ class TcpClient(asyncio.Protocol):
         if self._over:  # the client left at this very moment
             self._release()
             return
-        # Looked up only now: the entry may have changed while the service was on its way.
-        port = next((tcp.port for tcp in self._service.entry.tcp if tcp.listen == self.listen), None)
+        # Looked up only now: the policy may have changed while the service was on its way.
+        port = next((tcp.port for tcp in self._service.entry.policy.tcp if tcp.listen == self.listen), None)
         if port is None:
             self._close()
         else:

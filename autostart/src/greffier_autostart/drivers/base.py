@@ -48,18 +48,16 @@ class Driver(Protocol):
         """Waits until it has ended by itself."""
         ...
 
-    async def stop(self) -> None:
-        """Stop it and all it started, politely and then by force; returns when nothing of it runs any more.
-
-        Does nothing if it does not run.
-        """
+    async def stop(self, patience: float) -> None:
+        """Stop it and all it started, politely and after `patience` seconds by force; returns when nothing of
+        it runs any more. Does nothing if it does not run."""
         ...
 
     async def last_words(self) -> str:
         """The last line of its log since its start; empty if there is none."""
         ...
 
-    async def close(self) -> None:
+    async def close(self, patience: float) -> None:
         """This driver is not used again. What can run without autostart goes on; the rest is stopped."""
         ...
 

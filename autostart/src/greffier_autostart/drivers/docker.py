@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 from typing import Any
 
-from ..config import ServiceEntry
+from ..entry import Release
 from ..life import Cause
 from .base import End, StartError, ending
 from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
@@ -32,15 +32,14 @@ class _Run:
 
 
 class DockerDriver:
-    """Starts and stops an entry's containers; the first one serves and is the one that is watched.
+    """Starts and stops a release's containers; the first one serves and is the one that is watched.
 
     Docker's events are hints to look: what counts is what Docker then says about the container. So a late, a
     lost or a repeated event does no harm.
     """
 
-    def __init__(self, entry: ServiceEntry, engine: Engine, appeared: Callable[[], None]) -> None:
-        self._serving, *self._others = entry.containers
-        self._stop_seconds = entry.stop_seconds
+    def __init__(self, release: Release, engine: Engine, appeared: Callable[[], None]) -> None:
+        self._serving, *self._others = release.containers
         self._engine = engine
         self._appeared = appeared
         self._run: _Run | None = None
@@ -82,7 +81,7 @@ class DockerDriver:
             told = f"it was killed for want of memory{limit}"
         return End(Cause(told, await self.last_words()), clean=not code, at=facts.ended, status=code)
 
-    async def stop(self) -> None:
+    async def stop(self, patience: float) -> None:
         async with self._lock:
             if not self._begun:
                 return
@@ -90,7 +89,7 @@ class DockerDriver:
             # Somebody may have started it anew after its end, and then it needs the others.
             anew = run is not None and run.ended.done() and await self.running()
             for container in () if anew else (self._serving, *reversed(self._others)):
-                await self._stop(container)
+                await self._stop(container, patience)
             self._begun = False  # last: a stop that is cancelled is done again
 
     async def last_words(self) -> str:
@@ -101,7 +100,7 @@ class DockerDriver:
         except EngineError:  # the container is gone, or its log is kept elsewhere
             return ""
 
-    async def close(self) -> None:
+    async def close(self, patience: float) -> None:
         if not self._closed:
             self._closed = True
             self._engine.unwatch(self._serving, self._on_event)
@@ -138,12 +137,12 @@ class DockerDriver:
         except Missing:
             raise StartError(f"its container {container} is not there; `deploy` makes it") from None
 
-    async def _stop(self, container: str) -> None:
+    async def _stop(self, container: str, patience: float) -> None:
         for number in range(STOP_TRIES):
             if number:
                 await asyncio.sleep(STOP_PAUSE_SECONDS)
             try:
-                await self._engine.stop(container, self._stop_seconds)
+                await self._engine.stop(container, patience)
                 return
             except (Missing, Unreachable):  # whatever runs still when Docker is back is adopted
                 return

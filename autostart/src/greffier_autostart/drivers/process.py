@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config import ProcessEntry
+from ..entry import ProcessEntry
 from ..life import Cause
 from .base import End, StartError, ending
 from .logfile import LogFile
@@ -35,9 +35,8 @@ class ProcessDriver:
     If autostart is killed, the kernel kills the command (PR_SET_PDEATHSIG), so no service is left behind.
     """
 
-    def __init__(self, entry: ProcessEntry, stop_seconds: float) -> None:
+    def __init__(self, entry: ProcessEntry) -> None:
         self._entry = entry
-        self._stop_seconds = stop_seconds
         self._log = LogFile(entry.log)
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: asyncio.Future[tuple[int, float]] | None = None  # its exit code, and when
@@ -95,13 +94,13 @@ class ProcessDriver:
         status = code if code >= 0 else 128 - code
         return End(Cause(ending(status), self._log.last_line()), clean=not code, at=at, status=status)
 
-    async def stop(self) -> None:
+    async def stop(self, patience: float) -> None:
         process, ended = self._process, self._ended
         if process is None or ended is None:
             return
         if not ended.done():
             _signal_group(process.pid, signal.SIGTERM)
-            await asyncio.wait({ended}, timeout=self._stop_seconds)
+            await asyncio.wait({ended}, timeout=patience)
         # Also after an orderly end: what the command started must not outlive it.
         _signal_group(process.pid, signal.SIGKILL)
         await asyncio.wait({ended}, timeout=KILL_SECONDS)
@@ -112,8 +111,8 @@ class ProcessDriver:
     async def last_words(self) -> str:
         return self._log.last_line()
 
-    async def close(self) -> None:
-        await self.stop()
+    async def close(self, patience: float) -> None:
+        await self.stop(patience)
 
     def _environment(self) -> dict[str, str]:
         environment = {key: os.environ[key] for key in INHERITED if key in os.environ}
