@@ -2,6 +2,7 @@
 
 from deploy.config.stack import HostStack
 from deploy.render import autostart, compose, env, nginx, notify, units
+from deploy.render.manifest import Manifest
 from deploy.types import File, Tree
 
 
@@ -15,6 +16,11 @@ def tree(host: HostStack) -> Tree:
         found |= dict(units.files(host))
         found |= dict(notify.files(host))
     return dict(sorted(found.items()))
+
+
+def services(host: HostStack) -> Manifest:
+    """The services of one host as data: what a rollout goes by, and what a release keeps."""
+    return autostart.manifest(host)
 
 
 def owner(host: HostStack, path: str) -> str:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.render import compose, env
+from deploy.render.manifest import Manifest, ServiceManifest
 from deploy.types import Effect, File, digest
 
 
@@ -37,31 +37,33 @@ def log_path(host: HostStack, service: ServiceStack) -> str:
 def files(host: HostStack) -> Iterator[tuple[str, File]]:
     """config.json, and the API descriptions that autostart shows for sleeping services."""
     layout = host.layout
-    config = {
-        "listen": f"127.0.0.1:{layout.autostart_port}",
-        "control": layout.control,
-        "services": {service.hostname: _entry(host, service) for service in host.services},
-    }
-    yield path(host), File((_dumped(config),), 0o640, layout.root, layout.group, (Effect("reload", "autostart"),))
+    yield path(host), config(host, manifest(host))
     for service in host.services:
         if service.kind.openapi_text:
             target = openapi_path(host, service)
             yield target, File((service.kind.openapi_text,), 0o644, layout.root, layout.root_group)
 
 
-def _dumped(config: dict[str, Any]) -> str:
-    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+def manifest(host: HostStack) -> Manifest:
+    """What is rendered of each service, by name."""
+    return {
+        service.name: ServiceManifest(
+            service.name, service.hostname, "" if host.runtime == "process" else service.image, _entry(host, service)
+        )
+        for service in host.services
+    }
 
 
-def exchanged(former: File, wanted: File, service: str) -> File:
-    """`wanted` with every entry but that of `service` as `former` has it."""
-    document = json.loads(wanted.text)
-    known = {entry["name"]: (hostname, entry) for hostname, entry in json.loads(former.text)["services"].items()}
-    entries = {}
-    for hostname, entry in document["services"].items():
-        name, there = (hostname, entry) if entry["name"] == service else known[entry["name"]]
-        entries[name] = there
-    return replace(wanted, parts=(_dumped(document | {"services": entries}),))
+def config(host: HostStack, services: Manifest) -> File:
+    """config.json, with the services as a manifest has them."""
+    layout = host.layout
+    document = {
+        "listen": f"127.0.0.1:{layout.autostart_port}",
+        "control": layout.control,
+        "services": {service.hostname: service.entry for service in services.values()},
+    }
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return File((text,), 0o640, layout.root, layout.group, (Effect("reload", "autostart"),))
 
 
 def other_releases(there: str, wanted: str) -> tuple[str, ...]:

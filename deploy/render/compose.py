@@ -7,7 +7,7 @@ import yaml
 
 from deploy.config.stack import WYOMING, HostStack, ServiceStack
 from deploy.render import env
-from deploy.types import Effect, File, Tree, digest
+from deploy.types import Effect, File, digest
 
 USER = "10001:10001"
 """Ids of the images' user: no user of the host, and not in the group greffier."""
@@ -117,12 +117,6 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
 def _diarizer(service: ServiceStack) -> str:
     """The host's folder that its diarizer lies in, where that is not among the models."""
     return service.diarizer.folder if service.diarizer else ""
-
-
-def images(tree: Tree) -> tuple[str, ...]:
-    """What the containers of a tree are made from."""
-    found = (yaml.safe_load(file.text) for path, file in tree.items() if path.endswith("/compose.yml"))
-    return tuple(sorted({str(s["image"]) for document in found for s in document["services"].values()}))
 
 
 def files(host: HostStack) -> Iterator[tuple[str, File]]:

@@ -12,7 +12,8 @@ from deploy.certificates import acme, issuing
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, KitError
 from deploy.models import fetching, gated
-from deploy.render import compose, env
+from deploy.render import env
+from deploy.render.manifest import images as images_of
 from deploy.reporting import Reporter
 from deploy.rollout import announce, preflight, second_slot, target_state, verify
 from deploy.rollout import prospect as prospects
@@ -220,7 +221,7 @@ def _write(prospect: Prospect, early: frozenset[str], states: States, report: Re
     entries = prospect.entries
     records.intend(target, prospect.record, {path: entries[path] for path in prospect.plan.write})
     wanted = {path: tree[path] for path in prospect.plan.write}
-    folders = tuple(f"{prospect.services[name]['composeDir']}/" for name in early)
+    folders = tuple(f"{prospect.services[name].folder}/" for name in early)
     try:
         _put(target, prospect, {path: file for path, file in wanted.items() if path.startswith(folders)})
         for name in sorted(early):
@@ -277,10 +278,10 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
         if name in changed or name in gone:
             with report.step(f"Holding new requests to {name} while it finishes those it has"):
                 control.hold(host, target, name)
-    for name, entry in prospect.services.items():
+    for name, service in prospect.services.items():
         if name in changed and host.runtime == "compose":
             with report.step(f"Making the container of {name}"):
-                images.create(target, entry["composeDir"])
+                images.create(target, service.folder)
     anew = [e.what for e in prospect.plan.effects if e.verb == "restart" and e.what not in prospect.services]
     for unit in (*prospect.plan.start, *anew):
         with report.step(f"Starting {unit}"):
@@ -341,14 +342,14 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     """Start each changed service once, ask it something, and let it sleep again if it slept before."""
     host, target = prospect.host, prospect.target
     proven = dict(prospect.record.get("proven", {}))
-    secret = prospect.entries
-    for name, entry in prospect.concerned.items():
-        release = entry["release"] + secret[f"{entry['composeDir']}/.env"]["digest"] + entry["readyPath"]
+    entries = prospect.entries
+    for name, service in prospect.concerned.items():
+        release = service.release + entries[service.environment_file]["digest"] + service.ready_path
         if proven.get(name) == release and name not in prospect.changed:
             continue
         with report.step(f"Proving {name}"):
             control.wake(host, target, name)
-            verify.answers(host, target, entry)
+            verify.answers(host, target, service)
             if name not in awake:
                 with contextlib.suppress(KitError):  # somebody has begun to use it: it sleeps when they are done
                     control.sleep(host, target, name)
@@ -363,7 +364,7 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
 
 def _seconds(prospect: Prospect) -> dict[str, Any]:
     """The record, with which services serve from their second container."""
-    second = [name for name, entry in prospect.services.items() if control.is_second(entry)]
+    second = [name for name, service in prospect.services.items() if control.is_second(service.entry)]
     return prospect.record | {"second": second}
 
 
@@ -378,7 +379,8 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
     release = Release(
         number,
         prospect.tree,
-        compose.images(prospect.tree),
+        prospect.services,
+        images_of(prospect.services),
         tuple(dict.fromkeys((*kept[0], *aim.components))),
         tuple(dict.fromkeys((*kept[1], *aim.models))),
         aim.units,

@@ -1,6 +1,5 @@
 """A deploy that may be: what a host has, what is wanted there, and the plan between."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +8,8 @@ from deploy.config import model_names, secrets
 from deploy.config.stack import HostStack, ServiceStack, Stack
 from deploy.errors import KitError
 from deploy.models import fetching, gated
-from deploy.render import autostart, env
+from deploy.render import env
+from deploy.render.manifest import Manifest
 from deploy.rollout import survey
 from deploy.rollout.survey import Details, Docker, Ground
 from deploy.rollout.target_state import Aim, Aiming
@@ -60,9 +60,9 @@ class Prospect:
         return self.sight.withheld
 
     @property
-    def concerned(self) -> dict[str, dict[str, Any]]:
-        """The entries of those services that this deploy is about."""
-        return {name: entry for name, entry in self.services.items() if self.aim.about(name)}
+    def concerned(self) -> Manifest:
+        """Those services that this deploy is about."""
+        return {name: service for name, service in self.services.items() if self.aim.about(name)}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -95,10 +95,9 @@ class Prospect:
         return frozenset(due & self.services.keys())
 
     @property
-    def services(self) -> dict[str, dict[str, Any]]:
-        """autostart's entry of each service of the tree, by name, with its `hostname`: a former release may have
-        others than the inventory."""
-        return _services(self.tree, self.host)
+    def services(self) -> Manifest:
+        """Every service of the tree: a former release may have others than the inventory."""
+        return self.aim.manifest
 
 
 def look(
@@ -184,17 +183,12 @@ def _planned(target: Target, aim: Aim, sight: Sight) -> Prospect:
     )
 
 
-def _services(tree: Tree, host: HostStack) -> dict[str, dict[str, Any]]:
-    entries = json.loads(tree[autostart.path(host)].text)["services"]
-    return {entry["name"]: {**entry, "hostname": hostname} for hostname, entry in entries.items()}
-
-
 def _containers(aim: Aim) -> dict[str, str]:
     """Container -> service, of those that an aim is about."""
     if aim.host.runtime == "process":
         return {}
-    found = _services(aim.tree, aim.host)
-    return {container: name for name in found if aim.about(name) for container in found[name]["containers"]}
+    about = [service for service in aim.manifest.values() if aim.about(service.name)]
+    return {container: service.name for service in about for container in service.containers}
 
 
 def _files(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from deploy.errors import HOST, KitError
+from deploy.render.manifest import ServiceManifest
 from deploy.reporting import Reporter
 from deploy.rollout.prospect import Prospect
 from deploy.runtime import control, images
@@ -44,20 +45,22 @@ def names(prospect: Prospect, states: States) -> frozenset[str]:
     """The changed services whose release before can serve until theirs is ready: they share no container."""
     awake = {name: set(state["containers"]) for name, state in states.items() if control.is_awake(state)}
     wanted = prospect.services
-    return frozenset(n for n in prospect.changed & awake.keys() & wanted.keys() if not awake[n] & set(_of(wanted[n])))
+    return frozenset(
+        n for n in prospect.changed & awake.keys() & wanted.keys() if awake[n].isdisjoint(wanted[n].containers)
+    )
 
 
 def start(prospect: Prospect, name: str, states: States, report: Reporter) -> None:
     """Make its container, start it and wait until it is ready. Raises KitError with its log."""
-    target, entry = prospect.target, prospect.services[name]
+    target, service = prospect.target, prospect.services[name]
     with report.step(f"Starting the new {name} beside the one that serves"):
-        anew = not _drains(entry, states[name])
+        anew = not _drains(service, states[name])
         if anew:
-            target.afterwards(f"beside {name}", ("docker", "rm", "--force", *_of(entry)))
-        images.create(target, entry["composeDir"], anew=anew)
-        for container in _of(entry):
+            target.afterwards(f"beside {name}", ("docker", "rm", "--force", *service.containers))
+        images.create(target, service.folder, anew=anew)
+        for container in service.containers:
             target.run(("docker", "start", container))
-        _until_ready(target, name, entry)
+        _until_ready(target, service)
 
 
 def keep(prospect: Prospect, name: str) -> None:
@@ -67,15 +70,15 @@ def keep(prospect: Prospect, name: str) -> None:
 
 def withdraw(prospect: Prospect, name: str, states: States) -> None:
     """Remove what was started, unless it still answers requests of its own."""
-    entry = prospect.services[name]
-    if not _drains(entry, states[name]):
-        images.remove(prospect.target, _of(entry))
+    service = prospect.services[name]
+    if not _drains(service, states[name]):
+        images.remove(prospect.target, service.containers)
     keep(prospect, name)
 
 
 def clear(prospect: Prospect, report: Reporter) -> None:
     """Remove the containers of releases before, each when it has answered what it was asked."""
-    target, wanted = prospect.target, {c for entry in prospect.services.values() for c in _of(entry)}
+    target, wanted = prospect.target, {c for service in prospect.services.values() for c in service.containers}
     left = [(c, name) for c, name in target.answer(images.containers()).items() if c not in wanted]
     if not left:
         return
@@ -102,41 +105,37 @@ def _busy(prospect: Prospect, services: set[str]) -> set[str]:
     return {name for name in services if states.get(name, {}).get("draining")}
 
 
-def _until_ready(target: Target, name: str, entry: Mapping[str, Any]) -> None:
-    (container, *_), seconds = _of(entry), float(entry["startSeconds"])
+def _until_ready(target: Target, service: ServiceManifest) -> None:
+    container, seconds = service.containers[0], service.start_seconds
     until = time.monotonic() + seconds
-    while not _answers(target, entry):
+    while not _answers(target, service):
         form = "{{.State.Running}} {{.State.OOMKilled}}"
         running, _, starved = target.run(("docker", "inspect", "--format", form, container), check=False).partition(" ")
         if running == "true" and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
             continue
-        late = f"did not say at {entry['readyPath']} within {seconds:g} s that it is ready"
+        late = f"did not say at {service.ready_path} within {seconds:g} s that it is ready"
         what = late if running == "true" else "ended while it started"
         if starved.strip() == "true":
             what = "needs more memory than it may use: raise `memory` in the inventory, or take a smaller model"
         said = target.run(
             ("sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "sh", str(LOG_LINES), container), check=False
         )
-        raise KitError(f"The new {name} {what}.", output=said, code=HOST)
+        raise KitError(f"The new {service.name} {what}.", output=said, code=HOST)
 
 
-def _answers(target: Target, entry: Mapping[str, Any]) -> bool:
+def _answers(target: Target, service: ServiceManifest) -> bool:
     try:
-        return target.fetch(entry["proxyPort"], entry["hostname"], entry["readyPath"], 5.0)[0] in range(200, 300)
+        return target.fetch(service.port, service.hostname, service.ready_path, 5.0)[0] in range(200, 300)
     except Lost:
         raise
     except KitError:
         return False
 
 
-def _of(entry: Mapping[str, Any]) -> list[str]:
-    return list(entry["containers"])
-
-
-def _drains(entry: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+def _drains(service: ServiceManifest, state: Mapping[str, Any]) -> bool:
     """The release that shall serve again has not finished yet."""
-    return any(old["port"] == entry["proxyPort"] for old in state["draining"])
+    return any(old["port"] == service.port for old in state["draining"])
 
 
 def _held(target: Target, port: int) -> bool:

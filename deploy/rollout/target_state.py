@@ -8,6 +8,7 @@ from deploy import render, workspace
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import INVENTORY, InventoryError, KitError
 from deploy.models import fetching
+from deploy.render.manifest import Manifest, exchanged
 from deploy.runtime import components, images
 from deploy.state import plan, releases
 from deploy.state.releases import Release
@@ -25,6 +26,7 @@ class Aim:
 
     host: HostStack
     tree: Tree
+    manifest: Manifest
     services: tuple[ServiceStack, ...]
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
@@ -84,20 +86,29 @@ def alone(space: Workspace, service: str) -> Aiming:
 
 def _all(space: Workspace, host: HostStack) -> Aim:
     document = part(space.source.data, host.name)
-    return _aim(space, host, render.tree(host), host.services, document)
+    return _aim(space, host, render.tree(host), render.services(host), host.services, document)
 
 
-def _aim(space: Workspace, host: HostStack, tree: Tree, services: tuple[ServiceStack, ...], document: Document) -> Aim:
+def _aim(
+    space: Workspace,
+    host: HostStack,
+    tree: Tree,
+    manifest: Manifest,
+    services: tuple[ServiceStack, ...],
+    document: Document,
+) -> Aim:
     concerned = replace(host, services=services)
     built = {component.path: component for component in components.of(concerned)}
     requests = fetching.wanted(concerned, space.path)
-    return Aim(host, tree, services, built, images.wanted(concerned), requests, workspace.releases(host), document)
+    units = workspace.releases(host)
+    return Aim(host, tree, manifest, services, built, images.wanted(concerned), requests, units, document)
 
 
 def _back(aim: Aim, release: Release) -> Aim:
     return replace(
         aim,
         tree=release.tree,
+        manifest=release.manifest,
         components={path: built for path, built in aim.components.items() if path in release.components},
         images={image: service for image, service in aim.images.items() if image in release.images},
         models={name: request for name, request in aim.models.items() if name in release.models},
@@ -127,11 +138,12 @@ def _alone(
             f"{service} does not go with what {host.name} runs:\n{error.message}", whole_first, code=INVENTORY
         ) from None
     there = stack.hosts[0].seconded(second)
-    share = plan.alone(render.tree(there), former.tree if former else {}, there, service)
+    mixed_manifest = exchanged(former.manifest if former else {}, render.services(there), service)
+    share = plan.alone(render.tree(there), former.tree if former else {}, mixed_manifest, there, service)
     if set(record["pending"]) - share.scope:
         raise KitError(f"An earlier deploy of {host.name} was cut off before its end.", whole_first, code=INVENTORY)
     services = tuple(s for s in there.services if s.name == service)
-    aim = _aim(space, there, share.tree, services, document)
+    aim = _aim(space, there, share.tree, mixed_manifest, services, document)
     return replace(aim, scope=share.scope, former=former)
 
 

@@ -2,26 +2,24 @@
 
 import ssl
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from deploy.certificates import issuing
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, KitError
 from deploy.render import units
+from deploy.render.manifest import Manifest, ServiceManifest
 from deploy.runtime import control, failures
 from deploy.transport.targets import Target
 
 SECONDS = 10.0
 
 
-def answers(host: HostStack, target: Target, entry: Mapping[str, Any]) -> None:
-    """Ask an awake service, by its entry of autostart's, through autostart. Raises KitError with what it said
-    instead."""
+def answers(host: HostStack, target: Target, service: ServiceManifest) -> None:
+    """Ask an awake service through autostart. Raises KitError with what it said instead."""
     # Of a former release it may be another service than the inventory's; that it lives is all that can be asked then.
-    hostname = entry["hostname"]
-    own = [service.paths.probe for service in host.services if service.hostname == hostname and service.own]
-    path = own[0] if own else entry["healthPath"]
+    hostname = service.hostname
+    own = [wanted.paths.probe for wanted in host.services if wanted.hostname == hostname and wanted.own]
+    path = own[0] if own else service.health_path
     status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
     if not 200 <= status < 300:
         raise KitError(f"{hostname} does not answer {path} as it should: {failures.words(status, text)}", code=HOST)
@@ -51,9 +49,9 @@ def guarded(host: HostStack, target: Target) -> None:
             time.sleep(0.1)  # a reload returns before the new workers listen
 
 
-def heard(host: HostStack, target: Target, services: Mapping[str, Mapping[str, Any]]) -> None:
-    """What else services listen on, by their entries of autostart's, must be listened on. Raises KitError."""
-    wanted = {name: [one["listen"] for one in entry["tcp"]] for name, entry in services.items() if "tcp" in entry}
+def heard(host: HostStack, target: Target, services: Manifest) -> None:
+    """What else services listen on must be listened on. Raises KitError."""
+    wanted = {name: list(service.tcp) for name, service in services.items() if service.tcp is not None}
     until = time.monotonic() + SECONDS
     while wanted:
         states = {name: entry for name, entry in control.states(host, target).items() if name in wanted}

@@ -8,6 +8,7 @@ from typing import Literal
 from deploy import render
 from deploy.config.stack import HostStack
 from deploy.render import autostart
+from deploy.render.manifest import Manifest
 from deploy.types import Effect, Tree
 
 Verb = Literal["create", "change", "remove", "reload", "restart"]
@@ -166,9 +167,10 @@ class Share:
     """Paths that this may change: of the others, neither what is owed nor what was changed by hand is touched."""
 
 
-def alone(wanted: Tree, former: Tree, host: HostStack, service: str) -> Share:
+def alone(wanted: Tree, former: Tree, mixed: Manifest, host: HostStack, service: str) -> Share:
     """Of `wanted`, rendered with the other services as they were deployed, what `service` needs; of `former`, the
-    tree that was deployed, everything else. Where there was none, all of it is needed."""
+    tree that was deployed, everything else. Where there was none, all of it is needed. `mixed` has this service as it
+    is wanted and the others as they were deployed."""
     if not former:
         return Share(wanted, frozenset(wanted))
     tree = {}
@@ -177,8 +179,7 @@ def alone(wanted: Tree, former: Tree, host: HostStack, service: str) -> Share:
         source = former if of and of != service else wanted
         if path in source:
             tree[path] = source[path]
-    config = autostart.path(host)
-    tree[config] = autostart.exchanged(former[config], wanted[config], service)
+    tree[autostart.path(host)] = autostart.config(host, mixed)
     changed = {
         path for path in {*tree, *former} if render.owner(host, path) == service or tree.get(path) != former.get(path)
     }

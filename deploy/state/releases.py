@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from yaml import YAMLError
+
 from deploy.errors import HOST, INVENTORY, KitError
+from deploy.render.manifest import Manifest, dumped, loaded, of_files
 from deploy.transport import asking
 from deploy.transport.asking import Asking
 from deploy.transport.targets import Target, Writing
@@ -21,6 +24,7 @@ class Release:
 
     number: int
     tree: Tree
+    manifest: Manifest
     images: tuple[str, ...]
     components: tuple[str, ...]
     models: tuple[str, ...]
@@ -43,6 +47,7 @@ def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> N
     document = {
         "number": release.number,
         "tree": {path: _dump(file) for path, file in release.tree.items()},
+        "manifest": dumped(release.manifest),
         "images": release.images,
         "components": release.components,
         "models": release.models,
@@ -82,16 +87,18 @@ def load(layout: Layout, number: int) -> Asking[Release]:
         raise KitError(f"Release {number} is not kept.", f"Kept: {known}.", code=INVENTORY)
     try:
         document = json.loads(raw)
+        tree = {path: _load(entry) for path, entry in document["tree"].items()}
         return Release(
             number,
-            {path: _load(entry) for path, entry in document["tree"].items()},
+            tree,
+            loaded(document["manifest"]) if "manifest" in document else of_files(tree),
             tuple(document["images"]),
             tuple(document["components"]),
             tuple(document["models"]),
             document["units"],
             document.get("inventory", {}),
         )
-    except (ValueError, LookupError, AttributeError, TypeError):
+    except (ValueError, LookupError, AttributeError, TypeError, StopIteration, YAMLError):
         message = f"{_path(layout, number)} is damaged: nobody can go back to this release."
         raise KitError(message, "Remove the file, then `deploy`.", code=HOST) from None
 

@@ -3,6 +3,7 @@
 `python -m pytest tests/golden --update` rewrites tests/golden/expected after a change that is meant.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from deploy import ROOT, render
 from deploy.certificates import issuing
 from deploy.config import catalog, inventory, reference, resolve
 from deploy.config.stack import HostStack, Stack
-from deploy.render import autostart, nginx
+from deploy.render import autostart, manifest, nginx
 from deploy.runtime.processes import LocalSupervisor, find_nginx, nginx_command, nginx_version
 from deploy.state import users
 from deploy.transport.layouts import local_layout, system_layout
@@ -90,6 +91,16 @@ def rights(tree: Tree) -> str:
         after = ", ".join(map(str, file.on_change))
         lines.append(f"{file.mode:04o} {file.owner}:{file.group} {path}" + (f" -> {after}" if after else ""))
     return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_release_kept_without_its_manifest_has_the_same_one(case: str) -> None:
+    """Greffier before 0.2 kept none: it is read out of what was rendered."""
+    for host in resolved(CASES[case]).hosts:
+        for slots in (host, host.seconded([service.name for service in host.services])):
+            wanted = render.services(slots)
+            assert manifest.of_files(render.tree(slots)) == wanted
+            assert manifest.loaded(json.loads(json.dumps(manifest.dumped(wanted)))) == wanted
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deploy import render
 from deploy.config.stack import HostStack, Stack
+from deploy.render.manifest import exchanged, of_files
 from deploy.rollout import target_state
 from deploy.state import plan
 from deploy.state.plan import Have, Plan, Record, Survey, Wanted
@@ -93,7 +94,9 @@ def older(host: HostStack) -> HostStack:
 def alone(resolved: Resolved, world: World, now: Document, service: str) -> World:
     document = target_state.mixed(world.inventory or {**now, "services": {}}, now, service)
     there = host(resolved, document)
-    share = plan.alone(render.tree(there), world.tree, there, service)
+    former = of_files(world.tree) if world.tree else {}
+    mixed = exchanged(former, render.services(there), service)
+    share = plan.alone(render.tree(there), world.tree, mixed, there, service)
     return world.applied(share.tree, document, share.scope)
 
 

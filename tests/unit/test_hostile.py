@@ -246,6 +246,6 @@ def test_a_kept_release_is_read_back_as_it_was(resolved: Resolved, target: Targe
     (host,) = resolved(yaml.safe_dump(data)).hosts
     odd = tuple((f"V{number}", text) for number, text in enumerate(SNIPPETS))
     host = replace(host, services=(replace(host.services[0], environment=odd),))
-    kept = Release(7, render.tree(host), ("image",), (), (), {"nginx": "1"}, data)
+    kept = Release(7, render.tree(host), render.services(host), ("image",), (), (), {"nginx": "1"}, data)
     releases.save(target, kept, {"release": 7})
     assert target.answer(releases.load(target.layout, 7)) == kept
