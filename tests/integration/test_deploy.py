@@ -212,11 +212,11 @@ def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> No
         os.kill(int((site.root / "run" / f"{unit}.pid").read_text()), signal.SIGKILL)
     if "autostart" in units:
         until(lambda: whisper not in processes(site.root), "its service ends with autostart")
-        assert "autostart does not run" in site.cli("status").stdout
+        assert "autostart not running" in site.cli("status").stdout
     if units == ("autostart",):
         answer = site.http().get("/whisper/v1/models")
         assert answer.status_code == 502 and answer.json()["error"]["code"] == "bad_gateway"
-        assert "autostart does not run" in site.cli("wake", "whisper", status=3).stderr
+        assert "autostart is not running" in site.cli("wake", "whisper", status=3).stderr
     steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
     assert {step["what"] for step in steps if step["verb"] == "restart"} >= set(units)
     site.cli("deploy")
@@ -271,7 +271,7 @@ def test_two_hosts_side_by_side_take_different_ports(kit: Kit, tight: Kit) -> No
     for each in (kit, tight):
         for purpose, port in usual.items():
             other, name = each.ports[purpose], purpose.removeprefix("service:")
-            sentence = f"Port {port} ({name}) is held by another program: taking {other}."
+            sentence = f"Port {port} ({name}) is in use by another program; using {other}."
             assert (sentence in each.told) == (other != port), each.told
     with kit.openai() as one, tight.openai() as two:
         assert one.models.list().data and two.models.list().data
