@@ -134,7 +134,7 @@ def _docker(host: str, docker: Mapping[str, str]) -> Iterator[Obstacle]:
         oldest = ".".join(map(str, apt.OLDEST))
         yield Obstacle(f"Docker {docker['version']} on {host} is too old.", f"Greffier needs Docker {oldest} or newer.")
     if not docker["compose"]:
-        yield Obstacle(f"Docker on {host} has no Compose v2.", f"`setup {host}` installs it.")
+        yield Obstacle(f"Docker on {host} has no Compose v2.", f"`greffier setup {host}` installs it.")
 
 
 def _nginx(wanted: Wanted, words: str) -> Iterator[Obstacle]:

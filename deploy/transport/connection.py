@@ -42,10 +42,10 @@ REFUSED = re.compile(rb"[Pp]lease log ?in as .*\n")
 """What speaks like this runs nothing else, and waits before it ends: the providers' images do so for root."""
 
 AGAIN = "Run the command again: it continues where it was interrupted."
-SILENCE = "Something that .bashrc or .profile starts there may still be speaking: it has to be silent."
+SILENCE = "Something in .bashrc or .profile on the host may be printing output: it has to be silent."
 STUCK = (
-    "Try `ssh {name} true`: it should end at once. What .bashrc starts there may wait for somebody, and so may a "
-    "command that authorized_keys has for your key."
+    "Try `ssh {name} true`: it should return at once. Something in .bashrc may wait for input, or authorized_keys may "
+    "force a command for your key."
 )
 
 WINDOW = 8

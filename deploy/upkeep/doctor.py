@@ -197,7 +197,7 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
         return
     version = apt.engine(target)
     if not version:
-        advice = "Run `greffier setup {host.name}` to install or start it; check `systemctl status docker` on the host."
+        advice = f"Run `greffier setup {host.name}` to start it; check `systemctl status docker` on the host."
         yield Finding("Docker", "not responding", advice)
         return
     compose = apt.said(target, "compose", "version", "--short")

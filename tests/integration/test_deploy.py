@@ -193,7 +193,7 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(site: Kit) -> None:
     try:
         site.write(inventory({"whisper": service(upload_limit="7M")}))
         told = site.cli("deploy", status=3).stderr
-        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "serves on" in told
+        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "keeps serving" in told
         assert _contents(site.root / "etc") == before
         assert site.http().get("/whisper/v1/models").status_code == 200
         site.cli("plan", status=4)
@@ -235,7 +235,7 @@ def test_a_port_that_another_program_took_meanwhile(site: Kit) -> None:
         other.listen()
         said = site.cli("deploy").stderr
         assert site.ports["https"] != port
-        assert f"taking {site.ports['https']}." in said
+        assert f"using {site.ports['https']}." in said
         assert site.http().get("/whisper/v1/models").status_code == 200
 
 

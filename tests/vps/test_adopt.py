@@ -180,7 +180,7 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
     )
     for verb in ("setup", "olden"), ("deploy",):
         told = laptop.cli(*verb, status=3)
-        assert all(sentence in told for sentence in named) and "`setup olden --adopt`" in told
+        assert all(sentence in told for sentence in named) and "`greffier setup olden --adopt`" in told
     told = laptop.cli("setup", "olden", "--adopt", status=2)
     assert all(sentence in told for sentence in named[:-1])
     assert "becomes /etc/nginx/before-greffier/portal.bak" in told and "ben, with the current password" in told

@@ -39,7 +39,7 @@ def test_a_disk_without_room_for_a_model(laptop: Laptop, alpha: Host) -> None:
         with untouched(alpha):
             told = laptop.cli("deploy", status=3)
         assert f"alpha has 0.10 GB free at {models}, but this deploy needs 0.15 GB ({MODEL} 0.15 GB)." in told
-        assert "`prune`" in told
+        assert "`greffier prune`" in told
     finally:
         alpha.ssh(f"umount {models}")
     assert laptop.cli("plan").strip() == "alpha: nothing to do."

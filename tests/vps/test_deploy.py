@@ -133,7 +133,7 @@ def test_a_release_that_does_not_start_is_taken_back(laptop: Laptop, client: Cli
     before = alpha.ssh(running)
     laptop.write(broken)
     told = laptop.cli("deploy", status=3)
-    assert "STT_QUEUE" in told and f"Release {release} serves on" in told
+    assert "STT_QUEUE" in told and f"Release {release} keeps serving" in told
     assert laptop.state()["state"] == "ready" and alpha.ssh(running) == before
     laptop.cli("sleep", "whisper")
     told = laptop.cli("deploy", status=3)

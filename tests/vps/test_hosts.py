@@ -100,7 +100,7 @@ def test_lets_encrypt_and_the_end(internet: Internet, alpha: Host, beta: Host, t
     assert f"whisper.beta.test points at {alpha.inside}, where another host answers" in told
     assert "/whisper/v1, once portal.beta.test has a certificate" in told
     findings: dict[str, Any] = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["beta"]}
-    assert "`deploy`" in findings["self-signed until Let's Encrypt issues one"]
+    assert "`greffier deploy`" in findings["self-signed until Let's Encrypt issues one"]
     laptop.cli("plan", status=4)
     for name in ("whisper.beta.test", "portal.beta.test"):
         internet.point(name, beta.inside)

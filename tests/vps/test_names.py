@@ -47,8 +47,8 @@ def test_a_name_that_does_not_point_here_costs_the_others_nothing(internet: Inte
         # It goes, and its DNS with it: what is left can be renewed.
         internet.forget(WIKI)
         laptop.write(inventory({"names": host("names", tls=ACME)}, {"board": page()}))
-        assert f"the one there has {WIKI} still" in laptop.cli("plan", status=4)
-        assert f"It has {WIKI} still" in laptop.cli("certs", "status", status=3)
+        assert f"the current one still has {WIKI}" in laptop.cli("plan", status=4)
+        assert f"It still has {WIKI}" in laptop.cli("certs", "status", status=3)
         laptop.cli("deploy")
         assert on_it(names) == {PORTAL, BOARD}
         names.ssh("certbot renew --force-renewal --no-random-sleep-on-renew")
