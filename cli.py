@@ -322,7 +322,7 @@ def main() -> None:
         from deploy import unexpected
         from deploy.cli import terminal
 
-        told = unexpected.told(error)
+        told = unexpected.as_kit_error(error)
         with contextlib.suppress(OSError, SystemExit):  # nobody reads it
             terminal.failed(told)
         sys.exit(told.code)

@@ -40,7 +40,7 @@ def each(
         except BrokenPipeError:
             raise
         except Exception as error:
-            return Outcome(host, None, unexpected.told(error))
+            return Outcome(host, None, unexpected.as_kit_error(error))
 
     if len(hosts) == 1:
         return [one(hosts[0])]  # where Ctrl-C arrives

@@ -13,7 +13,7 @@ MAX_BYTES = 1 << 20
 """When the file is larger, it begins anew."""
 
 
-def told(error: Exception) -> KitError:
+def as_kit_error(error: Exception) -> KitError:
     """The error itself where it is a sentence already; the machine's own words where they name a path, such as a folder
     that may not be written. Everything else leaves its stack trace in the file."""
     if isinstance(error, KitError):

@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from deploy.adoption import detect, journal, judge
+from deploy.adoption import assessment, detect, journal
 from deploy.adoption.detect import Config, Container, Found, Step, Unit
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, KitError
@@ -24,7 +24,7 @@ def look(host: HostStack, target: Target) -> Found:
             "Fix it first, then check with `nginx -t` on the host.",
             output=seen["refused"],
         )
-    found = judge.judge(seen, host)
+    found = assessment.assess(seen, host)
     taken: list[users.User] = []
     refused: list[str] = []
     for path in found.passwords:

@@ -71,7 +71,7 @@ def too_old(host: HostStack, target: Target) -> str:
 
 def astray(host: HostStack, target: Target) -> dict[str, str]:
     """The names of a host that do not point at it, by what the host finds; each with why."""
-    found = target.look("pointing", {"names": list(host.names), "webroot": f"{host.layout.var}/acme"})
+    found = target.look("dns", {"names": list(host.names), "webroot": f"{host.layout.var}/acme"})
     return {name: str(found[name]) for name in host.names if found.get(name)}
 
 

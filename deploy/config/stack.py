@@ -213,7 +213,7 @@ class HostStack:
             layout = replace(layout, addresses=tuple(a for a in layout.addresses if not a.startswith("[")))
         return replace(self, layout=layout)
 
-    def seconded(self, names: Collection[str]) -> "HostStack":
+    def in_second_slots(self, names: Collection[str]) -> "HostStack":
         """The same with these services at their second ports, as far as they have one, and not at their first."""
         return replace(
             self,

@@ -27,7 +27,7 @@ program = sys.argv[1] if len(sys.argv) > 1 else "{program}"
 try:
     status = importlib.import_module("deploy.host." + program).main()
 except Exception as error:
-    sys.exit(importlib.import_module("deploy.host.mistakes").told(error))
+    sys.exit(importlib.import_module("deploy.host.crash").described(error))
 sys.exit(status)
 """
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import IO
 
 from deploy.host import files, frames
+from deploy.host.crash import described
 from deploy.host.files import Head, Refused
-from deploy.host.mistakes import told
 
 HEARTBEAT = 30.0  # seconds
 KILL_AFTER = 5.0  # seconds between TERM and KILL of a command that is ended
@@ -104,7 +104,7 @@ class Agent:
             what = error.filename or head.get("path") or head["op"]
             self._say({"event": "refused", "message": f"{what}: {error.strerror or error}"})
         except Exception as error:  # a mistake of ours, which must not look like a lost connection
-            self._say({"event": "refused", "message": f"{head['op']} failed on the host: {told(error)}"})
+            self._say({"event": "refused", "message": f"{head['op']} failed on the host: {described(error)}"})
         else:
             content = answer.pop("content", b"")
             self._say({"event": "done", **answer}, content)

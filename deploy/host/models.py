@@ -41,7 +41,7 @@ from typing import IO
 
 from deploy.host import store
 from deploy.host.packages import get_wheel, open_member, pip_tells_progress
-from deploy.host.wanted import (
+from deploy.host.requests import (
     DIGEST,
     FILE,
     MAX_FILE,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from deploy.host.wanted import Failure, Member
+from deploy.host.requests import Failure, Member
 from deploy.host.web import Progress
 
 SILENCE = 120.0  # seconds without a line from a pip that tells its progress, which it does four times a second

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.host.wanted import Failure, File, read_files
+from deploy.host.requests import Failure, File, read_files
 
 RECORD = ".greffier.json"
 STAGING = ".fetch"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Optional
 
+from deploy.host.requests import MAX_FILE, Failure, File, shown
 from deploy.host.store import need_space, sha256, size_of
-from deploy.host.wanted import MAX_FILE, Failure, File, shown
 
 CHUNK = 1 << 18  # bytes between two reports of progress
 MAX_DOCUMENT = 32 << 20  # bytes of a listing of files

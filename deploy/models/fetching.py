@@ -12,7 +12,7 @@ from deploy.config.catalog import Models
 from deploy.config.rules import TOKENS
 from deploy.config.stack import HostStack, SideModel
 from deploy.errors import HOST, INVENTORY, KitError
-from deploy.host.wanted import Failure, read_files
+from deploy.host.requests import Failure, read_files
 from deploy.reporting import Reporter
 from deploy.transport import asking
 from deploy.transport.asking import Asking

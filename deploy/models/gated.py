@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deploy.config.stack import HostStack
 from deploy.errors import Problem
-from deploy.host.wanted import Failure
+from deploy.host.requests import Failure
 from deploy.host.web import Refused, Server
 from deploy.models import fetching
 from deploy.types import Reference, Secret

@@ -15,11 +15,11 @@ from deploy.models import fetching, gated
 from deploy.render import env
 from deploy.render.manifest import images as images_of
 from deploy.reporting import Reporter
-from deploy.rollout import announce, preflight, second_slot, target_state, verify
+from deploy.rollout import notification, preflight, second_slot, target_state, verify
 from deploy.rollout import prospect as prospects
 from deploy.rollout.prospect import Prospect
 from deploy.rollout.second_slot import States
-from deploy.rollout.target_state import Aiming
+from deploy.rollout.target_state import TargetStateOf
 from deploy.runtime import components, control, images
 from deploy.state import records, releases, users
 from deploy.state.plan import Plan
@@ -56,10 +56,12 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
     return Return(plan, before, former.number, records.read(target, host)["release"])
 
 
-def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent, aiming: Aiming) -> Plan:
-    """Bring a host to an aim. Returns what was done. Raises KitError; where the new release does not serve, the one
-    before does again."""
-    prospect = prospects.look(space, host, aiming)
+def deploy(
+    space: Workspace, host: HostStack, report: Reporter, consent: Consent, target_state_of: TargetStateOf
+) -> Plan:
+    """Bring a host to a target state. Returns what was done. Raises KitError; if the new release does not serve, the
+    previous one is back in service by then."""
+    prospect = prospects.look(space, host, target_state_of)
     for name, sentence in prospect.withheld.items():
         if name not in prospect.models:
             report.warn(f"{sentence} {gated.WITHOUT}")
@@ -70,14 +72,18 @@ def deploy(space: Workspace, host: HostStack, report: Reporter, consent: Consent
     with prospect.target.lock("deploy"):
         if prospect.target.read(host.layout.record) != prospect.sight.ground.record:
             # Somebody else's deploy has ended between the look and the lock.
-            prospect = prospects.look(space, host, aiming)
+            prospect = prospects.look(space, host, target_state_of)
         preflight.check(prospect)
         if prospect.plan.drifted:
             consent(host, prospect.plan.drifted)
         _fetch(space, prospect, report)
         _build(prospect, report)
         states = _states(prospect)
-        second = frozenset() if prospect.aim.back else second_slot.possible(prospect, prospect.changed, states, report)
+        second = (
+            frozenset()
+            if prospect.target_state.back
+            else second_slot.possible(prospect, prospect.changed, states, report)
+        )
         if second:
             prospect = prospects.moved(space, prospect, second)
         _roll(space, prospect, states, report)
@@ -102,8 +108,8 @@ def _restart_beside(space: Workspace, host: HostStack, service: str, report: Rep
     if host.runtime != "compose":
         return False
     try:
-        aiming = target_state.alone(space, service)
-        prospect = prospects.look(space, host, aiming)
+        target_state_of = target_state.alone(space, service)
+        prospect = prospects.look(space, host, target_state_of)
     except Lost:
         raise
     except KitError:  # what a deploy would ask for, this does not need
@@ -160,28 +166,28 @@ def _retreat(
     if not number:
         return adopt.way_back(host, target, failure)
     report.warn(f"{failure.message} Rolling back to release {number}.")
-    announce.about(host, target, f"A deploy by {operator()} was rolled back: {failure.message}")
+    notification.send(host, target, f"A deploy by {operator()} was rolled back: {failure.message}")
     try:
         former = target.answer(releases.load(host.layout, number))
         known: dict[Reference, Secret] = {}
         for path, file in former.tree.items():
             if file.references and path in before:
                 known |= env.recovered(file, before[path].content.decode(errors="replace"))
-        aim = prospect.aim.instead(former)
-        back = prospects.look(space, host, lambda *_: asking.known(aim), known)
+        restored = prospect.target_state.instead(former)
+        back = prospects.look(space, host, lambda *_: asking.known(restored), known)
         now = _states(back)
         early = second_slot.names(back, now)
         _write(back, early, now, report)
         _serve(back, early, awake, report)
-        records.settle(target, _seconds(back))
-        did = f"{prospect.aim.verb}, rolled back: {failure.message}"
+        records.settle(target, _with_slots(back))
+        did = f"{prospect.target_state.verb}, rolled back: {failure.message}"
         releases.note(target, _entry(prospect, number, did))
         second_slot.clear(back, report)
     except Lost as lost:
         return lost
     except KitError as error:
         message = f"{failure.message} Rolling back to release {number} failed too: {error.message}"
-        announce.about(host, target, message)
+        notification.send(host, target, message)
         return KitError(message, error.hint, output=failure.output + error.output)
     return KitError(failure.message, f"Release {number} serves again. {failure.hint}".strip(), output=failure.output)
 
@@ -357,12 +363,12 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
     prospect.record["proven"] = {name: proven[name] for name in prospect.services if name in proven}
     with report.step("Checking HTTPS and authentication"):
         verify.guarded(host, target)
-        verify.heard(host, target, prospect.services)
+        verify.listening(host, target, prospect.services)
     for sentence in verify.open_ways(host, target):
         report.warn(sentence)
 
 
-def _seconds(prospect: Prospect) -> dict[str, Any]:
+def _with_slots(prospect: Prospect) -> dict[str, Any]:
     """The record, with which services serve from their second container."""
     second = [name for name, service in prospect.services.items() if control.is_second(service.entry)]
     return prospect.record | {"second": second}
@@ -373,25 +379,25 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
     host, target, present = prospect.host, prospect.target, prospect.record["release"]
     # After a restore the record begins anew, and the releases go on.
     number = max(present, *target.answer(releases.numbers(host.layout)), 0) + 1 if anew else present
-    aim = prospect.aim
-    entry = _entry(prospect, number, aim.verb)
-    kept = (aim.former.components, aim.former.models) if aim.former else ((), ())
+    wanted = prospect.target_state
+    entry = _entry(prospect, number, wanted.verb)
+    kept = (wanted.former.components, wanted.former.models) if wanted.former else ((), ())
     release = Release(
         number,
         prospect.tree,
         prospect.services,
         images_of(prospect.services),
-        tuple(dict.fromkeys((*kept[0], *aim.components))),
-        tuple(dict.fromkeys((*kept[1], *aim.models))),
-        aim.units,
-        aim.inventory,
+        tuple(dict.fromkeys((*kept[0], *wanted.components))),
+        tuple(dict.fromkeys((*kept[1], *wanted.models))),
+        wanted.units,
+        wanted.inventory,
     )
     releases.save(target, release, entry if anew else None)
     changes: dict[str, Any] = {}
     if anew:
         changes = {key: entry[key] for key in ("kit", "release", "at", "by")}
         changes["certificate"] = target.answer(issuing.served_digest(host.layout))
-    records.settle(target, _seconds(prospect) | changes | {"files": prospect.entries})
+    records.settle(target, _with_slots(prospect) | changes | {"files": prospect.entries})
 
 
 def _entry(prospect: Prospect, number: int, did: str) -> dict[str, Any]:

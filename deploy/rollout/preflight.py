@@ -52,7 +52,7 @@ def check(prospect: Prospect) -> None:
     wanted = _wanted(prospect)
     compose = prospect.host.runtime == "compose"
     request = {"free": [need.path for need in wanted.room], "docker": compose, "nginx": compose}
-    found = [*obstacles(wanted, prospect.target.look("look", request)), *_models(prospect)]
+    found = [*obstacles(wanted, prospect.target.look("resources", request)), *_models(prospect)]
     if found:
         raise KitError(
             "\n".join(obstacle.message for obstacle in found),
@@ -67,7 +67,7 @@ def _models(prospect: Prospect) -> Iterator[Obstacle]:
     for name, sentence in prospect.withheld.items():
         if name in prospect.models:
             yield Obstacle(sentence, "Or use `diarizer: auto`.")
-    folders = {s.diarizer.folder: s.name for s in prospect.aim.services if s.diarizer and s.diarizer.folder}
+    folders = {s.diarizer.folder: s.name for s in prospect.target_state.services if s.diarizer and s.diarizer.folder}
     for folder in folders.keys() - prospect.target.existing(list(folders)) if folders else ():
         told = f"{folder} does not exist on {prospect.host.name}; {folders[folder]} needs the diarization model in it."
         yield Obstacle(told, "Copy the model's folder there, or set another `diarization_model`.")
@@ -93,7 +93,7 @@ def _wanted(prospect: Prospect) -> Wanted:
 
 
 def obstacles(wanted: Wanted, look: Mapping[str, Any]) -> Iterator[Obstacle]:
-    """Everything that stands in the way, by what deploy.host.look found."""
+    """Everything that stands in the way, by what deploy.host.resources found."""
     if "docker" in look:
         yield from _docker(wanted.host, look["docker"])
     if look.get("nginx"):

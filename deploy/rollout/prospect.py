@@ -12,7 +12,7 @@ from deploy.render import env
 from deploy.render.manifest import Manifest
 from deploy.rollout import survey
 from deploy.rollout.survey import Details, Docker, Ground
-from deploy.rollout.target_state import Aim, Aiming
+from deploy.rollout.target_state import TargetState, TargetStateOf
 from deploy.runtime import components, control, images
 from deploy.state import plan, records, users
 from deploy.state.plan import Have, Plan, Record, Survey, Wanted
@@ -28,7 +28,7 @@ class Sight:
 
     host: HostStack
     """With what its nginx is like; the slots of its services are as the inventory has them."""
-    aiming: Aiming
+    target_state_of: TargetStateOf
     ground: Ground
     docker: Docker
     details: Details
@@ -50,7 +50,7 @@ class Prospect:
     models: Mapping[str, fetching.Request]
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
-    aim: Aim
+    target_state: TargetState
     sight: Sight
 
     @property
@@ -62,7 +62,7 @@ class Prospect:
     @property
     def concerned(self) -> Manifest:
         """Those services that this deploy is about."""
-        return {name: service for name, service in self.services.items() if self.aim.about(name)}
+        return {name: service for name, service in self.services.items() if self.target_state.about(name)}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -72,7 +72,9 @@ class Prospect:
         for name, request in self.models.items():
             files = request["files"] or {}
             known = sum(entry["size"] or 0 for entry in files.values())
-            known = known or max((model_names.size(s.own.models, name) for s in self.aim.services if s.own), default=0)
+            known = known or max(
+                (model_names.size(s.own.models, name) for s in self.target_state.services if s.own), default=0
+            )
             found[f"model {name}"] = known
         for image, service in self.images.items():
             if service.own and service.image_from != "registry":
@@ -83,8 +85,8 @@ class Prospect:
     def entries(self) -> dict[str, dict[str, Any]]:
         """The record's entry of each wanted file, by path; of one that is not this deploy's matter, what was recorded
         of it."""
-        kept = {path: entry for path, entry in self.record["files"].items() if not self.aim.concerns(path)}
-        tree = {path: file for path, file in self.tree.items() if self.aim.concerns(path)}
+        kept = {path: entry for path, entry in self.record["files"].items() if not self.target_state.concerns(path)}
+        tree = {path: file for path, file in self.tree.items() if self.target_state.concerns(path)}
         digests = records.digests(tree, self.secrets, self.record["salt"])
         return kept | {p: {"digest": value, "salted": bool(tree[p].references)} for p, value in digests.items()}
 
@@ -97,76 +99,82 @@ class Prospect:
     @property
     def services(self) -> Manifest:
         """Every service of the tree: a former release may have others than the inventory."""
-        return self.aim.manifest
+        return self.target_state.manifest
 
 
 def look(
-    space: Workspace, host: HostStack, aiming: Aiming, known: Mapping[Reference, Secret] | None = None
+    space: Workspace, host: HostStack, target_state_of: TargetStateOf, known: Mapping[Reference, Secret] | None = None
 ) -> Prospect:
-    """Survey a host and plan for an aim. `known` secrets are not resolved anew. Raises KitError."""
+    """Survey a host and plan for a target state. `known` secrets are not resolved anew. Raises KitError."""
     target = space.target(host)
     ground = target.answer(survey.ground(host, target))
     record = records.of(host, ground.record)
     seen = host.seen(*ground.nginx, ipv6=bool(target.facts.get("ipv6", True)))
-    aim = target.answer(aiming(seen, record, control.seconds(host, target, record)))
-    resolved = _resolved(space, aim, known or {})
+    target_state = target.answer(target_state_of(seen, record, control.in_second_slots(host, target, record)))
+    resolved = _resolved(space, target_state, known or {})
     if isinstance(ground.docker, KitError):
         raise ground.docker
     details, _ = target.answer(
         asking.together(
-            survey.details(target, aim, record),
-            survey.require(aim.former, ground.docker) if aim.back and aim.former else asking.known(None),
+            survey.details(target, target_state, record),
+            survey.require(target_state.former, ground.docker)
+            if target_state.back and target_state.former
+            else asking.known(None),
         )
     )
-    withheld = gated.withheld(aim.models, details.models, fetching.token(aim.host, resolved))
-    return _planned(target, aim, Sight(seen, aiming, ground, ground.docker, details, record, resolved, withheld))
+    withheld = gated.withheld(target_state.models, details.models, fetching.token(target_state.host, resolved))
+    return _planned(
+        target, target_state, Sight(seen, target_state_of, ground, ground.docker, details, record, resolved, withheld)
+    )
 
 
 def moved(space: Workspace, prospect: Prospect, services: Collection[str]) -> Prospect:
     """The same with these services in their other slots: nothing is looked at again. Raises KitError."""
     target, sight = prospect.target, prospect.sight
-    there = control.seconds(sight.host, target, sight.record)
-    aim = target.answer(sight.aiming(sight.host, sight.record, there ^ set(services)))
-    return _planned(target, aim, replace(sight, secrets=_resolved(space, aim, sight.secrets)))
+    there = control.in_second_slots(sight.host, target, sight.record)
+    target_state = target.answer(sight.target_state_of(sight.host, sight.record, there ^ set(services)))
+    return _planned(target, target_state, replace(sight, secrets=_resolved(space, target_state, sight.secrets)))
 
 
-def _resolved(space: Workspace, aim: Aim, known: Mapping[Reference, Secret]) -> dict[Reference, Secret]:
-    """The secrets of an aim. Raises KitError where one cannot be had, or not be written."""
-    about = Stack((replace(aim.host, services=aim.services),))
-    files = (file for path, file in aim.tree.items() if aim.concerns(path))
+def _resolved(
+    space: Workspace, target_state: TargetState, known: Mapping[Reference, Secret]
+) -> dict[Reference, Secret]:
+    """The secrets of a target state. Raises KitError where one cannot be had, or not be written."""
+    about = Stack((replace(target_state.host, services=target_state.services),))
+    files = (file for path, file in target_state.tree.items() if target_state.concerns(path))
     references = {*about.references, *(reference for file in files for reference in file.references)}
     resolved = dict(known) | secrets.resolve(references - known.keys(), space.path.resolve().parent)
     env.check_writable(about, resolved)
     return resolved
 
 
-def _planned(target: Target, aim: Aim, sight: Sight) -> Prospect:
-    host, record, details = aim.host, sight.record, sight.details
-    kept = {name: r for name, r in aim.models.items() if not (name in sight.withheld and r["spare"])}
-    aim = replace(aim, models=kept)
-    tree = {path: file for path, file in aim.tree.items() if aim.concerns(path)}
+def _planned(target: Target, target_state: TargetState, sight: Sight) -> Prospect:
+    host, record, details = target_state.host, sight.record, sight.details
+    kept = {name: r for name, r in target_state.models.items() if not (name in sight.withheld and r["spare"])}
+    target_state = replace(target_state, models=kept)
+    tree = {path: file for path, file in target_state.tree.items() if target_state.concerns(path)}
     wanted = Wanted(
         tree,
         {path: digest(file.content(sight.secrets)) for path, file in tree.items()},
         records.digests(tree, sight.secrets, record["salt"]),
-        [(part.path, components.title(target, part)) for part in aim.components.values()]
-        + [(image, f"image {image}") for image in aim.images],
-        list(aim.models),
-        aim.units,
-        _containers(aim),
+        [(part.path, components.title(target, part)) for part in target_state.components.values()]
+        + [(image, f"image {image}") for image in target_state.images],
+        list(target_state.models),
+        target_state.units,
+        _containers(target_state),
     )
     units = {name: release for name, release in sight.ground.units.items() if name in wanted.units}
     if (
         "autostart" in units
-        and host.autostart.environment(host.layout.opt) in aim.components.keys() - details.components
+        and host.autostart.environment(host.layout.opt) in target_state.components.keys() - details.components
     ):
         units["autostart"] = ""  # what it was started from is about to go
-    matter = {path: entry for path, entry in record["files"].items() if aim.concerns(path)}
+    matter = {path: entry for path, entry in record["files"].items() if target_state.concerns(path)}
     files = _files(details, tree, {**record, "files": matter}, sight.secrets)
     keys = files.pop(host.layout.htpasswd, None)
     have = Survey(
         files,
-        details.components | images.present(aim.images, sight.docker.images),
+        details.components | images.present(target_state.images, sight.docker.images),
         details.models,
         units,
         details.certificate,
@@ -179,15 +187,25 @@ def _planned(target: Target, aim: Aim, sight: Sight) -> Prospect:
     before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
     made = plan.make(wanted, have, Record(before, record["kit"], record["release"]))
     return Prospect(
-        host, target, aim.tree, sight.secrets, record, made, aim.models, aim.components, aim.images, aim, sight
+        host,
+        target,
+        target_state.tree,
+        sight.secrets,
+        record,
+        made,
+        target_state.models,
+        target_state.components,
+        target_state.images,
+        target_state,
+        sight,
     )
 
 
-def _containers(aim: Aim) -> dict[str, str]:
-    """Container -> service, of those that an aim is about."""
-    if aim.host.runtime == "process":
+def _containers(target_state: TargetState) -> dict[str, str]:
+    """Container -> service, of those that a target state is about."""
+    if target_state.host.runtime == "process":
         return {}
-    about = [service for service in aim.manifest.values() if aim.about(service.name)]
+    about = [service for service in target_state.manifest.values() if target_state.about(service.name)]
     return {container: service.name for service in about for container in service.containers}
 
 

@@ -1,4 +1,4 @@
-"""What there is on a host, asked in two round trips: what every deploy must know, then what its aim is about."""
+"""What is on a host, asked in two round trips: what every deploy must know, then what its target state needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from deploy.certificates import acme, issuing
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.models import fetching
-from deploy.rollout.target_state import Aim
+from deploy.rollout.target_state import TargetState
 from deploy.runtime import components, images
 from deploy.state.releases import Release
 from deploy.transport import asking
@@ -39,7 +39,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Details:
-    """What a host says of an aim."""
+    """What a host says of a target state."""
 
     files: Mapping[str, FileState]
     asked: frozenset[str]
@@ -83,16 +83,16 @@ def no_docker(host: str, said: str) -> KitError:
     return KitError(f"Docker is not responding on {host}.", hint, output=said, code=HOST)
 
 
-def details(target: Target, aim: Aim, record: Mapping[str, Any]) -> Asking[Details]:
-    """The second look: at what an aim wants, and at what is recorded."""
-    host = aim.host
-    wanted = [path for path in aim.tree if aim.concerns(path)]
-    recorded = [path for path in record["files"] if aim.concerns(path)]
+def details(target: Target, target_state: TargetState, record: Mapping[str, Any]) -> Asking[Details]:
+    """The second look: at what the target state wants, and at what is recorded."""
+    host = target_state.host
+    wanted = [path for path in target_state.tree if target_state.concerns(path)]
+    recorded = [path for path in record["files"] if target_state.concerns(path)]
     paths = sorted({*wanted, *recorded, *record["pending"], host.layout.htpasswd})
     files, models, built, (certificate, asked_for), served = yield from asking.together(
         asking.states(paths, wanted, record["salt"]),
-        fetching.present(host, aim.models.values()),
-        components.complete(target, aim.components.values()),
+        fetching.present(host, target_state.models.values()),
+        components.complete(target, target_state.components.values()),
         asking.together(
             issuing.reason(host), acme.reason(host) if host.tls.mode == "letsencrypt" else asking.known("")
         ),

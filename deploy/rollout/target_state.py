@@ -21,7 +21,7 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Aim:
+class TargetState:
     """`host` and `tree` are the whole of what shall be; `services` are those that this deploy is about."""
 
     host: HostStack
@@ -42,7 +42,7 @@ class Aim:
 
     @property
     def verb(self) -> str:
-        """The command that has this aim, as the book of deploys tells it."""
+        """The command that asks for this, as the audit log has it."""
         if self.back and self.former:
             return f"rollback to {self.former.number}"
         return "deploy" if self.scope is None else f"deploy of {', '.join(s.name for s in self.services)} alone"
@@ -53,65 +53,65 @@ class Aim:
     def about(self, service: str) -> bool:
         return self.scope is None or service in {s.name for s in self.services}
 
-    def instead(self, release: Release) -> "Aim":
+    def instead(self, release: Release) -> "TargetState":
         """Back to a release within the same bounds."""
-        aim = _back(self, release)
-        return aim if self.scope is None else replace(aim, services=self.services, scope=self.scope)
+        found = _back(self, release)
+        return found if self.scope is None else replace(found, services=self.services, scope=self.scope)
 
 
-Aiming = Callable[[HostStack, Mapping[str, Any], Collection[str]], Asking[Aim]]
+TargetStateOf = Callable[[HostStack, Mapping[str, Any], Collection[str]], Asking[TargetState]]
 """Takes the host as it was seen, its record, and the services that serve from their second ports; asks for what else
 it depends on."""
 
 
-def of(space: Workspace, service: str | None) -> Aiming:
+def of(space: Workspace, service: str | None) -> TargetStateOf:
     """The named service alone, or all."""
     return alone(space, service) if service else whole(space)
 
 
-def whole(space: Workspace) -> Aiming:
+def whole(space: Workspace) -> TargetStateOf:
     """All that the inventory says of a host."""
-    return lambda host, _, second: asking.known(_all(space, host.seconded(second)))
+    return lambda host, _, second: asking.known(_all(space, host.in_second_slots(second)))
 
 
-def back(space: Workspace, release: Release) -> Aiming:
+def back(space: Workspace, release: Release) -> TargetStateOf:
     """A former release."""
-    return lambda host, _, second: asking.known(_back(_all(space, host.seconded(second)), release))
+    return lambda host, _, second: asking.known(_back(_all(space, host.in_second_slots(second)), release))
 
 
-def alone(space: Workspace, service: str) -> Aiming:
+def alone(space: Workspace, service: str) -> TargetStateOf:
     """One service as the inventory has it, and the others as they were deployed last. Raises KitError."""
     return lambda host, record, second: _alone(space, host, service, record, second)
 
 
-def _all(space: Workspace, host: HostStack) -> Aim:
+def _all(space: Workspace, host: HostStack) -> TargetState:
     document = part(space.source.data, host.name)
-    return _aim(space, host, render.tree(host), render.services(host), host.services, document)
+    return _target_state(space, host, render.tree(host), render.services(host), host.services, document)
 
 
-def _aim(
+def _target_state(
     space: Workspace,
     host: HostStack,
     tree: Tree,
     manifest: Manifest,
     services: tuple[ServiceStack, ...],
     document: Document,
-) -> Aim:
+) -> TargetState:
     concerned = replace(host, services=services)
     built = {component.path: component for component in components.of(concerned)}
     requests = fetching.wanted(concerned, space.path)
     units = workspace.releases(host)
-    return Aim(host, tree, manifest, services, built, images.wanted(concerned), requests, units, document)
+    return TargetState(host, tree, manifest, services, built, images.wanted(concerned), requests, units, document)
 
 
-def _back(aim: Aim, release: Release) -> Aim:
+def _back(found: TargetState, release: Release) -> TargetState:
     return replace(
-        aim,
+        found,
         tree=release.tree,
         manifest=release.manifest,
-        components={path: built for path, built in aim.components.items() if path in release.components},
-        images={image: service for image, service in aim.images.items() if image in release.images},
-        models={name: request for name, request in aim.models.items() if name in release.models},
+        components={path: built for path, built in found.components.items() if path in release.components},
+        images={image: service for image, service in found.images.items() if image in release.images},
+        models={name: request for name, request in found.models.items() if name in release.models},
         units=release.units,
         inventory=release.inventory,
         former=release,
@@ -121,7 +121,7 @@ def _back(aim: Aim, release: Release) -> Aim:
 
 def _alone(
     space: Workspace, host: HostStack, service: str, record: Mapping[str, Any], second: Collection[str]
-) -> Asking[Aim]:
+) -> Asking[TargetState]:
     now, whole_first = part(space.source.data, host.name), "Deploy the host without --service."
     if not record["release"] and (yield from releases.numbers(host.layout)):
         raise KitError(f"{host.name} was restored and has not been deployed to since.", whole_first, code=INVENTORY)
@@ -139,14 +139,14 @@ def _alone(
         raise KitError(
             f"{service} conflicts with what {host.name} runs:\n{error.message}", whole_first, code=INVENTORY
         ) from None
-    there = stack.hosts[0].seconded(second)
+    there = stack.hosts[0].in_second_slots(second)
     mixed_manifest = exchanged(former.manifest if former else {}, render.services(there), service)
     share = plan.alone(render.tree(there), former.tree if former else {}, mixed_manifest, there, service)
     if set(record["pending"]) - share.scope:
         raise KitError(f"An earlier deploy of {host.name} was interrupted.", whole_first, code=INVENTORY)
     services = tuple(s for s in there.services if s.name == service)
-    aim = _aim(space, there, share.tree, mixed_manifest, services, document)
-    return replace(aim, scope=share.scope, former=former)
+    found = _target_state(space, there, share.tree, mixed_manifest, services, document)
+    return replace(found, scope=share.scope, former=former)
 
 
 def part(inventory: Document, host: str) -> dict[str, Any]:

@@ -49,13 +49,13 @@ def guarded(host: HostStack, target: Target) -> None:
             time.sleep(0.1)  # a reload returns before the new workers listen
 
 
-def heard(host: HostStack, target: Target, services: Manifest) -> None:
+def listening(host: HostStack, target: Target, services: Manifest) -> None:
     """What else services listen on must be listened on. Raises KitError."""
     wanted = {name: list(service.tcp) for name, service in services.items() if service.tcp is not None}
     until = time.monotonic() + SECONDS
     while wanted:
         states = {name: entry for name, entry in control.states(host, target).items() if name in wanted}
-        wrong = [sentence for entry in states.values() for sentence in control.unheard(entry)]
+        wrong = [sentence for entry in states.values() for sentence in control.listen_errors(entry)]
         # A reload may return before autostart has read its configuration.
         there = {name: [one["listen"] for one in entry.get("tcp", ())] for name, entry in states.items()}
         if there == wanted and not wrong:

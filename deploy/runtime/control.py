@@ -54,7 +54,7 @@ def state(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     raise KitError(f"autostart does not know {service}.", "Run `greffier deploy`.", code=HOST)
 
 
-def seconds(host: HostStack, target: Target, record: Mapping[str, Any]) -> frozenset[str]:
+def in_second_slots(host: HostStack, target: Target, record: Mapping[str, Any]) -> frozenset[str]:
     """Services that serve from their second container. The record says so; after an apply that was cut off autostart
     does, or what it will read when it starts."""
     if not record["pending"]:
@@ -82,7 +82,7 @@ def is_awake(entry: Mapping[str, Any]) -> bool:
     return entry["state"] in ("starting", "ready")
 
 
-def unheard(entry: Mapping[str, Any]) -> list[str]:
+def listen_errors(entry: Mapping[str, Any]) -> list[str]:
     """A sentence for each address of a service, beside HTTP's, that autostart cannot listen on."""
     return [
         f"cannot listen on {one['listen'][0]} port {one['listen'][1]}: {one['error']}"

@@ -37,7 +37,7 @@ def folder(layout: Layout) -> str:
     return f"{layout.var}/releases"
 
 
-def book(layout: Layout) -> str:
+def audit_log(layout: Layout) -> str:
     return f"{layout.var}/audit.jsonl"
 
 
@@ -67,9 +67,9 @@ def note(target: Target, entry: Mapping[str, Any]) -> None:
 
 def _with(target: Target, entry: Mapping[str, Any]) -> Writing:
     layout = target.layout
-    earlier = target.read(book(layout)) or b""
+    earlier = target.read(audit_log(layout)) or b""
     line = (json.dumps(dict(entry)) + "\n").encode()
-    return Writing(book(layout), earlier + line, 0o600, layout.root, layout.root_group)
+    return Writing(audit_log(layout), earlier + line, 0o600, layout.root, layout.root_group)
 
 
 def numbers(layout: Layout) -> Asking[list[int]]:
@@ -105,7 +105,7 @@ def load(layout: Layout, number: int) -> Asking[Release]:
 
 def history(target: Target) -> list[dict[str, Any]]:
     """Who deployed what and when, oldest first."""
-    raw = (target.read(book(target.layout)) or b"").decode(errors="replace")
+    raw = (target.read(audit_log(target.layout)) or b"").decode(errors="replace")
     found = []
     for number, line in enumerate(raw.splitlines(), 1):
         try:
@@ -113,7 +113,7 @@ def history(target: Target) -> list[dict[str, Any]]:
             known = {key: entry[key] for key in ("release", "at", "by", "kit", "steps")}
             found.append(known | {"did": str(entry.get("did", "deploy"))})
         except (ValueError, LookupError, TypeError):
-            raise KitError(f"{book(target.layout)} is damaged at line {number}.", "Delete that line.") from None
+            raise KitError(f"{audit_log(target.layout)} is damaged at line {number}.", "Delete that line.") from None
     return found
 
 

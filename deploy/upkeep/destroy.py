@@ -80,7 +80,7 @@ def clear(target: Target, host: HostStack, *, volumes: bool = False) -> None:
 
 def _containers(target: Target, host: HostStack, pulled: Iterable[str], *, volumes: bool) -> None:
     listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
-    services = (host.services, host.seconded([service.name for service in host.services]).services)
+    services = (host.services, host.in_second_slots([service.name for service in host.services]).services)
     wanted = {compose.container(service) for both in services for service in both}
     images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
     kept = _volumes(target) if volumes else []

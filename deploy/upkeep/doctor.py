@@ -63,7 +63,7 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
             except Lost as error:  # what is asked now would wait in vain, and say the same
                 return [*found, _gone(error), *_secrets(space, host, target)]
             except Exception as error:
-                failure = unexpected.told(error)
+                failure = unexpected.as_kit_error(error)
                 found.append(Finding(name, failure.message, failure.hint or f"{name} could not be checked."))
     return found
 
@@ -242,7 +242,7 @@ def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[
 def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     states = control.states(host, target) if any(service.wyoming for service in host.services) else {}
     for service in host.services:
-        for sentence in control.unheard(states.get(service.name, {})):
+        for sentence in control.listen_errors(states.get(service.name, {})):
             advice = "It needs an address of the host and a free port."
             yield Finding("Wyoming", f"{service.name}: {sentence}", advice)
         if service.exposed:

@@ -169,7 +169,7 @@ def _service(
         entry.get("lastRequest"),
         memory.get("used"),
         memory.get("limit", limit),
-        "; ".join([*filter(None, [entry.get("lastError")]), *control.unheard(entry)]),
+        "; ".join([*filter(None, [entry.get("lastError")]), *control.listen_errors(entry)]),
         _deviation(space, name, wanted, there) if there else "",
     )
 

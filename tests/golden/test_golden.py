@@ -97,7 +97,7 @@ def rights(tree: Tree) -> str:
 def test_a_release_kept_without_its_manifest_has_the_same_one(case: str) -> None:
     """Greffier before 0.2 kept none: it is read out of what was rendered."""
     for host in resolved(CASES[case]).hosts:
-        for slots in (host, host.seconded([service.name for service in host.services])):
+        for slots in (host, host.in_second_slots([service.name for service in host.services])):
             wanted = render.services(slots)
             assert manifest.of_files(render.tree(slots)) == wanted
             assert manifest.loaded(json.loads(json.dumps(manifest.dumped(wanted)))) == wanted

@@ -147,7 +147,7 @@ class Paper:
             files = {path: self.content(path).decode() for path in paths}
             units = {"units": "active\nactive\n"}
             return json.dumps({"files": files, "commands": units, "services": self.services(), "memory": memory})
-        if program == "look":
+        if program == "resources":
             docker = {"version": "26.1.5", "root": "/var/lib/docker", "compose": "2.26.1"}
             free = {path: [1, 1 << 40] for path in (*json.loads(body)["free"], docker["root"])}
             return json.dumps({"memory": MEMORY, "docker": docker, "nginx": "", "free": free})
@@ -155,7 +155,7 @@ class Paper:
             texts = dict.fromkeys(("sockets", "waiting", "units", "nginx", "refused"), "")
             tables: dict[str, Any] = {name: {} for name in ("processes", "texts", "links", "settings", "files")}
             return json.dumps({**texts, **tables, "containers": [], "aside": []})
-        if program == "pointing":
+        if program == "dns":
             return json.dumps(dict.fromkeys(json.loads(body)["names"], ""))
         if program == "models":
             (model,) = json.loads(body)["models"]

@@ -48,7 +48,7 @@ class Paper:
             return end.value
 
     def look(self, name: str, request: dict[str, Any]) -> dict[str, str]:
-        assert name == "pointing"
+        assert name == "dns"
         return {name: self.astray.get(name, "") for name in request["names"]}
 
     def issue(self, names: list[str]) -> None:

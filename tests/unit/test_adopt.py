@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.adoption import detect, journal, judge, nginx_parser
+from deploy.adoption import assessment, detect, journal, nginx_parser
 from deploy.adoption.detect import Config, Container, Unit
 from deploy.config.stack import HostStack, Stack
 from deploy.errors import KitError
@@ -166,7 +166,7 @@ def vps(resolved: Callable[[str], Stack]) -> HostStack:
 
 
 def test_a_hand_made_host_is_understood(vps: HostStack) -> None:
-    found = judge.judge(LOOK, vps)
+    found = assessment.assess(LOOK, vps)
     configs = [step for step in found.steps if isinstance(step, Config)]
     assert [(config.path, config.aside, config.listens) for config in configs] == [
         ("/etc/nginx/conf.d/stt.conf", "/etc/nginx/conf.d/stt.conf.bak2", True),
@@ -206,7 +206,7 @@ def test_what_was_taken_over_and_what_greffier_made_itself_is_not_in_the_way(vps
         "nginx": "# configuration file /etc/nginx/nginx.conf:\nhttp { include conf.d/*.conf; }\n"
         f"# configuration file /etc/nginx/conf.d/greffier-service-whisper.conf:\n{servers}\n",
     }
-    assert not judge.judge(look, vps) and not judge.judge(look, vps).notes
+    assert not assessment.assess(look, vps) and not assessment.assess(look, vps).notes
 
 
 def changed(**more: Any) -> dict[str, Any]:
@@ -258,17 +258,19 @@ HANDS = [
 def test_what_could_not_be_brought_back_is_left_to_its_owner(
     vps: HostStack, look: dict[str, Any], sentence: str
 ) -> None:
-    assert any(said.startswith(sentence) for said in judge.judge(look, vps).by_hand)
+    assert any(said.startswith(sentence) for said in assessment.assess(look, vps).by_hand)
 
 
 def test_names_addresses_and_networks_of_containers(vps: HostStack) -> None:
     elsewhere = {"8000/tcp": [{"HostIp": "10.0.0.5", "HostPort": "8001"}], "9/tcp": None}
-    assert not judge.judge(changed(containers=[container("other", ports=elsewhere)]), vps)
-    (step,) = judge.judge(changed(containers=[container("greffier-whisper", ports=None, running=False)]), vps).steps
+    assert not assessment.assess(changed(containers=[container("other", ports=elsewhere)]), vps)
+    (step,) = assessment.assess(
+        changed(containers=[container("greffier-whisper", ports=None, running=False)]), vps
+    ).steps
     assert isinstance(step, Container) and step.aside == "greffier-whisper-before-greffier"
     line = SOCKETS.splitlines()[0].replace("127.0.0.1:8890", "*:443")
     look = changed(sockets=line, processes={"70": process(container=ID)}, containers=[container("web", ports={})])
-    (step,) = judge.judge(look, vps).steps
+    (step,) = assessment.assess(look, vps).steps
     assert str(step) == "container web publishes 443" and step.taking.startswith("stopped, no longer started")
 
 
@@ -288,7 +290,7 @@ def test_a_wyoming_server_of_before_is_in_the_way_where_the_address_is_the_same(
 ) -> None:
     text = f"hosts:\n  vps: {{domain: example.org}}\nservices:\n  whisper: {{kind: faster-whisper, wyoming: {at}}}\n"
     published = {"10300/tcp": [{"HostIp": bound, "HostPort": "10300"}]}
-    found = judge.judge(changed(containers=[container("wyoming", ports=published)]), resolved(text).hosts[0])
+    found = assessment.assess(changed(containers=[container("wyoming", ports=published)]), resolved(text).hosts[0])
     assert [str(step) for step in found.steps] == ["container wyoming publishes 10300"] * meets
 
 
@@ -299,7 +301,7 @@ def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vp
         processes=dict.fromkeys(("70", "71"), process("apache2.service")),
         units=unit("apache2.service", path="/lib/systemd/system"),
     )
-    found = judge.judge(look, vps)
+    found = assessment.assess(look, vps)
     assert [f"{step}: {step.taking}" for step in found.steps] == [
         "apache2.service (apache2) listens on 80: stopped and disabled"
     ]
@@ -308,7 +310,7 @@ def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vp
 
 @given(st.text(st.sampled_from('LISTEN 0128.:*[]%lo("python3",pid=7)\n')))
 def test_a_line_of_sockets_may_be_anything(text: str) -> None:
-    for address, listener in judge.listeners(text):
+    for address, listener in assessment.listeners(text):
         assert "%" not in address and listener.port >= 0
 
 

@@ -123,7 +123,7 @@ def test_every_look_at_a_host(old: Target, tmp_path: Path) -> None:
         (line,) = old.program(program, json.dumps(asked))
         return dict(json.loads(line))
 
-    look = told("look", {"free": [str(tmp_path / "not" / "yet")], "docker": True, "nginx": True})
+    look = told("resources", {"free": [str(tmp_path / "not" / "yet")], "docker": True, "nginx": True})
     assert look.keys() == {"memory", "free", "docker", "nginx"}
     asked = {"files": ["/proc/version"], "commands": {"said": ["echo", "hello"]}, "socket": str(tmp_path / "none")}
     overview = told("overview", asked)

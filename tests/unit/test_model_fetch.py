@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from deploy import host
 from deploy.host import store
 from deploy.host.packages import get_wheel
-from deploy.host.wanted import Failure, Member, read_model, read_request
+from deploy.host.requests import Failure, Member, read_model, read_request
 
 NAME = "Systran/faster-whisper-base"
 COMMIT = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.host import pointing
+from deploy.host import dns
 
 ELSEWHERE, HERE = "127.0.0.3", "127.0.0.2"
 
@@ -42,8 +42,8 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
         servers.append(http.server.ThreadingHTTPServer((address, servers[0].server_port if servers else 0), made))
         threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-    monkeypatch.setattr(pointing, "PORT", servers[0].server_port)
-    monkeypatch.setattr(pointing, "own", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(dns, "PORT", servers[0].server_port)
+    monkeypatch.setattr(dns, "own", lambda address: address == "127.0.0.1")
     yield roots[HERE]
     for server in servers:
         server.shutdown()
@@ -53,7 +53,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], webroot: Path, names: object) -> object:
     text = json.dumps({"names": names, "webroot": str(webroot)}).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-    assert pointing.main() == 0
+    assert dns.main() == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -78,7 +78,7 @@ def test_what_each_name_points_at(
             raise found
         return found
 
-    monkeypatch.setattr(pointing, "addresses", addresses)
+    monkeypatch.setattr(dns, "addresses", addresses)
     assert asked(monkeypatch, capsys, web, list(known)) == {
         "own.test": "",
         "behind-a-proxy.test": "",
@@ -93,10 +93,10 @@ def test_what_each_name_points_at(
 
 
 def test_one_that_leads_on_may_lead_here(web: Path) -> None:
-    assert not pointing.elsewhere(ELSEWHERE, "x.test", "leads-on")
-    assert pointing.elsewhere(ELSEWHERE, "x.test", "token")
+    assert not dns.elsewhere(ELSEWHERE, "x.test", "leads-on")
+    assert dns.elsewhere(ELSEWHERE, "x.test", "token")
 
 
 def test_an_address_is_the_hosts_own_or_not() -> None:
-    assert pointing.own("127.0.0.1") and not pointing.own("192.0.2.1") and not pointing.own("2001:db8::1")
-    assert "127.0.0.1" in pointing.addresses("localhost")
+    assert dns.own("127.0.0.1") and not dns.own("192.0.2.1") and not dns.own("2001:db8::1")
+    assert "127.0.0.1" in dns.addresses("localhost")

@@ -72,7 +72,7 @@ def test_what_stands_in_the_way(change: dict[str, Any], told: list[str]) -> None
 
 def test_a_look_at_this_machine(tmp_path: Path) -> None:
     request = {"free": [str(tmp_path / "not" / "yet")], "docker": False, "nginx": False}
-    done = subprocess.run(programs.COMMAND, input=programs.piped("look", request), capture_output=True, check=True)
+    done = subprocess.run(programs.COMMAND, input=programs.piped("resources", request), capture_output=True, check=True)
     look = json.loads(done.stdout)
     ((path, (device, free)),) = look["free"].items()
     assert path == str(tmp_path / "not" / "yet") and device == tmp_path.stat().st_dev and free > 0

@@ -115,9 +115,9 @@ def test_wyoming_is_on_this_host_alone_unless_an_address_is_given(resolved: Reso
 
 def test_a_second_release_has_a_second_port_for_wyoming_too(resolved: Resolved) -> None:
     (host,) = resolved(ONE.replace("faster-whisper}", "faster-whisper, wyoming: 10300}")).hosts
-    (second,) = host.seconded(["whisper"]).services
+    (second,) = host.in_second_slots(["whisper"]).services
     assert (second.port, second.wyoming_port, second.wyoming) == (9001, 9301, ("127.0.0.1", 10300))
-    assert host.seconded(["whisper"]).seconded(["whisper"]).services[0].wyoming_port == 8301
+    assert host.in_second_slots(["whisper"]).in_second_slots(["whisper"]).services[0].wyoming_port == 8301
     (host,) = resolved(ONE.replace("faster-whisper}", "faster-whisper, wyoming: 9301}")).hosts
     assert host.services[0].second_port == 0
 

@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """`KeyError: 'size' (store.py, line 92)`: what, and where it happened."""
     place = error.__traceback__
     while place and place.tb_next:

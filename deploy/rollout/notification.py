@@ -9,7 +9,7 @@ from deploy.transport.connection import Lost
 from deploy.transport.targets import Target
 
 
-def about(host: HostStack, target: Target, sentence: str) -> None:
+def send(host: HostStack, target: Target, sentence: str) -> None:
     """Have the host send a sentence, where it tells anybody. That it cannot fails nothing."""
     command = notify.command(host, sentence)
     try:

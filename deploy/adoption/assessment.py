@@ -25,7 +25,7 @@ class Listener:
     pid: str
 
 
-def judge(look: Mapping[str, Any], host: HostStack) -> Found:
+def assess(look: Mapping[str, Any], host: HostStack) -> Found:
     """What a look (`deploy.host.neighbours`) found in the way of what this host shall run."""
     ours = _Ours(host)
     settings = list(_settings(look["settings"], host))
@@ -58,7 +58,7 @@ class _Ours:
         self.inner = {layout.auth_port, *self.autostart, *self.services}
         self.ports = self.nginx | self.inner
         self.names = set(host.names)
-        both = (*host.services, *host.seconded([service.name for service in host.services]).services)
+        both = (*host.services, *host.in_second_slots([service.name for service in host.services]).services)
         self.containers = {compose.container(service) for service in both}
         self._vhosts = f"{layout.nginx_conf}/greffier-"
         self._projects = f"{layout.etc}/"
