@@ -46,6 +46,7 @@ def sentence(what: str, why: str = "") -> str:
 
 
 def shortened(text: str) -> str:
+    """A text cut to what fits into a sentence."""
     return text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
 
 

@@ -95,7 +95,7 @@ def take(host: HostStack, target: Target, shown: Found, report: Reporter) -> lis
 
 
 def _clash(before: Sequence[Step], now: Sequence[Step]) -> None:
-    """A file that was put aside and is there again must not take the first one's place in the book."""
+    """A file that was put aside and is there again must not take the first one's place in the journal."""
     known = {step.key: step for step in before}
     for step in now:
         old = known.get(step.key)

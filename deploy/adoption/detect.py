@@ -1,4 +1,4 @@
-"""What others put on a host and Greffier takes over: values that the book of an adoption keeps."""
+"""What others put on a host and Greffier takes over: values that the journal of an adoption keeps."""
 
 import posixpath
 from collections.abc import Iterable, Sequence

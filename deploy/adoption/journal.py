@@ -1,4 +1,4 @@
-"""The book of an adoption: how things were on a host before Greffier changed them. It outlives a `destroy`."""
+"""The journal of an adoption: how things were on a host before Greffier changed them. It outlives a `destroy`."""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ KINDS: dict[str, type[Step]] = {"config": Config, "unit": Unit, "container": Con
 
 
 def path(layout: Layout) -> str:
+    """The journal's file on the host."""
     return f"{layout.var}/adopted.json"
 
 
 def read(target: Target) -> list[Step]:
-    """What was taken over, in the order in which it was; nothing where there is no book. Raises KitError."""
+    """What was taken over, in the order in which it was; nothing where there is no journal. Raises KitError."""
     text = target.read(path(target.layout))
     if text is None:
         return []

@@ -47,6 +47,7 @@ class Certificate:
 
 
 def chain_path(layout: Layout) -> str:
+    """The certificate that nginx serves, with its chain (PEM)."""
     return f"{layout.etc}/tls/greffier/fullchain.pem"
 
 
@@ -57,6 +58,7 @@ def served_digest(layout: Layout) -> Asking[str]:
 
 
 def key_path(layout: Layout) -> str:
+    """Its private key (PEM)."""
     return f"{layout.etc}/tls/greffier/privkey.pem"
 
 

@@ -28,6 +28,7 @@ STATES = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed"
 
 
 def status(found: Sequence[Outcome[HostOverview]], *, as_json: bool) -> None:
+    """Each host and its services."""
     if as_json:
         _json([each.done.data() if each.done else {"name": each.host.name, **each.failure} for each in found])
         return
@@ -83,6 +84,7 @@ def _when(at: str) -> str:
 
 
 def audit(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """The audit log, one release a row."""
     if as_json:
         _json(list(entries))
         return
@@ -179,6 +181,7 @@ def models(done: Sequence[Outcome[list[Holding]]], *, as_json: bool) -> bool:
 
 
 def users(found: Sequence[User], *, as_json: bool) -> None:
+    """The users, each with what to do about its hash."""
     if as_json:
         _json([{"name": user.name, "advice": user.advice} for user in found])
     elif not found:
@@ -188,6 +191,7 @@ def users(found: Sequence[User], *, as_json: bool) -> None:
 
 
 def ago(seconds: float) -> str:
+    """A duration in its largest whole unit, such as `3 h`. `seconds` is at least 0."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"

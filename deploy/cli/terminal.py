@@ -208,6 +208,7 @@ def consent(report: Reporter, *, force: bool) -> Callable[[HostStack, Sequence[s
 
 
 def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
+    """Show what `prune` removes, and ask. Returns whether to go on. Raises KitError where nobody can be asked."""
     gone = (*found.containers, *found.images, *found.folders)
     if not gone:
         out.print(f"{host.name}: nothing to prune.")
@@ -273,6 +274,7 @@ def confirm_restore(host: HostStack, archive: Path, there: Sequence[str], *, yes
 
 
 def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
+    """Show what `destroy` removes, and ask. `doomed` is in words. Raises KitError where nobody can be asked."""
     if not doomed:
         out.print(f"{host.name}: nothing to remove.")
         return False
@@ -287,6 +289,7 @@ def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, ye
 
 
 def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
+    """Show what is taken over, and ask. Raises KitError where nobody can be asked."""
     out.print(f"{host.name}: this was set up before Greffier and will be taken over")
     for step in found.steps:
         out.print(f"  [yellow]~[/] {escape(str(step))}: {escape(step.taking)}")

@@ -74,6 +74,7 @@ def check(wish: Wish) -> None:
 
 
 def is_url(source: str) -> bool:
+    """Whether a source is fetched over HTTP, rather than read from this machine."""
     return source.startswith(("https://", "http://"))
 
 

@@ -90,6 +90,8 @@ def write(head: Head, body: bytes) -> None:
 
 
 def folders(head: Head) -> None:
+    """Create folders, with owner, group and mode where these are given. Raises OSError, LookupError for an owner that
+    the host does not know."""
     for entry in head["folders"]:
         path = Path(entry["path"])
         path.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,7 @@ def folders(head: Head) -> None:
 
 
 def remove(head: Head) -> None:
+    """Remove files and folders; then the folders below `below` that this leaves empty. Raises OSError."""
     for name in head["paths"]:
         path = Path(name)
         if path.is_dir() and not path.is_symlink():
@@ -114,6 +117,7 @@ def remove(head: Head) -> None:
 
 
 def user(uid: int) -> str:
+    """Name of a user, or the number of one without a name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -121,6 +125,7 @@ def user(uid: int) -> str:
 
 
 def group(gid: int) -> str:
+    """Name of a group, or the number of one without a name."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -36,6 +36,7 @@ def hub() -> str:
 
 
 def lock_path(inventory: Path) -> Path:
+    """The file of pins, beside the inventory."""
     return inventory.parent / LOCK_NAME
 
 
@@ -83,6 +84,7 @@ def _request(side: SideModel, models: Models, pinned: Mapping[str, Any]) -> Requ
 
 
 def folder(models: str, name: str) -> str:
+    """A model's folder, below the folder `models`."""
     return f"{models}/{name.replace('/', '--')}"
 
 

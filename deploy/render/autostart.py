@@ -11,10 +11,12 @@ from deploy.types import Effect, File, digest
 
 
 def path(host: HostStack) -> str:
+    """autostart's configuration on a host."""
     return f"{host.layout.etc}/autostart/config.json"
 
 
 def openapi_path(host: HostStack, service: ServiceStack) -> str:
+    """A service's API description, which autostart shows while the service sleeps."""
     return f"{host.layout.etc}/services/{service.name}/openapi.json"
 
 
@@ -31,6 +33,7 @@ def environment_folder(host: HostStack, service: ServiceStack) -> str:
 
 
 def log_path(host: HostStack, service: ServiceStack) -> str:
+    """Where the process runtime writes a service's output."""
     return f"{host.layout.log}/{service.name}.log"
 
 

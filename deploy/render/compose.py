@@ -46,6 +46,7 @@ def bridge(service: ServiceStack) -> str:
 
 
 def folder(host: HostStack, service: ServiceStack) -> str:
+    """Folder of a service's compose file and its .env."""
     return f"{host.layout.etc}/services/{service.name}"
 
 

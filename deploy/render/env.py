@@ -46,6 +46,7 @@ def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: s
 
 
 def path(host: HostStack, service: ServiceStack) -> str:
+    """A service's .env, which holds its secrets."""
     return f"{host.layout.etc}/services/{service.name}/.env"
 
 

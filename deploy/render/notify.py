@@ -60,6 +60,7 @@ WantedBy=timers.target
 
 
 def folder(host: HostStack) -> str:
+    """Folder of the notifier's program and configuration."""
     return f"{host.layout.etc}/notify"
 
 

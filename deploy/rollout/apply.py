@@ -401,7 +401,7 @@ def _record(prospect: Prospect, *, anew: bool = True) -> None:
 
 
 def _entry(prospect: Prospect, number: int, did: str) -> dict[str, Any]:
-    """What the book says of a deploy: `number` is the release that serves after it."""
+    """The audit log's entry of a deploy: `number` is the release that serves after it."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     steps = [str(step) for step in prospect.plan.steps]
     return {"release": number, "at": at, "by": operator(), "kit": VERSION, "did": did, "steps": steps}

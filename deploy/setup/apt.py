@@ -120,6 +120,7 @@ def said(target: Target, *words: str) -> str:
 
 
 def too_old(version: str) -> bool:
+    """Whether Greffier cannot work with a Docker of this version."""
     found = numbers(version)[:2]
     return bool(found) and found < OLDEST
 

@@ -1,4 +1,4 @@
-"""Former releases of a host: their trees, to go back to, and the book of who deployed what and when."""
+"""Former releases of a host: their trees, to go back to, and the audit log of who deployed what and when."""
 
 import json
 from collections.abc import Mapping
@@ -34,15 +34,17 @@ class Release:
 
 
 def folder(layout: Layout) -> str:
+    """Folder of the kept releases on a host."""
     return f"{layout.var}/releases"
 
 
 def audit_log(layout: Layout) -> str:
+    """File of the audit log on a host: one JSON object a line."""
     return f"{layout.var}/audit.jsonl"
 
 
 def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> None:
-    """Keep a release, and write into the book what was deployed, if anything. Older ones than the last KEPT go."""
+    """Keep a release, and append `entry` to the audit log, if there is one. Older ones than the last KEPT go."""
     layout = target.layout
     document = {
         "number": release.number,
@@ -61,7 +63,7 @@ def save(target: Target, release: Release, entry: Mapping[str, Any] | None) -> N
 
 
 def note(target: Target, entry: Mapping[str, Any]) -> None:
-    """Write what was done into the book, where it left no release."""
+    """Append what was done to the audit log, where it left no release."""
     target.write_all([_with(target, entry)])
 
 

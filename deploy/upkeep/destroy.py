@@ -43,7 +43,7 @@ def run(space: Workspace, host: HostStack, *, volumes: bool) -> None:
 
 
 def clear(target: Target, host: HostStack, *, volumes: bool = False) -> None:
-    """The same, for who holds the lock. The book of an adoption stays: it is what brings others' things back."""
+    """The same, for who holds the lock. The journal of an adoption stays: it is what brings others' things back."""
     layout = host.layout
     record = records.read(target, host)
     for unit in ("autostart", "nginx"):

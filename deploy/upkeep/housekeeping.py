@@ -81,6 +81,7 @@ def _images(host: HostStack, target: Target) -> dict[str, str]:
 
 
 def prune(space: Workspace, host: HostStack, found: Waste) -> None:
+    """Remove what `waste` found, under the lock. Raises KitError."""
     target = space.target(host)
     with target.lock("prune"):
         if found.containers:

@@ -27,16 +27,20 @@ def _beginning(part: str, start: str, *more: str) -> Iterator[str]:
 
 
 def services(incomplete: str) -> list[str]:
+    """Names of the inventory's services."""
     return list(_beginning("services", incomplete))
 
 
 def logs(incomplete: str) -> list[str]:
+    """Names that `logs` takes: services, autostart and nginx."""
     return list(_beginning("services", incomplete, "autostart", "nginx"))
 
 
 def hosts(incomplete: str) -> list[str]:
+    """Names of the inventory's hosts."""
     return list(_beginning("hosts", incomplete))
 
 
 def formats(incomplete: str) -> list[str]:
+    """Formats of a transcript."""
     return [name for name in FORMATS if name.startswith(incomplete)]
