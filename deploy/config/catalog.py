@@ -153,8 +153,6 @@ class Own(_Part):
     """What building its image takes on the host, layers of the build included."""
     compute_types: dict[Literal["cpu", "cuda"], str]
     settings: Settings
-    secrets: list[str]
-    """Secrets that it can use."""
     models: Models
 
 

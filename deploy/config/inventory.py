@@ -199,7 +199,8 @@ class Service(_Part):
     )
     secrets: dict[Variable, SecretText] = Field(
         default_factory=dict,
-        description="Environment variables with secrets, as references: env:NAME, file:path or command:program.",
+        description="Environment variables with secrets, as references: env:NAME, file:path or command:program. "
+        "HF_TOKEN, the token of the model hub, is for the deploy alone: none of the kit's services gets it.",
     )
     enabled: bool | None = Field(
         None,

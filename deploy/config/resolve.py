@@ -11,6 +11,7 @@ from deploy.config import model_names, rules, side_models, suggestions
 from deploy.config.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.config.inventory import Host, Inventory, Service, written
 from deploy.config.quantities import show_bytes, show_size
+from deploy.config.rules import TOKENS
 from deploy.config.source import Key, Source
 from deploy.config.stack import (
     SECOND,
@@ -293,6 +294,9 @@ class _Resolver:
         moved = dict(self.layouts[host_name].service_ports)
         port = service.port or moved.get(name, port)
         torch = Torch(own.torch, TORCH_INDEX[service.device], service.device == "cpu") if own and own.torch else None
+        secrets = [
+            (v, reference(t, self.source.place((*at, "secrets", v)))) for v, t in sorted(service.secrets.items())
+        ]
         address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
             name=name,
@@ -323,10 +327,8 @@ class _Resolver:
             memory=service.memory or _memory(manifest, (model, *others)),
             timezone=host.timezone,
             environment=tuple(sorted(service.environment.items())),
-            secrets=tuple(
-                (v, reference(text, self.source.place((*at, "secrets", v))))
-                for v, text in sorted(service.secrets.items())
-            ),
+            secrets=tuple(one for one in secrets if not (own and one[0] in TOKENS)),
+            tokens=tuple(one for one in secrets if own and one[0] in TOKENS),
             portal_path=f"/{name}" if own and portal else "",
             wyoming=(address.strip("[]"), int(listen)) if listen else None,
             wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,

@@ -102,6 +102,9 @@ class ServiceStack:
     timezone: str
     environment: tuple[tuple[str, str], ...]
     secrets: tuple[tuple[str, Reference], ...]
+    """In its environment."""
+    tokens: tuple[tuple[str, Reference], ...]
+    """What the inventory says among its secrets, and a deploy alone needs: they open gated models at the hub."""
     portal_path: str
     """`/whisper`, or empty where the portal does not carry the service."""
     second_port: int = 0
@@ -258,7 +261,7 @@ class Stack:
                 found[host.tls.key] = None
             found |= dict.fromkeys(host.notify.references if host.notify else ())
             for service in host.services:
-                found |= dict.fromkeys(reference for _, reference in service.secrets)
+                found |= dict.fromkeys(reference for _, reference in (*service.secrets, *service.tokens))
         return tuple(found)
 
 

@@ -8,6 +8,9 @@ from deploy.config.stack import HostStack, ServiceStack, Stack
 from deploy.errors import INVENTORY, KitError
 from deploy.types import Effect, File, Part, Reference, Secret
 
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+"""For the hub's library: all models are fetched by `deploy`, whose token no service gets."""
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -32,6 +35,7 @@ def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: s
             names.device: service.device,
             names.compute_type: service.compute_type,
             names.upload_limit: str(service.upload_limit),
+            **OFFLINE,
         } | told
         if service.diarizer:
             told[names.diarizer] = service.diarizer.name
