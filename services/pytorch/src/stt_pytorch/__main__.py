@@ -20,8 +20,7 @@ from stt_speakers.stages import stages
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"
@@ -69,10 +68,10 @@ def kind(settings: Settings) -> Kind:
             "error": None,  # a service whose model cannot be loaded ends, and its log says why
         }
 
-    def routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+    def routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
         from stt_pytorch import routes  # the web framework is slow to import
 
-        return (routes.router(scheduler, models, settings, own, shared),)
+        return (routes.router(intake, own, shared),)
 
     return Kind(TITLE, engine, routers, status, health, LIBRARIES)
 

@@ -45,6 +45,26 @@ async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes
     return None if upload is None else upload.file, form
 
 
+async def uploaded(
+    request: Request, kind: type[Form], limit: int, field: str
+) -> tuple[UploadFile, Form, FormData]:
+    """The upload in a field, the checked form, and that form as it came. Raises as `received` does."""
+    upload, data = await required(request, limit, field)
+    try:
+        return upload, checked(data.multi_items(), kind), data
+    except BaseException:
+        upload.file.close()
+        raise
+
+
+async def required(request: Request, limit: int, field: str) -> tuple[UploadFile, FormData]:
+    """As `received`, where there must be an upload in the field."""
+    upload, data = await received(request, limit, field)
+    if upload is None:
+        raise BadRequest(f"The field {field} is missing: send the audio in it.", param=field)
+    return upload, data
+
+
 async def received(request: Request, limit: int, field: str = "file") -> tuple[UploadFile | None, FormData]:
     """The upload in a field, spooled to disk, and the form it came in; at most `limit` bytes of file.
 
