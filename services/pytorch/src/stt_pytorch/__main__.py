@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"
 """What its clients know it by."""
-USUAL = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
+DEFAULTS = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 
 
@@ -83,4 +83,4 @@ def _own(asked: Stages) -> Stages:
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)

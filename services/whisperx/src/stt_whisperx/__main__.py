@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stt_core.http.intake import Intake
 
 TITLE = "Greffier: WhisperX"
-USUAL = Settings(port=8002, model="Systran/faster-whisper-base")
+DEFAULTS = Settings(port=8002, model="Systran/faster-whisper-base")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers", "whisperx")
 
 
@@ -44,4 +44,4 @@ def _routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)
