@@ -1,5 +1,6 @@
 """What a kind's manifest says of other kinds, and what its image is made of."""
 
+import ast
 import io
 import json
 import shutil
@@ -114,6 +115,24 @@ def test_an_image_imports_from_where_its_source_lies(kind: str) -> None:
     folders = [one.target for one in dockerfile.copied("\n".join(lines)) if one.source.endswith("/src")]
     (variables,) = [line for line in lines if line.startswith("ENV ")]
     assert f"PYTHONPATH={':'.join(folders)}" in variables.split()
+
+
+def test_every_kind_is_quiet_where_autostart_is_by_itself() -> None:
+    code = (ROOT / "autostart/src/greffier_autostart/config.py").read_text()
+    (line,) = [line for line in code.splitlines() if line.startswith("DEFAULT_QUIET_PATHS = ")]
+    quiet = ast.literal_eval(line.partition(" = ")[2])
+    for name in KINDS:
+        manifest = catalog.load()[name].manifest
+        assert isinstance(manifest, catalog.Own) and tuple(manifest.quiet) == quiet
+
+
+def test_what_a_kind_says_itself_counts_before_what_all_have_in_common(services: Path) -> None:
+    path = services / "whisperx/service.yml"
+    path.write_text(path.read_text().replace("settings:\n", "probe: /own\nsettings:\n  port: OWN_PORT\n"))
+    manifest = catalog.load(services)["whisperx"].manifest
+    assert isinstance(manifest, catalog.Own) and manifest.probe == "/own"
+    assert (manifest.settings.port, manifest.settings.host) == ("OWN_PORT", "STT_HOST")
+    assert manifest.settings.diarizer == "STT_DIARIZER"
 
 
 def test_a_copy_that_cannot_be_read_is_no_copy_that_is_overlooked() -> None:

@@ -65,11 +65,12 @@ def test_libraries_are_told_not_to_report_before_any_is_imported() -> None:
 import os, sys
 from stt_core.errors import StartError
 from stt_core.server import main
+from stt_core.settings import Settings
 
 def build(settings):
     raise StartError(os.environ["ORT_DISABLE_TELEMETRY"] + str("onnxruntime" in sys.modules))
 
-main(build, [])
+main(build, [], Settings())
 """
     path = os.pathsep.join(sys.path)
     done = subprocess.run(

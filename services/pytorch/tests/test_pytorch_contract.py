@@ -15,6 +15,7 @@ from stt_testing.contract.forms import *  # noqa: F403
 from stt_testing.contract.general import *  # noqa: F403
 from stt_testing.contract.hostile import *  # noqa: F403
 from stt_testing.contract.languages import *  # noqa: F403
+from stt_testing.contract.manifest import *  # noqa: F403
 from stt_testing.contract.realtime import *  # noqa: F403
 from stt_testing.contract.streams import *  # noqa: F403
 from stt_testing.contract.url import *  # noqa: F403

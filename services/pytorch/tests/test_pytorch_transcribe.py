@@ -16,7 +16,7 @@ from stt_core.engine.protocol import Segment, Transcript
 from stt_core.errors import StartError
 from stt_core.server import process
 from stt_core.settings import Settings
-from stt_pytorch.__main__ import USUAL, kind
+from stt_pytorch.__main__ import DEFAULTS, kind
 from stt_pytorch.answer import body
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import hardware
@@ -267,7 +267,7 @@ def test_a_diarizer_that_is_there_and_does_not_work_is_said(
 
 
 def test_its_usual_model_is_medium() -> None:
-    assert (USUAL.model, USUAL.port, USUAL.device) == ("openai/whisper-medium", 8004, "auto")
+    assert (DEFAULTS.model, DEFAULTS.port, DEFAULTS.device) == ("openai/whisper-medium", 8004, "auto")
 
 
 def test_turns_are_segments_of_one_speaker_in_a_row() -> None:

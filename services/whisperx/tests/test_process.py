@@ -17,7 +17,7 @@ from stt_testing import sounds
 from stt_testing.asserts import refused
 from stt_testing.models import OPEN
 from stt_testing.service import DEADLINE, Service, in_process
-from stt_whisperx.__main__ import USUAL
+from stt_whisperx.__main__ import DEFAULTS
 
 PATH = "/transcribe"
 
@@ -139,4 +139,4 @@ def test_an_aligners_language_is_the_transcripts() -> None:
 
 
 def test_its_usual_model_is_base() -> None:
-    assert (USUAL.model, USUAL.port) == ("Systran/faster-whisper-base", 8002)
+    assert (DEFAULTS.model, DEFAULTS.port) == ("Systran/faster-whisper-base", 8002)

@@ -19,6 +19,8 @@ from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Un
 from stt_core.http import asr, pages, transcriptions
 from stt_core.http.answers import failures
 from stt_core.http.edge import Edge, Tracer
+from stt_core.http.intake import Fetch, Intake
+from stt_core.http.live import GONE, Gone
 from stt_core.kind import Kind
 from stt_core.observability.metrics import Metrics
 from stt_core.realtime import routes as realtime
@@ -102,6 +104,7 @@ def create(
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
     models = Models.of(settings)
+    intake = Intake(scheduler, models, settings.max_upload_bytes, _fetching(settings))
     app = FastAPI(
         title=kind.title,
         version=__version__,
@@ -113,12 +116,13 @@ def create(
     )
     app.add_middleware(Edge, metrics=metrics, tracer=tracer)
     app.add_exception_handler(ApiError, _told)
+    app.add_exception_handler(Gone, _gone)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.include_router(transcriptions.router(scheduler, models, settings, _fetching(settings)))
-    app.include_router(asr.router(scheduler, models, settings))
+    app.include_router(transcriptions.router(intake, settings))
+    app.include_router(asr.router(intake, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
-    for router in kind.routers(scheduler, models, settings):
+    for router in kind.routers(intake, settings):
         app.include_router(router)
     app.include_router(pages.router)
 
@@ -203,7 +207,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _fetching(settings: Settings) -> transcriptions.Fetch:
+def _fetching(settings: Settings) -> Fetch:
     async def fetch(url: str) -> IO[bytes]:
         # Slow to import, and wanted only where somebody sends a URL.
         from stt_core.fetch.fetcher import Fetcher, Limits
@@ -232,6 +236,10 @@ def _answer(error: ApiError) -> Response:
 async def _told(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return _answer(error)
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return Response(status_code=GONE)
 
 
 async def _http(request: Request, error: Exception) -> Response:

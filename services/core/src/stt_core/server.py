@@ -14,7 +14,7 @@ from stt_core.engine.loading import Loading
 from stt_core.errors import StartError
 from stt_core.kind import Build, Kind
 from stt_core.observability import logs, tracing
-from stt_core.settings import USUAL, Settings, from_environment
+from stt_core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from stt_core.http.web import Web
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("stt")
 
 
-def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
+def main(build: Build, arguments: list[str], defaults: Settings) -> None:
     """Serve until SIGTERM; with the argument `openapi`, print the OpenAPI document and end.
 
-    usual: the settings that hold where the environment is silent.
+    defaults: the settings that hold where the environment is silent.
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
     """
     # onnxruntime reports to its makers unless it is told not to before it is imported.
@@ -34,13 +34,13 @@ def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
     signal.signal(signal.SIGTERM, _leave)
     try:
         if arguments == ["openapi"]:
-            print(openapi(build(usual), usual))
+            print(openapi(build(defaults), defaults))
         elif arguments:
             raise StartError(
                 f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
             )
         else:
-            settings = from_environment(usual=usual)
+            settings = from_environment(defaults=defaults)
             logs.configure(settings.log_format)
             serve(build(settings), settings)
     except StartError as error:
@@ -134,7 +134,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         ) from loading.failure
 
 
-def openapi(kind: Kind, settings: Settings = USUAL) -> str:
+def openapi(kind: Kind, settings: Settings) -> str:
     """The OpenAPI document as committed: without a model, of a kind made with its usual settings."""
     import json
 

@@ -20,13 +20,12 @@ from stt_speakers.stages import stages
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"
 """What its clients know it by."""
-USUAL = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
+DEFAULTS = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 
 
@@ -69,10 +68,10 @@ def kind(settings: Settings) -> Kind:
             "error": None,  # a service whose model cannot be loaded ends, and its log says why
         }
 
-    def routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+    def routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
         from stt_pytorch import routes  # the web framework is slow to import
 
-        return (routes.router(scheduler, models, settings, own, shared),)
+        return (routes.router(intake, own, shared),)
 
     return Kind(TITLE, engine, routers, status, health, LIBRARIES)
 
@@ -84,4 +83,4 @@ def _own(asked: Stages) -> Stages:
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)

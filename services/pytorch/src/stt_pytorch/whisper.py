@@ -11,12 +11,12 @@ from transformers import (
     WhisperForConditionalGeneration,
     WhisperTokenizerFast,
 )
-from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine.protocol import Samples, Task
 from stt_core.errors import StartError
 from stt_core.languages import NAMES
+from stt_pytorch import internals
 from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate, scored
 from stt_pytorch.hardware import Hardware
@@ -78,7 +78,7 @@ class Whisper:
         features = self._features(
             padded, sampling_rate=SAMPLE_RATE, padding="longest", truncation=False, return_tensors="pt"
         ).input_features
-        return self._encoded(features.to(self._device, self._dtype))
+        return internals.encoded(self._model, features.to(self._device, self._dtype))
 
     def rows(self, encoded: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
         """The encodings of some windows of a batch."""
@@ -90,7 +90,7 @@ class Whisper:
         if not self.multilingual:
             return [{"en": 1.0}] * len(encoded)
         begin = torch.full((len(encoded), 1), self._begin, device=self._device)
-        scores = scored(self._model, self._decoded(encoded, begin)[:, 0])
+        scores = scored(self._model, internals.decoded(self._model, begin, encoded)[:, 0])
         probabilities = scores[:, list(self._languages.values())].softmax(-1).tolist()
         return [dict(zip(self._languages, row, strict=True)) for row in probabilities]
 
@@ -140,10 +140,8 @@ class Whisper:
     def pieces(self, tokens: Sequence[int], language: str, task: Task) -> list[tuple[str, list[int]]]:
         """The words and marks of a text, with their tokens."""
         spoken = "en" if task == "translate" else language
-        _, parts, _ = _combine_tokens_into_words(
-            self._tokenizer, list(tokens), NAMES.get(spoken, spoken), "", ""
-        )
-        return [(self.text(part), list(part)) for part in parts if part]
+        parts = internals.words(self._tokenizer, tokens, NAMES.get(spoken, spoken))
+        return [(self.text(part), part) for part in parts if part]
 
     def raw(self, token: int) -> bytes:
         """The bytes that a token stands for."""
@@ -154,23 +152,6 @@ class Whisper:
         if not self.multilingual:
             return [self._begin]
         return [self._begin, self._languages[language], self._settings.task_to_id[task]]
-
-    def _encoded(self, features: torch.Tensor) -> torch.Tensor:
-        """The encoder's own steps; its `forward` takes nothing but 30 s."""
-        encoder = self._model.model.encoder
-        values = torch.nn.functional.gelu(encoder.conv1(features))
-        values = torch.nn.functional.gelu(encoder.conv2(values)).transpose(1, 2)
-        values = values + encoder.embed_positions.weight[: values.shape[1]]
-        for layer in encoder.layers:
-            (values, *_) = layer(values, None, layer_head_mask=None)
-        encoded: torch.Tensor = encoder.layer_norm(values)
-        return encoded
-
-    def _decoded(self, encoded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self._model.model.decoder(
-            input_ids=tokens, encoder_hidden_states=encoded, use_cache=False
-        ).last_hidden_state
-        return states
 
     def _tokens(self, text: str) -> list[int]:
         if not text.strip():

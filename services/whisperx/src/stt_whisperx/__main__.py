@@ -16,11 +16,10 @@ from stt_speakers.stages import stages
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
 TITLE = "Greffier: WhisperX"
-USUAL = Settings(port=8002, model="Systran/faster-whisper-base")
+DEFAULTS = Settings(port=8002, model="Systran/faster-whisper-base")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers", "whisperx")
 
 
@@ -38,11 +37,11 @@ def kind(settings: Settings) -> Kind:
     return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
 
 
-def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+def _routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
     from stt_whisperx import routes  # the web framework is slow to import
 
-    return (routes.router(scheduler, models, settings),)
+    return (routes.router(intake, settings),)
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)

@@ -21,7 +21,8 @@ log = logging.getLogger("stt")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """A client's own x-request-id is kept when it is as harmless as this."""
 QUIET = frozenset({"/health", "/ready", "/metrics", "/status", "/openapi.json"})
-"""Asked every few seconds by whoever watches: neither logged nor traced."""
+"""Asked every few seconds by whoever watches: neither logged nor traced. They wake no service either:
+service-defaults.yml has the same."""
 
 
 class Tracer(Protocol):

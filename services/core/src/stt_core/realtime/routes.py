@@ -8,11 +8,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket
 from starlette.websockets import WebSocketDisconnect
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from stt_core.engine.models import Models
 from stt_core.engine.protocol import Options
 from stt_core.errors import ApiError, BadRequest, Busy, Unavailable
+from stt_core.http.internals import WebSocketProtocol
 from stt_core.realtime import events, settings
 from stt_core.realtime.connection import RESTART, STOPPING, Connection
 from stt_core.realtime.input_audio_buffer import Ear
@@ -60,15 +60,11 @@ class Sessions:
             self.open -= 1
 
 
-class Protocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but when the service stops a session may tell what it has heard before it closes."""
+class Protocol(WebSocketProtocol):
+    """When the service stops, a session may tell what it has heard before it closes."""
 
-    def shutdown(self) -> None:
-        if not self.handshake_complete or self.close_sent:
-            super().shutdown()
-            return
-        self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART, "reason": STOPPING})
+    code = RESTART
+    reason = STOPPING
 
 
 WEBSOCKETS: dict[str, Any] = {
