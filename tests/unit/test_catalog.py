@@ -16,7 +16,7 @@ from deploy.config import catalog, dockerfile
 from deploy.config.stack import HostStack, Stack
 from deploy.errors import KitError
 from deploy.render import autostart, compose
-from deploy.runtime import components, images
+from deploy.runtime import components, docker, images
 
 MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
 
@@ -166,7 +166,7 @@ def test_torch_is_part_of_what_an_image_and_an_environment_are_made_of(resolved:
 
     cpu, cuda = of(""), of(", device: cuda")
     assert cpu.services[0].image != cuda.services[0].image
-    words = images._building(cuda.services[0], "tag")
+    words = docker.build("whisperx", "tag", cuda.services[0].build_arguments)
     assert f"TORCH={cuda.services[0].torch.version}" in words  # type: ignore[union-attr]
     assert [word for word in words if word.startswith("TORCH_INDEX=https://download.pytorch.org/whl/cu")]
     paths = {autostart.environment_folder(host, host.services[0]) for host in (cpu, cuda)}
