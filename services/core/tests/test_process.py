@@ -124,7 +124,7 @@ def test_anything_else_is_not_loaded(models: Path, file: str, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(StartError, match=said) as caught:
         modeldir.verified(models, "a/b")
-    assert "cli.py deploy" in str(caught.value)
+    assert "greffier deploy" in str(caught.value)
     assert Path(file).name in str(caught.value)
 
 

@@ -131,7 +131,7 @@ def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: Thre
     class TwoLanes(Toy):
         @property
         def capabilities(self) -> Capabilities:
-            return replace(super().capabilities, lanes=2)
+            return replace(super().capabilities, workers=2)
 
         def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
             if windows[0].options.prompt == "long":

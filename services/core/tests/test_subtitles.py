@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stt_core.engine.protocol import Segment, Transcript, Word
 from stt_core.output import formats
-from stt_core.output.speakers import introduction
+from stt_core.output.speaker_labels import introduction
 from stt_core.output.subtitles import Limits, cues, width
 
 SCREEN = Limits()

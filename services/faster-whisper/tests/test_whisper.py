@@ -106,7 +106,7 @@ def test_models_take_turns_in_bounded_memory(tmp_path: Path) -> None:
             assert plain(answer.json()["text"]).startswith("and so"), answer.text
             pages = Path(f"/proc/{child.pid}/statm").read_text().split()[1]
             taken.append(int(pages) * os.sysconf("SC_PAGE_SIZE"))
-    assert (tmp_path / "log").read_text().count("put away") == 5
+    assert (tmp_path / "log").read_text().count(" unloaded, ") == 5
     # Whatever the allocator keeps of the first round, the second needs not one model's memory more.
     assert taken[-1] < taken[2] + 75_000_000
 
@@ -159,7 +159,7 @@ def test_a_model_that_is_not_whole_is_one_sentence(
     harm(tmp_path / name)
     status, last = started({"STT_MODELS_DIR": str(tmp_path), "STT_MODEL": MODEL, "STT_PORT": "0"})
     assert status == 1
-    assert file in last and "cli.py deploy" in last
+    assert file in last and "greffier deploy" in last
 
 
 @pytest.mark.parametrize(

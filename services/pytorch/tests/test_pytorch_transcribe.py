@@ -216,7 +216,7 @@ def test_its_button_finds_the_diarizer_ready(service: Service) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json() == {
         "status": "success",
-        "message": "Speakers are told apart by open.",
+        "message": "Speakers are identified by open.",
         "diarization_available": True,
     }
     assert service.get("/status").json()["diarizer"] == {"name": "open", "state": "loaded"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_core.engine.protocol import Logprob, Segment, Word
-from stt_core.output.speakers import label, letter
+from stt_core.output.speaker_labels import label, letter
 from stt_speakers.diarization.assign import assigned, exclusive
 from stt_speakers.diarization.protocol import Diarization, Turn
 

@@ -152,9 +152,7 @@ def test_progress_comes_often_and_ends_the_work(diarizer: OpenDiarizer, talk: Sa
 
 
 def test_weights_that_are_not_there_or_not_whole_are_told(tmp_path: Path) -> None:
-    with pytest.raises(
-        DiarizationUnavailable, match=r"Speakers cannot be told apart: .* run `cli\.py deploy`"
-    ):
+    with pytest.raises(DiarizationUnavailable, match=r"Diarization is unavailable: .* run `greffier deploy`"):
         OpenDiarizer(tmp_path, 1).load()
     for name in ("segmentation.pt", "embedding.pt"):
         (tmp_path / name).write_bytes((FOLDER / name).read_bytes()[:100_000])

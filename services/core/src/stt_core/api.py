@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from stt_core import __version__, errors, memory
 from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
-from stt_core.http import asr, pages, transcriptions
-from stt_core.http.answers import failures
+from stt_core.http import asr, swagger_pages, transcriptions
 from stt_core.http.edge import Edge, Tracer
+from stt_core.http.error_responses import failures
 from stt_core.http.intake import Fetch, Intake
 from stt_core.http.live import GONE, Gone
 from stt_core.kind import Kind
@@ -124,7 +124,7 @@ def create(
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
     for router in kind.routers(intake, settings):
         app.include_router(router)
-    app.include_router(pages.router)
+    app.include_router(swagger_pages.router)
 
     @app.get("/v1/models", tags=["Models"], summary="List the models")
     async def list_models() -> ModelList:
@@ -150,7 +150,7 @@ def create(
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
         loaded = scheduler.loaded
-        told = Status(
+        common = Status(
             state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
             models=[
@@ -172,7 +172,7 @@ def create(
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),
         )
-        return Status.model_validate(await run_in_threadpool(kind.status, told.model_dump()))
+        return Status.model_validate(await run_in_threadpool(kind.status, common.model_dump()))
 
     @app.get(
         "/metrics",
@@ -246,7 +246,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     asked = f"{request.method} {request.url.path[:200]}"
     if error.status_code == 404:
-        return _answer(NotFound(f"There is no {asked}; /docs lists what there is.", code="not_found"))
+        return _answer(NotFound(f"There is no {asked}. See /docs for all paths.", code="not_found"))
     if error.status_code == 405:
         methods = (error.headers or {}).get("Allow", "").split(", ")
         allow = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)

@@ -20,8 +20,8 @@ def _none(intake: "Intake", settings: Settings) -> Iterable["APIRouter"]:
     return ()
 
 
-def _as_it_is(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    return told
+def _as_it_is(common: Mapping[str, Any]) -> Mapping[str, Any]:
+    return common
 
 
 def _no_more(ready: bool) -> Mapping[str, Any]:

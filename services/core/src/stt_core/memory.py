@@ -47,8 +47,8 @@ def require(needed: int, what: str, root: Path = Path("/")) -> None:
     left = available(root)
     if left < needed:
         raise StartError(
-            f"Memory is short: {what} takes about {needed / 1e9:.1f} GB to load, and {left / 1e9:.1f} GB are "
-            "left of what this service may use; give it more memory, or choose a smaller model."
+            f"Not enough memory: loading {what} takes about {needed / 1e9:.1f} GB, and this service has "
+            f"{left / 1e9:.1f} GB left. Give it more memory, or choose a smaller model."
         )
 
 

@@ -51,7 +51,7 @@ def serve(kind: Kind, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
     with process(kind, settings) as server:
         if server.wyoming:
-            log.info("Wyoming is spoken on %s port %s", *server.wyoming.getsockname()[:2])
+            log.info("listening for Wyoming on %s port %s", *server.wyoming.getsockname()[:2])
         log.info("listening on %s port %s", *server.listener.getsockname()[:2])
         server.run()
 
@@ -91,7 +91,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         import uvicorn
 
         from stt_core.api import create
-        from stt_core.engine.model_cache import shelf
+        from stt_core.engine.model_cache import model_cache
         from stt_core.engine.models import Models
         from stt_core.http.web import Web
         from stt_core.observability.metrics import Metrics
@@ -102,7 +102,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         traces = tracing.Tracing(kind.title) if traced else None
         if traces is not None:
             ending.callback(traces.close)
-        scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+        scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
         app = create(kind, settings, scheduler, metrics, traces)
         scheduler.start()
         ending.callback(scheduler.close)
@@ -139,13 +139,13 @@ def openapi(kind: Kind, settings: Settings) -> str:
     import json
 
     from stt_core.api import create, document
-    from stt_core.engine.model_cache import shelf
+    from stt_core.engine.model_cache import model_cache
     from stt_core.observability.metrics import Metrics
     from stt_core.scheduling.scheduler import Scheduler
 
     metrics = Metrics()
     loading = Loading(kind.engine(), settings.model)
-    scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+    scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
     return json.dumps(document(create(kind, settings, scheduler, metrics)), indent=2, ensure_ascii=False)
 
 

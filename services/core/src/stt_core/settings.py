@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stt_core.errors import StartError
-from stt_core.fetch.reach import NONE, Hosts, hosts
+from stt_core.fetch.addresses import NONE, Hosts, hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ def parsed(
     return values
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
         return int(text)
 
     return parse

@@ -13,7 +13,7 @@ from stt_core.settings import Settings
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import cuda, hardware
 from stt_pytorch.settings import transcribe
-from stt_speakers.engine import WhisperX
+from stt_speakers.engine import SpeakerEngine
 from stt_speakers.settings import Stages, from_environment
 from stt_speakers.stages import stages
 
@@ -35,24 +35,24 @@ def kind(settings: Settings) -> Kind:
     own = transcribe()
     shared = stages(replace(settings, device=taken.device), _own(from_environment()), threads)
 
-    def engine() -> WhisperX:
-        return WhisperX(PyTorchWhisper(settings.models_dir, taken), shared)
+    def engine() -> SpeakerEngine:
+        return SpeakerEngine(PyTorchWhisper(settings.models_dir, taken), shared)
 
-    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    def status(common: Mapping[str, Any]) -> Mapping[str, Any]:
         works = not shared.trouble
         return {
-            **told,
+            **common,
             **shared.status(),
             "device": taken.device,
             "compute_type": taken.compute_type,
             "diarization_available": works,
-            "known_models": told["models"],
+            "known_models": common["models"],
             "service": SERVICE,
             "torch_version": metadata.version("torch"),
             # PyTorch is slow to import, and while the model is loaded somebody else is at it.
-            "cuda_available": taken.device == "cuda" or (told["state"] != "loading" and cuda()),
+            "cuda_available": taken.device == "cuda" or (common["state"] != "loading" and cuda()),
             "models": {
-                "whisper": any(model["state"] == "loaded" for model in told["models"]),
+                "whisper": any(model["state"] == "loaded" for model in common["models"]),
                 "diarization": works,
             },
         }

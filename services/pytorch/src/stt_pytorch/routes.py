@@ -14,7 +14,7 @@ from stt_core.audio import AudioFile
 from stt_core.engine.protocol import Capabilities, Options, SpeakerOptions
 from stt_core.errors import SpeakersUnavailable
 from stt_core.http import form
-from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.http.intake import Intake, Read, Received
 from stt_core.http.parameters import Track
 from stt_pytorch import answer
@@ -37,7 +37,9 @@ class TranscribeForm(BaseModel):
     )
     model: str = Field("", description="Such as `medium` or `large-v3`; left out, the service's own.")
     track: Track = None
-    enable_diarization: bool = Field(False, description="Who spoke when, where the service can tell.")
+    enable_diarization: bool = Field(
+        False, description="Identify the speakers, where the service supports it."
+    )
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for a language that it does not know."""
@@ -99,8 +101,10 @@ def router(intake: Intake, own: Transcribe, stages: Stages) -> APIRouter:
             return _refused(str(error))
         except Exception:
             log.exception("the diarizer cannot be loaded")
-            return _refused("Speakers cannot be told apart: loading failed; the service's log says why.")
-        return Diarizing(message=f"Speakers are told apart by {diarizer.name}.")
+            return _refused(
+                "Diarization is unavailable: its model could not be loaded. See the service's log."
+            )
+        return Diarizing(message=f"Speakers are identified by {diarizer.name}.")
 
     return routes
 

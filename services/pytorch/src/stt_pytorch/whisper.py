@@ -26,7 +26,7 @@ from stt_whisper.tokens import raw
 from stt_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-LANES = 1
+WORKERS = 1
 """PyTorch's threads are one pool, and a GPU one queue: two forwards at a time would share them."""
 
 
@@ -51,11 +51,11 @@ class Whisper:
             self._features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
             self._tokenizer: Any = WhisperTokenizerFast.from_pretrained(folder, local_files_only=True)
         except (RuntimeError, ValueError, OSError, KeyError) as error:
-            told = str(error).splitlines()[0]
-            message = f"{folder} cannot be loaded on {hardware.device} as {hardware.compute_type}: {told}"
+            reason = str(error).splitlines()[0]
+            message = f"{folder} cannot be loaded on {hardware.device} as {hardware.compute_type}: {reason}"
             raise StartError(message) from error
         self._settings: Any = self._model.generation_config
-        self.lanes = LANES
+        self.workers = WORKERS
         self.multilingual = bool(getattr(self._settings, "is_multilingual", False))
         self._languages: dict[str, int] = (
             {token.strip("<|>"): number for token, number in self._settings.lang_to_id.items()}
@@ -101,11 +101,11 @@ class Whisper:
 
     @torch.inference_mode()
     def decode(
-        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, max_tokens: int = USUAL
     ) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
-        most = limit(len(begin[0]), most)
+        max_tokens = limit(len(begin[0]), max_tokens)
         generated = generate(
             self._model,
             encoded,
@@ -113,11 +113,13 @@ class Whisper:
             self._permitted,
             mark=len(prompts[0].context),
             end=self._end,
-            limit=most,
+            limit=max_tokens,
             temperature=temperature,
             candidates=BEST_OF if temperature > 0 else 1,
         )
-        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in generated]
+        return [
+            self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, max_tokens) for one in generated
+        ]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -165,7 +167,7 @@ class Whisper:
             scores[:, self._settings.begin_suppress_tokens or []] = -torch.inf
         return scores
 
-    def _decoding(self, one: Generated, temperature: float, full: bool, most: int) -> Decoding:
+    def _decoding(self, one: Generated, temperature: float, full: bool, max_tokens: int) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
         return Decoding(
             tokens=one.tokens,
@@ -174,6 +176,6 @@ class Whisper:
             avg_logprob=one.avg_logprob,
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
-            cut=len(one.tokens) >= most,
+            cut=len(one.tokens) >= max_tokens,
             circles=one.circles,
         )

@@ -30,10 +30,10 @@ from stt_speakers.stages import Stages
 
 log = logging.getLogger("stt")
 
-NOBODY = "It could not be told who spoke: there are words, but no voice was found in the recording."
+NOBODY = "No speakers were identified: the transcript has words, but no voice was found in the recording."
 
 
-class WhisperX:
+class SpeakerEngine:
     """One model in memory, with the stages that all models share."""
 
     def __init__(self, whisper: Engine, stages: Stages) -> None:
@@ -98,8 +98,8 @@ class WhisperX:
             except Exception:
                 if options.speakers.required:
                     raise
-                log.exception("speakers were not told apart")
-                warnings.append("It could not be told who spoke: that failed; the service's log says why.")
+                log.exception("diarization failed")
+                warnings.append("No speakers were identified: diarization failed. See the service's log.")
         if not options.word_times:
             segments = tuple(replace(segment, words=()) for segment in segments)
         return replace(transcript, segments=segments, warnings=tuple(warnings))
@@ -119,10 +119,10 @@ class WhisperX:
             aligner, warning = self._stages.aligner(spoken)
             before, share = len(found) / len(segments), len(own) / len(segments)
 
-            def told(part: float, before: float = before, share: float = share) -> None:
+            def report(part: float, before: float = before, share: float = share) -> None:
                 progress("aligning", before + share * part)
 
-            found += aligner.align(sound, own, told)
+            found += aligner.align(sound, own, report)
             warnings += [warning] if warning and warning not in warnings else []
         return tuple(found), warnings
 
@@ -143,7 +143,7 @@ class WhisperX:
         diarizer = self._stages.diarizer()
         known = [(voice.name, embedded(voice, diarizer)) for voice in voices]
         diarization = diarizer.diarize(
-            sound, asked.least, asked.most, lambda share: progress("diarizing", share)
+            sound, asked.min_speakers, asked.max_speakers, lambda share: progress("diarizing", share)
         )
         return assigned(segments, diarization, matched(diarization, known))
 

@@ -67,13 +67,15 @@ class Talk:
         """Clear what is left, and read until every item is transcribed."""
         self.send({"type": "input_audio_buffer.clear"})
         self.until(lambda event: event["type"] == "input_audio_buffer.cleared")
-        while len(self.told(".completed")) + len(self.told(".failed")) < len(self.told(".committed")):
+        while len(self.events_of(".completed")) + len(self.events_of(".failed")) < len(
+            self.events_of(".committed")
+        ):
             self.next()
 
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.seen]
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
+    def events_of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.seen if event["type"].endswith(kind)]
 
     def of(self, item: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from stt_whisper.decoding import Decoding
 from stt_whisper.model import Aligned, Model
 from stt_whisper.spoken import LOST, Said, certain, lost, placed, sentences, words
 
-LEAST = 1e-10
+MIN_PROBABILITY = 1e-10
 """A token's probability is told from here on; a float32 may round what is less to zero."""
 FORWARD = 1.0
 """Seconds that a decoding which was cut must have read, and left, for the rest to be decoded too."""
@@ -101,4 +101,4 @@ def _segment(model: Model, window: Window, heard: Decoding, said: Sequence[Said]
 def _logprobs(model: Model, said: Sequence[Said]) -> Iterator[Logprob]:
     for word in said:
         for token, likely in zip(word.tokens, word.likely, strict=True):
-            yield Logprob(model.raw(token), math.log(max(LEAST, likely)))
+            yield Logprob(model.raw(token), math.log(max(MIN_PROBABILITY, likely)))

@@ -90,8 +90,8 @@ def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:
     found: list[Said] = []
     floor = 0.0
     for word in said:
-        most = max(SLOWEST, SLOW * sum(letter.isalnum() for letter in word.text))
-        start, end = max(word.start, word.end - most), word.end
+        longest = max(SLOWEST, SLOW * sum(letter.isalnum() for letter in word.text))
+        start, end = max(word.start, word.end - longest), word.end
         shared = [
             ((min(end, last) - max(start, first)) * (LATE if first < end <= last else 1), first, last)
             for first, last in speech
@@ -99,7 +99,7 @@ def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:
         share, first, last = max(shared, default=(0.0, 0.0, 0.0))
         if share > 0:
             end = min(end, last + ONSET)
-            start = max(word.start, first - ONSET, end - most)
+            start = max(word.start, first - ONSET, end - longest)
         start = max(floor, start)
         found.append(replace(word, start=float(start), end=float(max(start, end))))
         floor = max(start, end)

@@ -9,7 +9,7 @@ from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
 from stt_ctranslate2.engine import FasterWhisper
-from stt_speakers.engine import WhisperX
+from stt_speakers.engine import SpeakerEngine
 from stt_speakers.settings import from_environment
 from stt_speakers.stages import stages
 
@@ -27,12 +27,12 @@ def kind(settings: Settings) -> Kind:
     threads = cores.available()
     shared = stages(settings, from_environment(), threads)
 
-    def engine() -> WhisperX:
+    def engine() -> SpeakerEngine:
         whisper = FasterWhisper(settings.models_dir, settings.device, settings.compute_type, threads)
-        return WhisperX(whisper, shared)
+        return SpeakerEngine(whisper, shared)
 
-    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**told, **shared.status()}
+    def status(common: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**common, **shared.status()}
 
     return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
 

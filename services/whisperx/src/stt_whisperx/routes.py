@@ -11,7 +11,7 @@ from stt_core.audio import AudioFile
 from stt_core.engine.protocol import Transcript
 from stt_core.errors import BadRequest
 from stt_core.http import form, rendering
-from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.http.intake import Intake, Received
 from stt_core.output import formats
 from stt_core.output.subtitles import Limits
@@ -78,13 +78,14 @@ def _channels(file: IO[bytes], track: int | None) -> list[AudioFile]:
     count = audio.channels(file, track)
     if count == 1:
         raise BadRequest(
-            "The file has one channel; diarize=channels is for files with a speaker on each. "
-            "diarize=true tells by the voices.",
+            "The file has one channel; diarize=channels needs one channel per speaker. "
+            "Use diarize=true to identify speakers by their voices.",
             param="diarize",
         )
     if count > CHANNELS:
         raise BadRequest(
-            f"The file has {count} channels; at most {CHANNELS} are heard apart.", param="diarize"
+            f"The file has {count} channels; at most {CHANNELS} can be transcribed separately.",
+            param="diarize",
         )
     return [AudioFile(_again(file), track=track, channel=channel) for channel in range(count)]
 

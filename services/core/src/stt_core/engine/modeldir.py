@@ -75,4 +75,4 @@ def _check(folder: Path, name: str, file: str, expected: dict[str, Any]) -> None
 
 
 def _remedy() -> str:
-    return "run `cli.py deploy`, which fetches it again."
+    return "run `greffier deploy`, which fetches it again."

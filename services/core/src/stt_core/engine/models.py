@@ -80,7 +80,7 @@ class Models:
         found = self._found(name) if name else self.default
         if found is None:
             raise NotFound(
-                f"There is no model {name[:100]!r} here; known are {', '.join(self.names)}.",
+                f"The model {name[:100]!r} does not exist. Available models: {', '.join(self.names)}.",
                 param="model",
                 code="model_not_found",
             )

@@ -22,12 +22,12 @@ from stt_core.engine.protocol import (
 )
 from stt_core.errors import BadRequest
 from stt_core.http import form, rendering
-from stt_core.http.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
+from stt_core.http.error_responses import TAKING_AUDIO, TELLING_SPEAKERS, Responses
 from stt_core.http.intake import Intake, Read, Received, Taken
 from stt_core.http.live import Live
 from stt_core.http.parameters import Track
 from stt_core.output import formats
-from stt_core.output.speakers import labelled
+from stt_core.output.speaker_labels import labelled
 from stt_core.output.subtitles import Limits
 from stt_core.settings import Settings
 
@@ -50,7 +50,7 @@ class Asked(BaseModel):
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
-    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
+    diarize: bool = Field(False, description="Identify the speakers, where the service supports it.")
     output: Output = "txt"
     track: Track = None
 
@@ -69,7 +69,7 @@ class Asked(BaseModel):
         ):
             if asked and not able:
                 what = f"{field}={str(getattr(self, field))[:40]}"
-                raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+                raise BadRequest(f"This service's model does not support {what}; leave it out.", param=field)
         language = languages.asked(self.language, capabilities.languages, "language")
         # Subtitles are cut by words, and speakers told apart between them; a translation's were never said.
         worded = (self.diarize or self.output in ("srt", "vtt")) and self.task == "transcribe"

@@ -15,8 +15,8 @@ from stt_core.audio import AudioSource
 from stt_core.engine.models import Models
 from stt_core.engine.protocol import Capabilities, Options, Transcript
 from stt_core.errors import about
+from stt_core.http.aliases import DEPLOYMENT
 from stt_core.http.live import Gone, Live, unless_gone
-from stt_core.http.ways import DEPLOYMENT
 from stt_core.scheduling.scheduler import Scheduler
 
 Fetch = Callable[[str], Awaitable[IO[bytes]]]

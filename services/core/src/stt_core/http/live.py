@@ -65,7 +65,7 @@ class Live:
             with suppress(RuntimeError):  # the loop has ended, so nobody listens
                 loop.call_soon_threadsafe(self._news.put_nowait, news)
 
-        self.job = scheduler.submit(source, options, heard=tell, reached=tell)
+        self.job = scheduler.submit(source, options, on_result=tell, on_stage=tell)
         self.job.answer.add_done_callback(tell)
 
     async def next(self) -> News:
@@ -77,7 +77,7 @@ class Live:
         return news.result() if isinstance(news, Future) else news
 
 
-async def told(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
+async def event_stream(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
     """The events of a job, of which `news` is known already."""
     try:
         while not isinstance(news, Transcript):

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from stt_core.audio import AudioFile, AudioSource
 from stt_core.engine.protocol import Transcript
 from stt_core.http import form, rendering
-from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.http.events import Telling
 from stt_core.http.intake import Intake, Read, Received, Taken
-from stt_core.http.live import EventStream, told
+from stt_core.http.live import EventStream, event_stream
 from stt_core.http.parameters import TranscriptionForm, TranslationForm
 from stt_core.output import formats
 from stt_core.output.subtitles import Limits
@@ -79,7 +79,9 @@ async def _streamed(taken: Taken[Form], source: AudioSource) -> Response:
     # What fails before any text is there has its own status yet.
     news = await taken.wait(live.next())
     telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers is not None)
-    return rendering.warned(EventStream(told(live, news, telling), taken.keep()), taken.asked.left_out)
+    return rendering.warned(
+        EventStream(event_stream(live, news, telling), taken.keep()), taken.asked.left_out
+    )
 
 
 def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:

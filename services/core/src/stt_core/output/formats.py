@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from stt_core.engine.protocol import Segment, Task, Transcript
 from stt_core.languages import NAMES
-from stt_core.output.speakers import introduced, labelled
+from stt_core.output.speaker_labels import introduced, labelled
 from stt_core.output.subtitles import Limits, cues
 
 SCREEN = Limits()

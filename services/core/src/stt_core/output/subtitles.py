@@ -13,7 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 
 from stt_core.engine.protocol import Segment
-from stt_core.output.speakers import introduction
+from stt_core.output.speaker_labels import introduction
 
 SHORTEST = 1.0
 """Seconds that a cue stays where the next leaves room, so that a single word can be read."""

@@ -15,7 +15,7 @@ from stt_core.errors import ApiError, BadRequest, Busy, Unavailable
 from stt_core.http.internals import WebSocketProtocol
 from stt_core.realtime import events, settings
 from stt_core.realtime.connection import RESTART, STOPPING, Connection
-from stt_core.realtime.input_audio_buffer import Ear
+from stt_core.realtime.input_audio_buffer import InputAudioBuffer
 from stt_core.realtime.session import Session
 from stt_core.realtime.settings import Asked, SessionSettings
 from stt_core.scheduling.scheduler import Scheduler
@@ -102,8 +102,8 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
                 named = asked.get("model") or asked.get("deployment")  # the latter by Azure's client
                 wanted = SessionSettings(Asked(_model(named, models)))
                 session = Session(identity, wanted, await check(wanted))
-                ear = Ear(scheduler.voice(), wanted.encoding)
-                await Connection(websocket, scheduler, check, session, ear).run()
+                buffer = InputAudioBuffer(scheduler.voice(), wanted.encoding)
+                await Connection(websocket, scheduler, check, session, buffer).run()
         except ApiError as error:
             with suppress(WebSocketDisconnect):  # it did not wait to be told
                 await websocket.send_text(events.written(events.failure(error)))

@@ -59,7 +59,7 @@ class Jobs:
         self.changed.notify_all()
 
 
-def told(error: Exception, job: Job) -> ApiError:
+def as_api_error(error: Exception, job: Job) -> ApiError:
     """What the client is told; the log keeps the rest."""
     if isinstance(error, ApiError):
         return error

@@ -60,5 +60,5 @@ class Aligners:
             return verified(self._models_dir, name)
         except StartError as error:
             raise AlignmentUnavailable(
-                f"Words in {language!r} are aligned without the model that is named for it. {error}"
+                f"Words in {language!r} are not aligned by the model that is set for this language. {error}"
             ) from error
