@@ -55,7 +55,7 @@ def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, al
     steps = laptop.data("plan", status=4)["alpha"]
     assert [(step["verb"], step["what"]) for step in steps] == [
         ("change", "/etc/greffier/autostart/config.json"),
-        ("restart", "autostart"),
+        ("reload", "autostart"),
     ]
     laptop.cli("deploy")
     assert alpha.ssh(made) == container
