@@ -79,9 +79,7 @@ def test_a_file_of_a_hundred_tracks_and_more_is_heard() -> None:
 def test_the_sound_of_a_film_is_heard() -> None:
     out = io.BytesIO()
     with av.open(out, "w", format="matroska") as target:
-        parts = [
-            av.open(io.BytesIO(file), "r") for file in (sounds.film_without_sound(), sounds.encoded("m4a"))
-        ]
+        parts = [av.open(io.BytesIO(file), "r") for file in (sounds.film_without_sound(), sounds.encoded("m4a"))]
         streams = [target.add_stream_from_template(part.streams[0]) for part in parts]
         for part, stream in zip(parts, streams, strict=True):
             for packet in part.demux(part.streams[0]):

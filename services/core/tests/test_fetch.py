@@ -129,9 +129,7 @@ def again(error: errors.ApiError) -> bool:
     return errors.headers(error)["x-should-retry"] == "true"
 
 
-def test_a_file_is_fetched_and_its_secrets_are_not_logged(
-    here: Site, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_is_fetched_and_its_secrets_are_not_logged(here: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     url = f"http://us%40er:secret@media.test:{here.port}/talk.wav?key=secret"
     assert fetched(url, resolve=names({"media.test": ["127.0.0.1"]})) == FILE
@@ -314,9 +312,7 @@ def test_an_allowed_network_is_open_and_nothing_beside_it(
         assert addresses.allowed("x.test", 25, [str(other)], extra) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["http://media.lan", "media.lan:80", "10.0.0.1/8", "300.1.2.3", "*.lan", "a b"]
-)
+@pytest.mark.parametrize("text", ["http://media.lan", "media.lan:80", "10.0.0.1/8", "300.1.2.3", "*.lan", "a b"])
 def test_a_wrong_allow_list_is_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="no host name, address or network"):
         hosts(text)

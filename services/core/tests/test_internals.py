@@ -37,9 +37,7 @@ def test_its_version_is_bound_to_what_was_tried(library: str) -> None:
     installed = metadata.version(library)
     assert installed in bound.specifier
     major, minor = map(int, installed.split(".")[:2])
-    assert f"{major}.{minor + 1}" not in bound.specifier, (
-        f"{library} may change unseen: bound its minor version"
-    )
+    assert f"{major}.{minor + 1}" not in bound.specifier, f"{library} may change unseen: bound its minor version"
 
 
 def test_nothing_else_reaches_for_it() -> None:
@@ -51,14 +49,10 @@ def test_nothing_else_reaches_for_it() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
-                    private = any(
-                        name.name.startswith("_") and not name.name.startswith("__") for name in names
-                    )
+                    private = any(name.name.startswith("_") and not name.name.startswith("__") for name in names)
                     wrong = private or module.startswith(PARTS)
                 case ast.Attribute(value=ast.Name(id=owner), attr=name):
-                    wrong = (
-                        name.startswith("_") and not name.startswith("__") and owner not in ("self", "cls")
-                    )
+                    wrong = name.startswith("_") and not name.startswith("__") and owner not in ("self", "cls")
                 case _:
                     wrong = False
             if wrong:

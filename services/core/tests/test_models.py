@@ -218,7 +218,5 @@ def test_memory_that_is_left(tmp_path: Path, files: dict[str, str], left: int) -
         (tmp_path / path).write_text(text)
     assert memory.available(tmp_path) == left
     memory.require(left, "the model a", tmp_path)
-    with pytest.raises(
-        StartError, match=rf"the model a takes about .* and this service has {left / 1e9:.1f} GB left"
-    ):
+    with pytest.raises(StartError, match=rf"the model a takes about .* and this service has {left / 1e9:.1f} GB left"):
         memory.require(left + 1, "the model a", tmp_path)

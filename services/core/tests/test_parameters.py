@@ -175,6 +175,4 @@ def test_tokens_are_those_of_the_text() -> None:
 
 def test_an_error_event_is_openais() -> None:
     kind, data, *_ = events.failed(ApiError("It broke.", code="x")).decode().split("\n")
-    assert (
-        kind == "event: error" and json.loads(data.removeprefix("data: "))["error"]["message"] == "It broke."
-    )
+    assert kind == "event: error" and json.loads(data.removeprefix("data: "))["error"]["message"] == "It broke."

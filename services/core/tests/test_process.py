@@ -39,9 +39,7 @@ from stt_core.errors import StartError
         ),
     ],
 )
-def test_cores_are_those_of_the_container(
-    tmp_path: Path, files: dict[str, str], expected: int | None
-) -> None:
+def test_cores_are_those_of_the_container(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

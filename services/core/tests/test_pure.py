@@ -165,8 +165,7 @@ def test_times_come_back_monotone_and_inside(
         spans.append(Span(at + gap, at + gap + length))
         at += gap + length
     segments = tuple(
-        Segment(start, end, "x", words=tuple(Word("x", *word, 1.0) for word in words))
-        for start, end, words in raw
+        Segment(start, end, "x", words=tuple(Word("x", *word, 1.0) for word in words)) for start, end, words in raw
     )
     found = restored(WindowResult("en", segments), spans).segments
     ordered = [time for segment in found for time in (segment.start, segment.end)]

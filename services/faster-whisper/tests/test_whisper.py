@@ -20,9 +20,7 @@ from stt_testing import sounds
 from stt_testing.asserts import plain
 from stt_testing.service import DEADLINE, Service, in_process, until
 
-JFK = (
-    "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
-)
+JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
 @pytest.mark.parametrize("response_format", ["json", "verbose_json"])
@@ -37,9 +35,7 @@ def test_words_are_where_they_are_spoken(service: Service) -> None:
     asked: dict[str, Any] = {"response_format": "verbose_json", "timestamp_granularities__": "word"}
     alone, later = service.post(sounds.speech(), **asked).json(), service.post(file, **asked).json()
     assert [plain(word["word"]) for word in later["words"]] == JFK.split()
-    starts = [
-        after["start"] - before["start"] for before, after in zip(alone["words"], later["words"], strict=True)
-    ]
+    starts = [after["start"] - before["start"] for before, after in zip(alone["words"], later["words"], strict=True)]
     # On some processors one word of them is placed this early, where the silence before was left out.
     assert starts == pytest.approx([20.0] * len(starts), abs=1.5)
 
@@ -64,9 +60,7 @@ def test_prompt_hotwords_language_and_temperature_are_taken(service: Service) ->
 def test_nothing_is_invented_where_nobody_speaks(service: Service) -> None:
     """Ten minutes of silence, noise, a hum and music, with words that may tempt the model."""
     file = sounds.encoded("ogg", sounds.wav(np.concatenate(list(sounds.unspoken(120).values()))))
-    answer = service.post(
-        file, response_format="verbose_json", prompt="Thank you.", hotwords="Greffier"
-    ).json()
+    answer = service.post(file, response_format="verbose_json", prompt="Thank you.", hotwords="Greffier").json()
     assert (answer["text"], answer["segments"], answer["language"]) == ("", [], "unknown")
     assert answer["duration"] == pytest.approx(600, abs=1)
 
@@ -149,9 +143,7 @@ def no_weights(folder: Path) -> None:
     ("harm", "file"),
     [(other_digest, "config.json"), (no_record, ".greffier.json"), (no_weights, "model.bin")],
 )
-def test_a_model_that_is_not_whole_is_one_sentence(
-    tmp_path: Path, harm: Callable[[Path], None], file: str
-) -> None:
+def test_a_model_that_is_not_whole_is_one_sentence(tmp_path: Path, harm: Callable[[Path], None], file: str) -> None:
     name = MODEL.replace("/", "--")
     shutil.copytree(models() / name, tmp_path / name, copy_function=os.symlink)
     harm_copy = tmp_path / name / ".greffier.json"

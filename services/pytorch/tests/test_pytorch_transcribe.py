@@ -164,9 +164,7 @@ def test_auto_and_nothing_are_to_be_detected(service: Service, language: str) ->
     assert asked(service, sounds.clip(), language=language)["language"] == "en"
 
 
-def test_what_a_form_without_a_language_means_is_a_setting(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_form_without_a_language_means_is_a_setting(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first clients knew a service that took it for French."""
     monkeypatch.setenv("STT_TRANSCRIBE_LANGUAGE", "French")
     settings = Settings(port=0, model=BASE, models_dir=models, device="cpu", compute_type="float32")
@@ -222,9 +220,7 @@ def test_its_button_finds_the_diarizer_ready(service: Service) -> None:
     assert service.get("/status").json()["diarizer"] == {"name": "open", "state": "loaded"}
 
 
-def test_without_a_diarizer_it_transcribes_without_speakers(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_diarizer_it_transcribes_without_speakers(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STT_DIARIZER", raising=False)
     settings = Settings(port=0, model=BASE, models_dir=models, device="cpu", compute_type="float32")
     with serving(kind(settings), settings) as alone:

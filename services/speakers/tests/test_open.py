@@ -69,9 +69,7 @@ def test_overlaps_are_heard_and_exclusive_turns_have_none(found: Diarization, ta
     assert overlaps(found.turns) > 0.5
     assert overlaps(found.exclusive) == 0
     assert {turn.speaker for turn in found.exclusive} == {0, 1}
-    assert all(
-        0 <= turn.start < turn.end <= len(talk) / sounds.RATE for turn in found.turns + found.exclusive
-    )
+    assert all(0 <= turn.start < turn.end <= len(talk) / sounds.RATE for turn in found.turns + found.exclusive)
 
 
 def test_each_has_a_voice_of_their_own(diarizer: OpenDiarizer, found: Diarization, talk: Samples) -> None:

@@ -164,9 +164,7 @@ def create(
             device=settings.device,
             compute_type=settings.compute_type,
             memory=Memory(resident_bytes=memory.resident(), limit_bytes=memory.limit()),
-            queue=Queue(
-                requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting
-            ),
+            queue=Queue(requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting),
             stages=[StageStatus(stage=stage.name, share=round(stage.share, 3)) for stage in scheduler.stages],
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,

@@ -31,9 +31,7 @@ def available(root: Path = Path("/")) -> int:
 
     What they keep of files can be given up, so it counts as left.
     """
-    left = [
-        value - _used(folder) for folder in groups("memory", root) if (value := _limit(folder)) is not None
-    ]
+    left = [value - _used(folder) for folder in groups("memory", root) if (value := _limit(folder)) is not None]
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
         left += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]

@@ -36,9 +36,7 @@ def main(build: Build, arguments: list[str], defaults: Settings) -> None:
         if arguments == ["openapi"]:
             print(openapi(build(defaults), defaults))
         elif arguments:
-            raise StartError(
-                f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
-            )
+            raise StartError(f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables.")
         else:
             settings = from_environment(defaults=defaults)
             logs.configure(settings.log_format)
@@ -80,9 +78,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         listener = ending.enter_context(_listener("STT", settings.host, settings.port))
         wyoming = None
         if settings.wyoming_port is not None:
-            wyoming = ending.enter_context(
-                _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
-            )
+            wyoming = ending.enter_context(_listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port))
         loading = Loading(kind.engine(), settings.model)
         loading.start()  # while the web framework is still being imported
         # A process that ends while native code loads a model in it is aborted.
@@ -129,9 +125,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
     if isinstance(loading.failure, StartError):
         raise loading.failure
     if loading.failure is not None:
-        raise StartError(
-            f"The model {settings.model} cannot be loaded: {loading.failure}"
-        ) from loading.failure
+        raise StartError(f"The model {settings.model} cannot be loaded: {loading.failure}") from loading.failure
 
 
 def openapi(kind: Kind, settings: Settings) -> str:

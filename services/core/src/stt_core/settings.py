@@ -63,9 +63,7 @@ KNOWN = {
 """Names from other Whisper servers."""
 
 
-def from_environment(
-    environment: Mapping[str, str] = os.environ, defaults: Settings = Settings()
-) -> Settings:
+def from_environment(environment: Mapping[str, str] = os.environ, defaults: Settings = Settings()) -> Settings:
     """`defaults` where the environment is silent. Raises StartError naming every variable that is wrong."""
     return replace(defaults, **parsed(environment, _PARSERS, KNOWN))
 

@@ -73,9 +73,7 @@ class Whisper:
         """The encodings of some windows of a batch, copied."""
         if list(rows) == list(range(encoded.shape[0])):
             return encoded
-        values: NDArray[Any] = np.asarray(
-            encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
-        )
+        values: NDArray[Any] = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
         return _view(values[list(rows)])
 
     def detect(self, encoded: Any) -> list[dict[str, float]]:
@@ -129,9 +127,7 @@ class Whisper:
                 text=self.text(result.sequences_ids[0]),
                 temperature=temperature,
                 # The score is the mean over the tokens; Whisper counts the end token too.
-                avg_logprob=result.scores[0]
-                * len(result.sequences_ids[0])
-                / (len(result.sequences_ids[0]) + 1),
+                avg_logprob=result.scores[0] * len(result.sequences_ids[0]) / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
                 full=encoded.shape[1] * 2 >= FULL,
                 cut=len(result.sequences_ids[0]) >= max_tokens,

@@ -62,11 +62,7 @@ def turns(segments: Sequence[TranscribeSegment]) -> list[SpeakerBody]:
     So every segment lies within one: its readers look for that by the times.
     """
     rows = ((name, list(own)) for name, own in groupby(segments, lambda segment: segment.speaker))
-    return [
-        SpeakerBody(speaker=name, start=own[0].start, end=own[-1].end)
-        for name, own in rows
-        if name is not None
-    ]
+    return [SpeakerBody(speaker=name, start=own[0].start, end=own[-1].end) for name, own in rows if name is not None]
 
 
 def _segments(segments: Iterable[Segment]) -> Iterable[TranscribeSegment]:

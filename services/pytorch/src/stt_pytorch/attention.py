@@ -93,9 +93,7 @@ def cheapest(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     for diagonal in range(2, rows + columns + 1):
         row = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         column = diagonal - row
-        before = np.minimum(
-            total[row - 1, column - 1], np.minimum(total[row - 1, column], total[row, column - 1])
-        )
+        before = np.minimum(total[row - 1, column - 1], np.minimum(total[row - 1, column], total[row, column - 1]))
         total[row, column] = costs[row - 1, column - 1] + before
     first = np.zeros(rows, np.int64)
     row, column = rows, columns

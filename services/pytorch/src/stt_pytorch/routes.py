@@ -37,9 +37,7 @@ class TranscribeForm(BaseModel):
     )
     model: str = Field("", description="Such as `medium` or `large-v3`; left out, the service's own.")
     track: Track = None
-    enable_diarization: bool = Field(
-        False, description="Identify the speakers, where the service supports it."
-    )
+    enable_diarization: bool = Field(False, description="Identify the speakers, where the service supports it.")
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for a language that it does not know."""
@@ -101,9 +99,7 @@ def router(intake: Intake, own: Transcribe, stages: Stages) -> APIRouter:
             return _refused(str(error))
         except Exception:
             log.exception("the diarizer cannot be loaded")
-            return _refused(
-                "Diarization is unavailable: its model could not be loaded. See the service's log."
-            )
+            return _refused("Diarization is unavailable: its model could not be loaded. See the service's log.")
         return Diarizing(message=f"Speakers are identified by {diarizer.name}.")
 
     return routes

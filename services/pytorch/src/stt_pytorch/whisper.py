@@ -67,9 +67,7 @@ class Whisper:
         self._begin = int(self._model.config.decoder_start_token_id)
         self._untimed = int(self._settings.no_timestamps_token_id)
         timed = range(self._untimed + 1, self._model.config.vocab_size)
-        self._suppressed = torch.tensor(
-            [*(self._settings.suppress_tokens or ()), *timed], device=self._device
-        )
+        self._suppressed = torch.tensor([*(self._settings.suppress_tokens or ()), *timed], device=self._device)
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[Samples], length: int) -> torch.Tensor:
@@ -117,9 +115,7 @@ class Whisper:
             temperature=temperature,
             candidates=BEST_OF if temperature > 0 else 1,
         )
-        return [
-            self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, max_tokens) for one in generated
-        ]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, max_tokens) for one in generated]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""

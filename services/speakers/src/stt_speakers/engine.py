@@ -77,9 +77,7 @@ class SpeakerEngine:
         finally:
             self._stages.tidy()
 
-    def _refined(
-        self, sound: Sound, transcript: Transcript, options: Options, progress: Progress
-    ) -> Transcript:
+    def _refined(self, sound: Sound, transcript: Transcript, options: Options, progress: Progress) -> Transcript:
         segments, warnings = transcript.segments, list[str]()
         # The words of a translation were never said.
         if options.word_times and transcript.language and options.task == "transcribe":

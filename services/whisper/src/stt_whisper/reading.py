@@ -38,9 +38,7 @@ class Reading:
     rest: tuple[Part, ...] = ()
 
 
-def read(
-    model: Model, window: Window, part: Part, language: str, heard: Decoding, aligned: Aligned
-) -> Reading:
+def read(model: Model, window: Window, part: Part, language: str, heard: Decoding, aligned: Aligned) -> Reading:
     """What a decoding of a part says, and when; `aligned` are its tokens."""
     task = window.options.task
     pieces = model.pieces(heard.tokens, language, task)
@@ -58,9 +56,7 @@ def read(
             rest.append(Part(begin, part.end))
     if task == "transcribe" and not part.lone:  # a translation has not the order of what was said
         rest += [
-            _lone(said, start, min(stop, end))
-            for start, stop in lost(said, speech)
-            if min(stop, end) - start >= LOST
+            _lone(said, start, min(stop, end)) for start, stop in lost(said, speech) if min(stop, end) - start >= LOST
         ]
     return Reading(tuple(_segment(model, window, heard, own) for own in sentences(said)), tuple(rest))
 

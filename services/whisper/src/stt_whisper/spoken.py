@@ -50,9 +50,7 @@ class Said:
         return sum(self.likely) / max(1, len(self.likely))
 
 
-def words(
-    pieces: Sequence[tuple[str, Sequence[int]]], times: Sequence[float], likely: Sequence[float]
-) -> list[Said]:
+def words(pieces: Sequence[tuple[str, Sequence[int]]], times: Sequence[float], likely: Sequence[float]) -> list[Said]:
     """pieces: words and marks as (text, tokens). times: of each token's start, and the last one's end.
 
     A mark is part of its word but takes none of its time: a full stop lasts as long as the silence after it.
@@ -77,9 +75,7 @@ def words(
 
 
 def _joined(one: Said, two: Said, spoken: Said) -> Said:
-    return Said(
-        one.text + two.text, one.tokens + two.tokens, spoken.start, spoken.end, one.likely + two.likely
-    )
+    return Said(one.text + two.text, one.tokens + two.tokens, spoken.start, spoken.end, one.likely + two.likely)
 
 
 def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:

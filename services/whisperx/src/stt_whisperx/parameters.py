@@ -68,9 +68,7 @@ class TranscribeForm(BaseModel):
             return None
         lowest, highest, exact = counts.values()
         if lowest is not None and highest is not None and lowest > highest:
-            raise BadRequest(
-                f"min_speakers={lowest} is more than max_speakers={highest}.", param="min_speakers"
-            )
+            raise BadRequest(f"min_speakers={lowest} is more than max_speakers={highest}.", param="min_speakers")
         if exact is not None and not (lowest or exact) <= exact <= (highest or exact):
             raise BadRequest(
                 f"num_speakers={exact} is not between min_speakers and max_speakers; it is enough alone.",

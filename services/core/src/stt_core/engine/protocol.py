@@ -151,9 +151,7 @@ class Window:
         before = 0
         for span in self.spans:
             heard = span.heard if isinstance(span, Stretch) else span
-            start, end = (
-                min(max(at, span.start), span.end) - span.start + before for at in (heard.start, heard.end)
-            )
+            start, end = (min(max(at, span.start), span.end) - span.start + before for at in (heard.start, heard.end))
             if found and found[-1][1] * SAMPLE_RATE >= start:
                 found[-1] = (found[-1][0], end / SAMPLE_RATE)
             elif end > start:

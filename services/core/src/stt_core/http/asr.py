@@ -36,9 +36,7 @@ NAME = 200
 """Characters that are kept of an uploaded file's name."""
 
 Output = Literal["txt", "vtt", "srt", "tsv", "json"]
-Encode = Annotated[
-    bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")
-]
+Encode = Annotated[bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")]
 
 
 class Asked(BaseModel):
@@ -143,9 +141,7 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
         responses=TAKING_AUDIO,
         openapi_extra=BODY,
     )
-    async def detect(
-        request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None
-    ) -> Detected:
+    async def detect(request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None) -> Detected:
         async with intake.take(request, reading(Detecting()), FIELD) as taken:
             heard = await taken.wait(_telling(taken.live(_source(taken, encode, track))))
         return detected(heard)
@@ -203,9 +199,7 @@ def body(transcript: Transcript, worded: bool) -> dict[str, Any]:
     """output=json: the segments have the fields of faster-whisper's."""
     return {
         "text": "".join(segment.text for segment in transcript.segments),
-        "segments": [
-            _segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)
-        ],
+        "segments": [_segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)],
         "language": transcript.language,
     }
 

@@ -45,9 +45,7 @@ async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes
     return None if upload is None else upload.file, form
 
 
-async def uploaded(
-    request: Request, kind: type[Form], limit: int, field: str
-) -> tuple[UploadFile, Form, FormData]:
+async def uploaded(request: Request, kind: type[Form], limit: int, field: str) -> tuple[UploadFile, Form, FormData]:
     """The upload in a field, the checked form, and that form as it came. Raises as `received` does."""
     upload, data = await required(request, limit, field)
     try:
@@ -156,9 +154,7 @@ class Parser(FormParser):
         data = await super().parse()
         if not self._whole:
             await data.close()
-            raise MultiPartException(
-                "it breaks off before its closing boundary, so what it held is not known."
-            )
+            raise MultiPartException("it breaks off before its closing boundary, so what it held is not known.")
         return data
 
     def form_ends(self) -> None:

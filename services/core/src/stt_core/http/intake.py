@@ -103,18 +103,14 @@ class Taken(Generic[Form]):
 class Intake:
     """Takes requests. max_bytes: of a file. fetch: where a form may bring the URL of one."""
 
-    def __init__(
-        self, scheduler: Scheduler, models: Models, max_bytes: int, fetch: Fetch | None = None
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, models: Models, max_bytes: int, fetch: Fetch | None = None) -> None:
         self._scheduler = scheduler
         self._models = models
         self._max_bytes = max_bytes
         self._fetch = fetch
 
     @asynccontextmanager
-    async def take(
-        self, request: Request, read: Read[Form], field: str = "file"
-    ) -> AsyncIterator[Taken[Form]]:
+    async def take(self, request: Request, read: Read[Form], field: str = "file") -> AsyncIterator[Taken[Form]]:
         """The request, once it has a place and its form is read; both are given back when this ends.
 
         field: of the audio, for what is said of it. Raises ApiError, and Gone.

@@ -198,9 +198,7 @@ class TranscriptionForm(SpeechForm):
                 param="known_speaker_references",
             )
         if self.known_speaker_names and not diarized:
-            raise BadRequest(
-                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
-            )
+            raise BadRequest("known_speaker_names needs response_format=diarized_json.", param="known_speaker_names")
         known = capabilities.languages
         language = languages.asked(self.language, known, "language")
         several = tuple(languages.chosen(one, known, "languages") for one in self.languages)
@@ -215,9 +213,7 @@ class TranscriptionForm(SpeechForm):
             logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
-            vad=self.chunking_strategy.options()
-            if isinstance(self.chunking_strategy, ServerVad)
-            else VadOptions(),
+            vad=self.chunking_strategy.options() if isinstance(self.chunking_strategy, ServerVad) else VadOptions(),
         )
 
     def _voices(self) -> tuple[Voice, ...]:

@@ -79,17 +79,13 @@ async def _streamed(taken: Taken[Form], source: AudioSource) -> Response:
     # What fails before any text is there has its own status yet.
     news = await taken.wait(live.next())
     telling = Telling(with_logprobs=options.logprobs, diarized=options.speakers is not None)
-    return rendering.warned(
-        EventStream(event_stream(live, news, telling), taken.keep()), taken.asked.left_out
-    )
+    return rendering.warned(EventStream(event_stream(live, news, telling), taken.keep()), taken.asked.left_out)
 
 
 def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:
     """The answer in the format that was asked for."""
     if asked.response_format != "json":
-        answer = rendering.rendered(
-            transcript, asked.response_format, asked.granularities, limits, asked.task
-        )
+        answer = rendering.rendered(transcript, asked.response_format, asked.granularities, limits, asked.task)
     elif isinstance(asked, TranslationForm):
         answer = rendering.json(formats.translation_body(transcript))
     else:

@@ -111,9 +111,7 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
 
     @routes.get(PATH, include_in_schema=False)
     async def not_upgraded(_: Request) -> None:
-        raise UpgradeRequired(
-            f"{PATH} is a websocket: connect with wss:// or ws://.", headers={"Upgrade": "websocket"}
-        )
+        raise UpgradeRequired(f"{PATH} is a websocket: connect with wss:// or ws://.", headers={"Upgrade": "websocket"})
 
     return routes
 

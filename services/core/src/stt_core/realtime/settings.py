@@ -89,8 +89,7 @@ def described(settings: SessionSettings, session: str) -> Event:
         "id": session,
         "audio": {
             "input": {
-                "format": {"type": settings.encoding}
-                | ({"rate": rate} if settings.encoding == "audio/pcm" else {}),
+                "format": {"type": settings.encoding} | ({"rate": rate} if settings.encoding == "audio/pcm" else {}),
                 "transcription": asked
                 and {
                     "model": asked.model,

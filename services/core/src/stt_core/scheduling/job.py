@@ -84,10 +84,7 @@ class Job:
 
     def offered(self) -> Queue[tuple[int, Window]]:
         """The windows that may run now."""
-        items = [
-            (index, replace(window, language=self.language, only=self.brief))
-            for index, window in self.waiting
-        ]
+        items = [(index, replace(window, language=self.language, only=self.brief)) for index, window in self.waiting]
         return Queue(items, self.decoded, self.long, self.alone, self.live)
 
     def tell(self) -> None:

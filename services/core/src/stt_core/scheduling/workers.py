@@ -265,9 +265,7 @@ class Workers:
         started, at = time.monotonic(), time.time_ns()
         try:
             heard = engine.run([window for _, _, window in batch])
-            results = [
-                restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)
-            ]
+            results = [restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)]
         except Exception as error:
             if len(batch) > 1:  # find the one that fails; the others are not to blame
                 for taken in batch:

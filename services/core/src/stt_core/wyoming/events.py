@@ -86,9 +86,7 @@ def _object(text: bytes) -> dict[str, Any]:
 def _length(head: dict[str, Any], key: str, limit: int) -> int:
     length = head.get(key) or 0
     if not isinstance(length, int) or not 0 <= length <= limit:
-        raise BadRequest(
-            f"{key} must be a number of bytes, at most {limit}.", param=key, code="invalid_value"
-        )
+        raise BadRequest(f"{key} must be a number of bytes, at most {limit}.", param=key, code="invalid_value")
     return length
 
 

@@ -27,9 +27,7 @@ class Aligners:
         if language not in self._loaded:
             name = self._align_models.get(language)
             self._loaded[language] = (
-                Wav2Vec2(language, self._folder(name, language), self._device)
-                if name
-                else self.instead(language)
+                Wav2Vec2(language, self._folder(name, language), self._device) if name else self.instead(language)
             )
         return self._loaded[language]
 

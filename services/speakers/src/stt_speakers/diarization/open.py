@@ -73,9 +73,7 @@ class OpenDiarizer:
                 from stt_speakers.diarization.listening import Networks
 
                 try:
-                    self._networks = Networks(
-                        self._folder / SEGMENTATION, self._folder / EMBEDDING, self._threads
-                    )
+                    self._networks = Networks(self._folder / SEGMENTATION, self._folder / EMBEDDING, self._threads)
                 except Exception as error:
                     raise DiarizationUnavailable(
                         f"Diarization is unavailable: the open diarizer's weights in {self._folder} "

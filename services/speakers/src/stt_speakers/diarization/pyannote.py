@@ -212,15 +212,11 @@ def diarization(found: Any) -> Diarization:
         for start, end, label in (_turns(alone) if alone is not None else ())
         if label in numbers
     ]
-    return Diarization(
-        every, exclusive(single or every), tuple(_voice(voices.get(label)) for label in labels)
-    )
+    return Diarization(every, exclusive(single or every), tuple(_voice(voices.get(label)) for label in labels))
 
 
 def _turns(annotation: Any) -> list[tuple[float, float, str]]:
-    return sorted(
-        (turn.start, turn.end, str(label)) for turn, _, label in annotation.itertracks(yield_label=True)
-    )
+    return sorted((turn.start, turn.end, str(label)) for turn, _, label in annotation.itertracks(yield_label=True))
 
 
 def _voice(embedding: Any) -> Embedding | None:

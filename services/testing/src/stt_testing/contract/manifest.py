@@ -16,9 +16,7 @@ from stt_core.http.edge import QUIET
 def manifest(committed: Path) -> dict[str, Any]:
     """The kind's, with what it has in common with others."""
     common = committed.parents[1] / "core" / "service-defaults.yml"
-    common_part, own = (
-        yaml.safe_load(path.read_text()) for path in (common, committed.with_name("service.yml"))
-    )
+    common_part, own = (yaml.safe_load(path.read_text()) for path in (common, committed.with_name("service.yml")))
     together = {**common_part["settings"], **own.get("settings", {})}
     return {**common_part, **own, "settings": together}
 
