@@ -32,7 +32,7 @@ app = typer.Typer(
 @app.callback()
 def greffier(
     version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", callback=verbs.version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version.", callback=verbs.version, is_eager=True)
     ] = False,
 ) -> None:
     """Speech to text on your own machine, deployed from one inventory.yml."""
@@ -40,21 +40,21 @@ def greffier(
 
 @app.command()
 def init(
-    domain: Annotated[str, typer.Option(help="Your domain; services answer at <name>.<domain>.")] = "",
+    domain: Annotated[str, typer.Option(help="Your domain. Services answer at <name>.<domain>.")] = "",
     path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT,
 ) -> None:
-    """Write a first, annotated inventory. On a terminal it asks for what it needs."""
+    """Write an annotated inventory. On a terminal, it asks for what it needs."""
     from deploy.cli import prompts
     from deploy.config import example
 
     example.init(path, example.First(domain) if domain else prompts.first(path))
     named = "" if path == DEFAULT else f" --inventory {path}"
-    typer.echo(f"Wrote {path}. Edit it, then: greffier check{named}")
+    typer.echo(f"Wrote {path}. Edit it, then run: greffier check{named}")
 
 
 @app.command()
 def check(inventory: Inventory = DEFAULT) -> None:
-    """Check the inventory and its secrets; no host is touched. Of gated models it asks the hub."""
+    """Validate the inventory and its secrets. Contacts no host; asks the hub about gated models."""
     from deploy.rollout import offline
 
     space, notes = offline.checked(inventory)
@@ -65,10 +65,12 @@ def check(inventory: Inventory = DEFAULT) -> None:
             if service.own:
                 typer.echo(f"  {service.name}: {offline.needs(service)}")
             if service.exposed:
-                typer.echo(f"  {service.name}: whoever reaches {service.exposed} may use it: Wyoming has no password.")
+                typer.echo(
+                    f"  {service.name}: anyone who reaches {service.exposed} may use it: Wyoming has no password."
+                )
     for note in notes:
         typer.echo(note)
-    typer.echo(f"{inventory} is right.")
+    typer.echo(f"{inventory} is valid.")
 
 
 @app.command()
@@ -81,10 +83,10 @@ def schema() -> None:
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")], inventory: Inventory = DEFAULT
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")], inventory: Inventory = DEFAULT
 ) -> None:
-    """Write every file that the hosts would get. Secrets stay references. No host is asked: where nginx 1.25.1 or newer
-    gets `http2 on` from a deploy, this writes `listen ... http2`, which every version reads."""
+    """Render every file that a deploy would write. Secrets stay references. No host is contacted, so the nginx files
+    use `listen ... http2`, which every version accepts; a deploy writes `http2 on` where nginx is 1.25.1 or newer."""
     from deploy.rollout import offline
 
     for path in offline.render(inventory, out):
@@ -93,7 +95,7 @@ def render(
 
 @app.command()
 def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, as_json: Json = False) -> None:
-    """Show what deploy would do. Status 0: nothing. Status 4: something."""
+    """Show what a deploy would change. Exit status 0: nothing. 4: something."""
     from deploy import workspace
 
     space = workspace.opened(inventory, claim=True)
@@ -117,8 +119,8 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
 
 @app.command()
 def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone = None, force: Force = False) -> None:
-    """Bring the hosts to what the inventory says. All at once; one that fails does not stop the others. Status 3: one
-    failed, or has a name without a certificate."""
+    """Deploy the inventory to its hosts. Hosts are deployed in parallel; if one fails, the others go on.
+    Exit status 3: a host failed, or one of its names has no certificate."""
     from deploy import workspace
 
     space = workspace.opened(inventory, claim=True)
@@ -147,7 +149,7 @@ def deploy(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone
 
 @app.command()
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Show what runs and what sleeps. Also memory, last requests, certificates, releases, and files changed by hand."""
+    """Show which services are running or asleep. Also memory, last requests, certificates, releases and drift."""
     from deploy import fleet, workspace
     from deploy.cli import progress, tables, terminal
     from deploy.upkeep import status
@@ -190,14 +192,12 @@ def sleep(service: Service, inventory: Inventory = DEFAULT) -> None:
 
 @app.command()
 def logs(
-    service: Annotated[
-        str, typer.Argument(help="Name of a service, or autostart, or nginx.", autocompletion=completion.logs)
-    ],
+    service: Annotated[str, typer.Argument(help="A service, autostart or nginx.", autocompletion=completion.logs)],
     inventory: Inventory = DEFAULT,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Number of lines to show first.")] = 100,
 ) -> None:
-    """Show the log of a service, of autostart or of nginx. In a pipe its lines are as they were written."""
+    """Show the log of a service, autostart or nginx. In a pipe, lines are printed unchanged."""
     from deploy import workspace
     from deploy.cli import tables
     from deploy.runtime import logs
@@ -210,8 +210,8 @@ def logs(
 
 @app.command()
 def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
-    """Restart a service between two requests. It finishes those it has; new ones go to a second one beside it, or
-    wait where there is no room for two."""
+    """Restart a service without dropping requests. Those in flight finish; new ones go to a second container, or wait
+    if two do not fit in memory."""
     from deploy import workspace
     from deploy.cli import progress
     from deploy.rollout import apply
@@ -227,7 +227,7 @@ def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
 def transcribe(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Audio or video files, addresses (https://…), or - for standard input."),
+        typer.Argument(metavar="FILE...", help="Audio or video files, URLs (https://…), or - for standard input."),
     ],
     inventory: Inventory = DEFAULT,
     service: Annotated[
@@ -239,7 +239,7 @@ def transcribe(
         typer.Option(
             "--base-url",
             "-u",
-            help="Address of a service, such as https://whisper.example.org/v1; no inventory is needed.",
+            help="URL of a service, such as https://whisper.example.org/v1; needs no inventory.",
         ),
     ] = "",
     response_format: Annotated[
@@ -252,21 +252,21 @@ def transcribe(
         ),
     ] = "text",
     language: Annotated[
-        str, typer.Option("--language", "-l", help="Language code, such as en; detected if not given.")
+        str, typer.Option("--language", "-l", help="Language code, such as en. Default: detected.")
     ] = "",
     track: Annotated[
         int | None,
         typer.Option(
-            "--track", "-t", min=1, help="Audio track of a film, counted from 1. Default: the one it marks as default."
+            "--track", "-t", min=1, help="Audio track of a video, counted from 1. Default: the track marked as default."
         ),
     ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the text as it is made.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Print text as it is transcribed.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write to; of several files, the folder for their transcripts."),
+        typer.Option("--output", "-o", help="Output file; with several inputs, the folder for their transcripts."),
     ] = None,
 ) -> None:
-    """Transcribe files. The API key is taken from GREFFIER_API_KEY, or asked for."""
+    """Transcribe files. Reads the API key from GREFFIER_API_KEY, or asks for it."""
     from deploy import workspace
     from deploy.cli import progress, terminal, transcripts
     from deploy.client import endpoints, transcribe
@@ -284,10 +284,10 @@ def transcribe(
 @app.command()
 def demo(
     inventory: Annotated[
-        Path | None, typer.Option("--inventory", "-i", help="Default: the kit's examples/demo.yml.")
+        Path | None, typer.Option("--inventory", "-i", help="Default: Greffier's examples/demo.yml.")
     ] = None,
 ) -> None:
-    """Deploy the example to this machine, and try it on real speech."""
+    """Deploy the example on this machine and transcribe real speech with it."""
     from deploy.cli import terminal
     from deploy.client import demo
 

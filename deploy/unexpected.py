@@ -21,10 +21,10 @@ def told(error: Exception) -> KitError:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return KitError(f"{error.filename}: {error.strerror}.", code=HOST)
     kept = _kept(error)
-    hint = f"Its stack trace is at the end of {kept}." if kept else ""
+    hint = f"The stack trace is at the end of {kept}." if kept else ""
     if isinstance(error, OSError):
         return KitError(f"This machine: {error.strerror or error}.", hint, code=HOST)
-    return KitError(f"Greffier made a mistake: {_line(error)}.", f"{hint} Please report it.".strip(), code=BUG)
+    return KitError(f"Greffier hit a bug: {_line(error)}.", f"{hint} Please report it.".strip(), code=BUG)
 
 
 def path() -> Path:

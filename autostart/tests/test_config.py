@@ -211,7 +211,7 @@ def test_a_mistake_about_containers(key: str, value: object, message: str) -> No
 
 def test_a_container_is_of_one_service() -> None:
     other = {**DOCKER["services"]["whisper.example.org"], "name": "other", "proxyPort": 8002}
-    with pytest.raises(ConfigError, match="containers: greffier-whisper is of services"):
+    with pytest.raises(ConfigError, match="containers: greffier-whisper already belongs to services"):
         parse_config(changed("services|other.example.org", other, DOCKER))
 
 

@@ -66,7 +66,7 @@ def test_command_line(house: House) -> None:
     status, answer = control(house, "sleep", "whisper")
     assert (status, answer["state"]) == (0, "asleep")
     status, answer = control(house, "wake", "whispr")
-    assert (status, answer) == (1, {"error": {"message": "no service is called 'whispr'; known: whisper"}})
+    assert (status, answer) == (1, {"error": {"message": "there is no service 'whispr'; known: whisper"}})
 
 
 def test_only_the_owner_may_use_it_and_nonsense_is_answered(house: House) -> None:
@@ -132,5 +132,5 @@ def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        with pytest.raises(ControlError, match="autostart hangs"):
+        with pytest.raises(ControlError, match="autostart is not responding"):
             ask(path, "status", None)

@@ -139,7 +139,7 @@ def test_what_others_do_with_the_container_is_noticed(harbour: House, engine: En
     engine.remove("whisper")
     reaches(harbour, "asleep")
     status, body = harbour.json("/v1/x")
-    reason = f"its container {engine.name('whisper')} is not there; `deploy` makes it"
+    reason = f"its container {engine.name('whisper')} is missing; run `greffier deploy` to create it"
     assert (status, body["error"]["message"]) == (503, f"whisper could not be started: {reason}")
 
 
@@ -149,26 +149,26 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     entry = harbour.services[f"whisper.{DOMAIN}"]
     harbour.start()
     status, body = harbour.json("/die", method="POST")
-    told = "whisper ended before its answer was complete: it ended with status 3"
+    told = "whisper ended before its answer was complete: it exited with status 3"
     assert (status, body["error"]["message"]) == (502, told)
     reaches(harbour, "asleep")
-    assert harbour.status()["lastError"] == "it ended with status 3; it said: out of luck"
+    assert harbour.status()["lastError"] == "it exited with status 3; it said: out of luck"
     assert "error" not in harbour.control("wake", "whisper")
     with harbour.connect() as sock:
         sock.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
         wait_until(lambda: harbour.status()["inFlight"] == 1, "the request to arrive")
         engine.exhaust("whisper", entry["proxyPort"])
-        starved = "it was killed for want of memory (memory limit 64 MiB)"
+        starved = "it was killed because it ran out of memory (memory limit 64 MiB)"
         assert f"whisper ended before its answer was complete: {starved}".encode() in receive(sock, b"}}")
     reaches(harbour, "asleep")
     assert harbour.status()["lastError"] == f"{starved}; it said: listening"
     assert harbour.json("/health")[1]["error"] == starved
     assert harbour.json("/v1/x")[0] == 200  # at once
     _, body = harbour.json("/v1/x", name="broken")
-    assert body["error"]["message"] == "broken could not be started: it ended with status 1"
-    assert harbour.status("broken")["lastError"] == "it ended with status 1; it said: no such model"
+    assert body["error"]["message"] == "broken could not be started: it exited with status 1"
+    assert harbour.status("broken")["lastError"] == "it exited with status 1; it said: no such model"
     _, body = harbour.json("/v1/x", name="slow")
-    late = "it did not say at /ready within 5 s that it is ready"
+    late = "it did not report ready at /ready within 5 s"
     assert body["error"]["message"] == f"slow could not be started: {late}"
     assert harbour.status("slow")["lastError"] == f"{late}; it said: listening"
     assert not engine.running("slow")
@@ -281,7 +281,7 @@ def test_release_before_the_stop_serves_on(harbour: House, engine: Engine) -> No
         wait_until(lambda: harbour.status()["held"] == 1, "the request to be held")
         assert harbour.control("release", "whisper")["state"] == "ready"
         assert request.result()[0] == 200
-        assert "not on hold any more" in hold.result()["error"]["message"]
+        assert "no longer on hold" in hold.result()["error"]["message"]
         open_gate(harbour)
         assert b"200 OK" in receive(sock, b"}}")
     assert harbour.starts() == 1
@@ -321,14 +321,14 @@ def test_docker_goes_away_and_comes_back(empty_house: House, tmp_path: Path) -> 
         engine.docker.call(engine.docker.down())
         assert house.json("/v1/x")[0] == 200  # the container is not the daemon
         status, body = house.json("/v1/x", name="other")
-        assert status == 503 and f"Docker does not answer at {engine.host}" in body["error"]["message"]
+        assert status == 503 and f"Docker is not responding at {engine.host}" in body["error"]["message"]
         os.kill(pid, signal.SIGKILL)  # nobody is told
         wait_until(lambda: not engine.running("whisper"), "the container to end")
         engine.start("other")
         engine.docker.call(engine.docker.up())
         reaches(house, "asleep")
         assert house.status()["lastError"] == (
-            "it was killed (signal 9), perhaps for want of memory; it said: listening"
+            "it was killed (signal 9), perhaps because memory ran out; it said: listening"
         )
         reaches(house, "ready", "other")
         assert "error" not in house.control("wake", "whisper")

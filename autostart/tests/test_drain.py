@@ -115,7 +115,7 @@ def test_what_is_in_flight_when_the_time_is_up_is_told_to_come_again(empty_house
             head, _, body = receive(sock, b"}}").partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 1" in head
             error = json.loads(body)["error"]
-            said = "whisper is being stopped; ask again"
+            said = "whisper is being stopped; try again"
             assert (error["code"], error["message"]) == ("service_stopping", said)
         assert receive(half, b"") == b""  # shorter than it said
 

@@ -125,8 +125,8 @@ def test_what_else_can_go_wrong_at_a_start(empty_house: House) -> None:
     house.add("secret")["process"]["environmentFile"] = "/nonexistent/.env"
     house.start()
     wanted = {
-        "taken": f"port {taken.getsockname()[1]} is already in use by another program",
-        "slow": "it did not say at /ready within 5 s that it is ready",
+        "taken": f"port {taken.getsockname()[1]} is in use by another program",
+        "slow": "it did not report ready at /ready within 5 s",
         "missing": "/nonexistent/python cannot be run: No such file or directory",
         "secret": "/nonexistent/.env cannot be read: No such file or directory",
     }
@@ -142,10 +142,10 @@ def test_what_a_failed_start_said_is_told_to_the_operator_alone(empty_house: Hou
     house = empty_house
     house.add(environment={"FAIL": "postgres://me:hunter2@db does not answer"})
     house.start()
-    reason = "whisper could not be started: it ended with status 1"
+    reason = "whisper could not be started: it exited with status 1"
     assert house.json("/v1/x")[1]["error"]["message"] == reason
     assert b"hunter2" not in house.http("/docs", Accept="text/html")[1]
-    assert house.json("/health")[1]["error"] == "it ended with status 1"
+    assert house.json("/health")[1]["error"] == "it exited with status 1"
     said = f"{reason}; it said: postgres://me:hunter2@db does not answer"
     assert house.control("wake", "whisper")["error"]["message"] == said
 
@@ -160,7 +160,7 @@ def test_a_ready_service_that_dies_is_started_by_the_next_request_however_often(
         status, seen = house.json("/v1/x", method=method, body=b"x" if method == "POST" else None)
         assert (status, seen["number"], house.starts()) == (200, 0, number)
     ended = [event["reason"] for event in house.events("state") if event["new"] == "draining"]
-    assert ended == ["it was killed (signal 9), perhaps for want of memory; it said: listening"] * 5
+    assert ended == ["it was killed (signal 9), perhaps because memory ran out; it said: listening"] * 5
     assert "failed" not in {event["new"] for event in house.events("state")}
 
 
@@ -168,17 +168,17 @@ def test_death_in_the_middle_of_a_request_is_told_and_only_harmless_ones_are_ask
     house: House,
 ) -> None:
     status, body = house.json("/die", method="POST", body=b"x")
-    told = "whisper ended before its answer was complete: it ended with status 3"
+    told = "whisper ended before its answer was complete: it exited with status 3"
     assert (status, body["error"]["message"]) == (502, told)
     wait_until(lambda: state(house) == "asleep", "the end to be noticed")
     assert (house.status()["lastError"], house.starts()) == (
-        "it ended with status 3; it said: out of luck",
+        "it exited with status 3; it said: out of luck",
         1,
     )
     assert house.json("/health")[1] == {
         "status": "asleep",
         "service": "whisper",
-        "error": "it ended with status 3",
+        "error": "it exited with status 3",
     }
     with house.connect() as get, house.connect() as post:
         get.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())

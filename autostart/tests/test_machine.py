@@ -136,11 +136,11 @@ def test_what_a_service_said_is_for_the_operator_alone() -> None:
     request = Request(machine)
     machine.enter(request)
     world.running = False
-    machine.on_failed(Cause("it ended with status 3", "password hunter2 is wrong"))
-    assert str(machine.last_error) == "it ended with status 3; it said: password hunter2 is wrong"
+    machine.on_failed(Cause("it exited with status 3", "password hunter2 is wrong"))
+    assert str(machine.last_error) == "it exited with status 3; it said: password hunter2 is wrong"
     late = machine.enter(Request(machine))
     assert isinstance(late, Refusal) and request.refusals == [late]
-    assert late.message == "whisper could not be started: it ended with status 3"
+    assert late.message == "whisper could not be started: it exited with status 3"
 
 
 def test_draining_has_an_end() -> None:

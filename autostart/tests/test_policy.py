@@ -114,7 +114,7 @@ def test_a_start_in_progress_may_have_no_more_time(empty_house: House) -> None:
         adjust(house, startSeconds=0.2)
         status, body = held.result()
     assert status == 503
-    assert "did not say at /ready within 0.2 s that it is ready" in body["error"]["message"]
+    assert "did not report ready at /ready within 0.2 s" in body["error"]["message"]
 
 
 def test_a_start_in_progress_is_asked_at_the_new_path(empty_house: House) -> None:

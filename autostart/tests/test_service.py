@@ -32,7 +32,7 @@ def test_hold_that_nobody_releases_ends_by_itself(tmp_path: Path, monkeypatch: p
         assert not service.on_hold
 
     asyncio.run(hold())
-    reason = "nobody released it within 0.05 s: its hold ends"
+    reason = "not released within 0.05 s: the hold ends"
     assert told == [
         (State.ASLEEP, State.PAUSED, None),
         (State.PAUSED, State.PAUSED, reason),
@@ -63,7 +63,7 @@ def test_docker_that_may_not_be_used_is_a_sentence(tmp_path: Path, monkeypatch: 
         with pytest.raises(StartError) as caught:
             await driver.start()
         assert str(caught.value) == (
-            "Docker at unix:///var/run/docker.sock may not be used by autostart's user; "
+            "autostart's user may not use Docker at unix:///var/run/docker.sock; "
             "it must be in the group docker"
         )
         await driver.stop(1)

@@ -191,7 +191,7 @@ def test_an_address_that_cannot_be_had_is_told_and_tried_again(empty_house: Hous
         house.start()
         told = house.status()["tcp"][0]
         assert (told["listen"], told["error"]) == ([address, port], "Address already in use")
-        reason = f"{address} port {port} cannot be listened on: Address already in use"
+        reason = f"cannot listen on {address} port {port}: Address already in use"
         assert [event["reason"] for event in house.events("state")] == [reason]
         assert house.json("/v1/x")[0] == 200  # all else is served
     wait_until(lambda: house.status()["tcp"][0]["error"] is None, "the address to be had")

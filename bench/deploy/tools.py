@@ -45,7 +45,7 @@ class Kit:
     def run(self, verb: str) -> Ran:
         words = self._words.get(verb, (verb,))
         done = timed((sys.executable, str(ROOT / "cli.py"), *words), self._environment)
-        idle = "nothing to do" in done.printed or "ready already" in done.printed
+        idle = "nothing to do" in done.printed or "already set up" in done.printed
         return Ran(done.seconds, 0 if idle else 1)
 
 

@@ -21,8 +21,8 @@ def look(host: HostStack, target: Target) -> Found:
     seen = target.look("neighbours")
     if seen["refused"] and "/greffier" not in seen["refused"]:  # what is ours, a deploy puts right
         raise KitError(
-            f"nginx on {host.name} refuses its configuration as it is; nothing was changed.",
-            "Put it right first: `nginx -t` on the host shows whether it is.",
+            f"nginx on {host.name} rejects its current configuration; nothing was changed.",
+            "Fix it first, then check with `nginx -t` on the host.",
             output=seen["refused"],
         )
     found = judge.judge(seen, host)
@@ -43,8 +43,8 @@ def refuse(host: HostStack, target: Target) -> None:
         return check(host, found)
     lines = [*map(str, found.steps), *found.by_hand, *(f"{path} holds the passwords" for path in found.passwords)]
     raise KitError(
-        f"{host.name} has something in Greffier's way, named above; nothing was changed.",
-        f"`setup {host.name} --adopt` shows what it would do with each, and takes it over; that can be undone.",
+        f"{host.name} runs something that conflicts with Greffier, listed above; nothing was changed.",
+        f"`greffier setup {host.name} --adopt` shows what it would do with each and takes it over; that can be undone.",
         output="\n".join(lines),
         code=HOST,
     )
@@ -54,8 +54,8 @@ def check(host: HostStack, found: Found) -> None:
     """Raise KitError where a part of it could not be brought back."""
     if found.by_hand:
         raise KitError(
-            f"{host.name} has something in Greffier's way that only you can move, named above; nothing was changed.",
-            "Stop or move it on the host, then run this again.",
+            f"{host.name} runs something that only you can move out of the way, listed above; nothing was changed.",
+            "Stop or move it on the host, then run the command again.",
             output="\n".join(found.by_hand),
             code=HOST,
         )
@@ -67,7 +67,11 @@ def take(host: HostStack, target: Target, shown: Found, report: Reporter) -> lis
         found = look(host, target)  # what runs may have fallen asleep meanwhile
         check(host, found)
         if not {step.key for step in found.steps} <= {step.key for step in shown.steps}:
-            raise KitError("There is more by now than was shown; nothing was taken over.", "Run this again.", code=HOST)
+            raise KitError(
+                "The host has changed since this list was made; nothing was taken over.",
+                "Run the command again.",
+                code=HOST,
+            )
         before = journal.read(target)
         _clash(before, found.steps)
         remembered = detect.merged(before, found.steps)
@@ -75,7 +79,7 @@ def take(host: HostStack, target: Target, shown: Found, report: Reporter) -> lis
         users.join(target, host.layout, found.users)
         configs = [step for step in found.steps if isinstance(step, Config)]
         for config in configs:
-            with report.step(f"Putting {config.path} aside"):
+            with report.step(f"Moving {config.path} aside"):
                 _put_aside(target, config)
         _accepted(target, before, configs)
         for step in found.steps:
@@ -112,8 +116,8 @@ def _accepted(target: Target, before: Sequence[Step], configs: Sequence[Config])
         journal.write(target, before)
         paths = ", ".join(config.path for config in configs)
         raise KitError(
-            f"nginx refuses its configuration without {paths}: they are back, and nothing was stopped.",
-            "Something else there needs them: move that, then run this again.",
+            f"nginx rejects its configuration without {paths}; they were put back, and nothing was stopped.",
+            "Something else on the host needs them: move that, then run the command again.",
             output=error.output,
         ) from None
 
@@ -153,7 +157,7 @@ def way_back(host: HostStack, target: Target, failure: KitError) -> KitError:
     """The failure of a first deploy, and how what was there before it serves again."""
     if not journal.read(target):
         return failure
-    hint = f"{failure.hint} `setup {host.name} --undo-adopt` brings back what was there before.".strip()
+    hint = f"{failure.hint} `greffier setup {host.name} --undo-adopt` restores what was there before.".strip()
     return KitError(failure.message, hint, code=failure.code, output=failure.output)
 
 
@@ -168,8 +172,8 @@ def taken(host: HostStack, target: Target) -> list[Step]:
     changed = [sentence for step in steps if (sentence := _changed(target, step))]
     if changed:
         raise KitError(
-            f"{host.name} is not as the adoption left it; nothing was changed.",
-            "Put right what is named above, then run this again.",
+            f"{host.name} has changed since it was taken over; nothing was undone.",
+            "Fix what is listed above, then run the command again.",
             output="\n".join(changed),
             code=HOST,
         )
@@ -183,10 +187,10 @@ def undo(space: Workspace, host: HostStack, clear: Callable[[Target, HostStack],
     with target.lock("setup --undo-adopt"):
         steps = taken(host, target)
         if target.existing([layout.etc, layout.opt, layout.log, layout.record, units.UNIT, units.ADDRESS]):
-            with report.step("Removing what Greffier runs"):
+            with report.step("Removing Greffier's services"):
                 clear(target, host)
         for step in detect.returning(steps):
-            with report.step(f"Bringing back {step.label}"):
+            with report.step(f"Restoring {step.label}"):
                 _bring_back(target, step) if isinstance(step, Config) else _start(target, step)
         target.run(("rmdir", "--ignore-fail-on-non-empty", "--", detect.PUT_ASIDE), check=False)
         with report.step("Reloading nginx"):
@@ -207,9 +211,9 @@ def _changed(target: Target, step: Step) -> str:
 def _file_changed(target: Target, step: Config) -> str:
     states = target.states([step.path, step.aside])
     if step.path in states and step.aside in states:
-        return f"{step.path} is there again, and {step.aside} is the one before: remove one of them"
+        return f"{step.path} exists again, and {step.aside} is the earlier one: remove one of them"
     if not states:
-        return f"{step.aside} is gone, which was {step.path}"
+        return f"{step.aside}, formerly {step.path}, is gone"
     if step.aside in states and states[step.aside].digest != step.digest:
         return f"{step.aside} was changed since: rename it to {step.path} if that is what you want"
     return ""
@@ -218,8 +222,8 @@ def _file_changed(target: Target, step: Config) -> str:
 def _link_changed(target: Target, step: Config) -> str:
     link = target.run(("readlink", "--", step.path), check=False).rstrip("\n")
     if link != step.link and (link or target.existing([step.path])):
-        return f"{step.path} is there, and is not the link to {step.link} that it was"
-    return "" if target.existing([step.source]) else f"{step.source} is gone, which {step.path} was a link to"
+        return f"{step.path} exists, and is no longer a link to {step.link}"
+    return "" if target.existing([step.source]) else f"{step.source}, which {step.path} linked to, is gone"
 
 
 def _unit_changed(target: Target, step: Unit) -> str:
@@ -231,7 +235,7 @@ def _unit_changed(target: Target, step: Unit) -> str:
 def _container_changed(target: Target, step: Container) -> str:
     names = _containers(target)
     if step.id not in names:  # its owner may have made it anew
-        return "" if step.name in names.values() else f"{step} is gone: make it again"
+        return "" if step.name in names.values() else f"{step} is gone: recreate it"
     if names[step.id] != step.name and not step.aside and step.name in names.values():
         return f"another container is called {step.name}: rename it"
     return ""

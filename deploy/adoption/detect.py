@@ -35,7 +35,7 @@ class Config:
 
     @property
     def taking(self) -> str:
-        return f"the link is taken out; {self.source} stays" if self.link else f"becomes {self.aside}"
+        return f"the link is removed; {self.source} stays" if self.link else f"becomes {self.aside}"
 
     @property
     def source(self) -> str:

@@ -24,7 +24,7 @@ def read(target: Target) -> list[Step]:
     try:
         return [KINDS[entry.pop("kind")](**entry) for entry in json.loads(text)["steps"]]
     except (ValueError, TypeError, LookupError, AttributeError):
-        raise KitError(f"{path(target.layout)} is damaged: what was taken over has to be put back by hand.") from None
+        raise KitError(f"{path(target.layout)} is damaged: what was taken over has to be restored by hand.") from None
 
 
 def write(target: Target, steps: Sequence[Step]) -> None:

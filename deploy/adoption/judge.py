@@ -39,9 +39,9 @@ def judge(look: Mapping[str, Any], host: HostStack) -> Found:
     services = list(_services(look, held, {folder for folder in folders if folder.count("/") > 1}))
     steps = detect.ordered([*(config for config, _ in configs), *services, *(one for one, _ in containers)])
     left = sorted(served - ours.names) if steps else []
-    notes = [f"{name} is not in the inventory: nobody answers it any more" for name in left]
+    notes = [f"{name} is not in the inventory: nothing will answer it" for name in left]
     web = [step.name for step in services if step.name in held and not ours.inner.issuperset(held[step.name].ports)]
-    notes += [f"whatever else {name} serves is not served any more" for name in web]
+    notes += [f"whatever else {name} serves will stop being served" for name in web]
     passwords = dict.fromkeys(path for _, vhost in configs for server in vhost.servers for path in server.passwords)
     return Found(tuple(steps), tuple(by_hand), tuple(notes), tuple(passwords))
 
@@ -157,7 +157,7 @@ def _held(
             continue
         who = f"{listener.program} (process {listener.pid})" if listener.pid else listener.program
         where = f" in {process['folder']}" if process["folder"] else ""
-        kept = f"which {service} needs" if service else "which no service of systemd and no container keeps"
+        kept = f"which {service} needs" if service else "which belongs to no systemd service and no container"
         sentence = f"{who}{where}, {kept}, listens on {listener.port}"
         if sentence not in by_hand:
             by_hand.append(sentence)
@@ -178,9 +178,11 @@ def _configs(look: Mapping[str, Any], ours: _Ours, by_hand: list[str]) -> tuple[
         answered = {name for server in concerned for name in server.names}
         others = sorted({name for server in vhost.servers for name in server.names} - answered)
         if not vhost.movable:
-            by_hand.append(f"{vhost.path} {why}; nginx does not start without this file: take the server out of it")
+            by_hand.append(f"{vhost.path} {why}; nginx does not start without this file: remove the server from it")
         elif others:
-            by_hand.append(f"{vhost.path} {why}, and it answers {', '.join(others)}: give those a file of their own")
+            by_hand.append(
+                f"{vhost.path} {why}, and it also answers {', '.join(others)}: move those to a file of their own"
+            )
         else:
             names |= answered
             state = look["files"][vhost.path]
@@ -242,12 +244,10 @@ def _containers(
         said += ["has a name that Greffier needs"] if clash else []
         why = (f"({file}) " if file else "") + (" and ".join(said) or "is woken by the proxy that is taken over")
         if entry["temporary"]:
-            by_hand.append(f"container {name} {why}; Docker removes it when it stops (--rm), which nothing could undo")
+            by_hand.append(f"container {name} {why}; Docker removes it when it stops (--rm), which cannot be undone")
             continue
         if labels.get("com.docker.compose.project", "") in ours.containers:
-            by_hand.append(
-                f"container {name} {why}; its compose project is called as Greffier's own: give it another name"
-            )
+            by_hand.append(f"container {name} {why}; its Compose project has the name of one of Greffier's: rename it")
             continue
         aside = _renamed(name, names) if clash else ""
         folder = labels.get("com.docker.compose.project.working_dir", "").rstrip("/")

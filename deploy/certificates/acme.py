@@ -46,11 +46,11 @@ def reason(host: HostStack) -> Asking[str]:
         return "Let's Encrypt has not issued one yet"
     missing = sorted(set(host.names) - there.names)
     if missing:
-        return f"the one there lacks {', '.join(missing)}"
+        return f"the current one lacks {', '.join(missing)}"
     left = sorted(there.names - set(host.names))
     if left:
-        return f"the one there has {', '.join(left)} still, without which it could not be renewed"
-    return "the one there has ended" if there.ends < dt.datetime.now(dt.UTC) else ""
+        return f"the current one still has {', '.join(left)}, which would block its renewal"
+    return "the current one has expired" if there.ends < dt.datetime.now(dt.UTC) else ""
 
 
 def version(target: Target) -> tuple[int, ...]:
@@ -66,7 +66,7 @@ def too_old(host: HostStack, target: Target) -> str:
     if there >= PROFILES:
         return ""
     shown = ".".join(map(str, there)) or "there"
-    return f"certbot {shown} is too old for the profile {host.tls.profile}: that came with certbot 4.0"
+    return f"certbot {shown} is too old for the profile {host.tls.profile}, which needs certbot 4.0"
 
 
 def astray(host: HostStack, target: Target) -> dict[str, str]:
@@ -95,10 +95,10 @@ def again(host: HostStack, target: Target) -> Request:
     point here, while that is good for a while."""
     there, wrong = target.answer(issued()), astray(host, target)
     if wrong and len(wrong) == len(host.names):
-        raise KitError(unissued(wrong), "Make them point at the host, then try again.")
+        raise KitError(unissued(wrong), "Point them at the host, then try again.")
     kept = {name: why for name, why in wrong.items() if there and name in there.names}
     if there and kept and not there.late(dt.datetime.now(dt.UTC)):
-        hint = f"The one there is good until {there.ends:%Y-%m-%d}, and has what a new one would lack."
+        hint = f"The current one is valid until {there.ends:%Y-%m-%d} and covers what a new one would lack."
         raise KitError(unissued(kept), hint)
     return Request(tuple(name for name in host.names if name not in wrong), wrong)
 
@@ -115,8 +115,8 @@ def obtain(host: HostStack, target: Target, names: Iterable[str], *, anew: bool 
     tls, names = host.tls, tuple(names)
     why = too_old(host, target)
     if why:
-        hint = "Take `profile` out of the inventory, or bring a newer certbot to the host (Debian 13 has one)."
-        raise KitError(f"No certificate was asked for: {why}.", hint)
+        hint = "Remove `profile` from the inventory, or install a newer certbot on the host (Debian 13 has one)."
+        raise KitError(f"No certificate was requested: {why}.", hint)
     command = [
         "certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--webroot-path",
         f"{host.layout.var}/acme", "--cert-name", LINEAGE, "--renew-with-new-domains", "--allow-subset-of-names",
@@ -136,20 +136,20 @@ def obtain(host: HostStack, target: Target, names: Iterable[str], *, anew: bool 
     except KitError as error:
         _remember(target, names, names)
         raise KitError(
-            f"No certificate was issued for {', '.join(names)}; nginx goes on with the one it has.",
-            "Do all of these names point at the host, and is port 80 open? `deploy` asks again after an hour, "
-            "`certs renew` at once.",
+            f"No certificate was issued for {', '.join(names)}; nginx keeps the one it has.",
+            "Check that all of these names point at the host and that port 80 is open. `greffier deploy` tries again "
+            "after an hour, `greffier certs renew` at once.",
             output=error.output,
         ) from None
     there = target.answer(issued())
     failed = [name for name in names if there is None or name not in there.names]
     _remember(target, names, failed)
     _settle(target)
-    return {name: "failed the authority's check: is port 80 open to it, at every address of it?" for name in failed}
+    return {name: "failed the authority's check: is port 80 open at each of its addresses?" for name in failed}
 
 
 def _recently(at: dt.datetime) -> str:
-    return f"failed at {at:%H:%M} UTC, and `deploy` asks again from {at + PAUSE:%H:%M}, `certs renew` at once"
+    return f"failed at {at:%H:%M} UTC; `greffier deploy` tries again from {at + PAUSE:%H:%M}, `certs renew` at once"
 
 
 def _memory(layout: Layout) -> str:

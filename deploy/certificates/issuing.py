@@ -93,7 +93,9 @@ def own(target: Target, there: Certificate) -> bool:
 
 def damaged(layout: Layout) -> KitError:
     """What to tell where the internal authority cannot be read."""
-    hint = "Restore both from a backup. Or remove both: `deploy` makes others, which every client has to trust anew."
+    hint = (
+        "Restore both from a backup. Or remove both: `greffier deploy` creates new ones, which clients must trust anew."
+    )
     return KitError(f"{layout.authority} or ca.key beside it is damaged.", hint, code=HOST)
 
 
@@ -106,23 +108,23 @@ def reason(host: HostStack) -> Asking[str]:
         asking.read(host.layout.authority),
     )
     if pem is None or not key:
-        return "there is none"
+        return "none on the host"
     if host.tls.mode == "files":
-        return "" if pem == _given(host) else "another one is given"
+        return "" if pem == _given(host) else "the one in the inventory is another"
     if authority is None:
-        return "there is no authority yet"
+        return "the host has no authority yet"
     try:
         there, subject = read(pem), _subject(authority)
     except ValueError:
-        return "the one there cannot be read"
+        return "the current one cannot be read"
     if host.tls.mode == "letsencrypt" and there.issuer != subject:
         return ""  # certbot's, which renews it; acme.py tells when another one is to be asked for
     missing = sorted(set(_names(host)) - there.names)
     if missing:
-        return f"the one there lacks {', '.join(missing)}"
+        return f"the current one lacks {', '.join(missing)}"
     if there.issuer != subject:
-        return "the one there is not of the host's own authority"
-    return f"the one there ends on {there.ends:%Y-%m-%d}" if there.due(now) else ""
+        return "the current one is not from the host's own authority"
+    return f"the current one expires on {there.ends:%Y-%m-%d}" if there.due(now) else ""
 
 
 def install(host: HostStack, target: Target, secrets: Mapping[Reference, Secret]) -> None:
@@ -168,7 +170,7 @@ def _check_pair(host: HostStack, chain: bytes, key: bytes) -> None:
     except (ValueError, TypeError, IndexError) as error:
         raise KitError(f"hosts.{host.name}: the certificate or its key is not PEM: {error}", code=INVENTORY) from None
     if public != private.public_key():
-        raise KitError(f"hosts.{host.name}: the key is not that of the certificate.", code=INVENTORY)
+        raise KitError(f"hosts.{host.name}: the key does not belong to the certificate.", code=INVENTORY)
 
 
 def _issue(host: HostStack, target: Target) -> tuple[bytes, bytes]:

@@ -40,7 +40,9 @@ def standing(space: Workspace, host: HostStack) -> Standing:
     there = issuing.seen(pem)
     if pem is None or there is None:
         advice = (
-            "`deploy` makes the first one." if pem is None else "It cannot be read: `deploy` puts another in place."
+            "Run `greffier deploy` to issue the first one."
+            if pem is None
+            else "It cannot be read: run `greffier deploy` to replace it."
         )
         return Standing(host.name, False, "", (), "", "", 0, "", advice)
     own = issuing.own(target, there)
@@ -62,23 +64,23 @@ def _advice(host: HostStack, target: Target, there: Certificate, *, own: bool) -
     if host.tls.mode == "letsencrypt":
         why = acme.too_old(host, target)
         if why:
-            return f"Take `profile` out of the inventory: {why}."
+            return f"Remove `profile` from the inventory: {why}."
         if own:
-            return "When DNS points here and port 80 is open, `deploy` or `certs renew` asks for one."
+            return "Once DNS points here and port 80 is open, run `greffier deploy` or `greffier certs renew`."
         if not _timer(target):
-            return f"`systemctl enable --now {acme.TIMER}` on the host: nothing renews it."
+            return f"Nothing renews it: run `systemctl enable --now {acme.TIMER}` on the host."
         why = _strays(host, target, there)
         if why:
             return why
     missing = sorted(set(host.names) - there.names)
     if missing:
-        return f"It lacks {', '.join(missing)}: `deploy` gets one for every name."
+        return f"It lacks {', '.join(missing)}: run `greffier deploy` to get one for every name."
     if not there.late(dt.datetime.now(dt.UTC)):
         return ""
     return {
-        "letsencrypt": "It should have been renewed: `certs renew` tries now and shows why it was not.",
-        "internal": "`certs renew` or `deploy` issues another.",
-        "files": "Bring a new one, then `deploy`.",
+        "letsencrypt": "Its renewal is overdue: run `greffier certs renew` to try now and see why.",
+        "internal": "Run `greffier certs renew` or `greffier deploy` to issue another.",
+        "files": "Provide a new one, then run `greffier deploy`.",
     }[host.tls.mode]
 
 
@@ -86,32 +88,34 @@ def _strays(host: HostStack, target: Target, there: Certificate) -> str:
     """What becomes of names that the authority would refuse; empty where there is none."""
     left = sorted(there.names - set(host.names))
     if left:
-        return f"It has {', '.join(left)} still, without which it could not be renewed: `deploy` takes that off."
+        return f"It still has {', '.join(left)}, which would block its renewal: run `greffier deploy` to drop that."
     strays = acme.astray(host, target)
     if not strays:
         return ""
     told = "; ".join(f"{name} {why}" for name, why in strays.items())
     if there.names.isdisjoint(strays):
-        return f"It lacks {', '.join(strays)}: {told}. Make it point here, then `deploy`."
+        return f"It lacks {', '.join(strays)}: {told}. Point it here, then run `greffier deploy`."
     due = there.ends - (there.ends - there.begins) / LATE_SHARE
-    return f"{told}: renewing fails for that, and from {due:%Y-%m-%d} goes without. Make it point here, or take it out."
+    return f"{told}: this blocks renewal, which from {due:%Y-%m-%d} leaves it out. Point it here, or remove it."
 
 
 def renew(host: HostStack, target: Target, report: Reporter) -> str:
     """Get another certificate now, whatever time the one there has. Returns what was done; raises KitError."""
     if host.tls.mode == "files":
         raise KitError(
-            f"The certificate of {host.name} is one that you bring: Greffier cannot renew it.",
-            f"Replace {host.tls.certificate} and its key on this machine, then `deploy`.",
+            f"You provide the certificate of {host.name}: Greffier cannot renew it.",
+            f"Replace {host.tls.certificate} and its key on this machine, then run `greffier deploy`.",
             code=INVENTORY,
         )
     with target.lock("certs renew"):
         if not target.existing([host.layout.record]):
-            raise KitError(f"Nothing is deployed to {host.name} yet.", "`deploy` makes the first certificate.")
+            raise KitError(
+                f"Nothing is deployed to {host.name} yet.", "Run `greffier deploy`, which issues the first certificate."
+            )
         if host.tls.mode == "letsencrypt":
-            with report.step("Looking up the names"):
+            with report.step("Checking DNS"):
                 request = acme.again(host, target)
-            with report.step("Asking for a certificate"):
+            with report.step("Requesting a certificate"):
                 left_out = {**request.left_out, **acme.obtain(host, target, request.names, anew=True)}
             if left_out:  # its hook has reloaded nginx for the others
                 report.warn(acme.unissued(left_out))
@@ -122,7 +126,7 @@ def renew(host: HostStack, target: Target, report: Reporter) -> str:
                     target.supervisor.reload("nginx")
                 records.certified(target, host, target.answer(issuing.served_digest(host.layout)))
     there = issuing.seen(target.read(issuing.chain_path(host.layout)))
-    return f"renewed; it is good until {there.ends:%Y-%m-%d}" if there else "renewed"
+    return f"renewed; valid until {there.ends:%Y-%m-%d}" if there else "renewed"
 
 
 def _renewal(host: HostStack, target: Target, there: Certificate, *, own: bool) -> str:
@@ -136,8 +140,8 @@ def _renewal(host: HostStack, target: Target, there: Certificate, *, own: bool) 
             return "replaced when Let's Encrypt issues one"
     looks = _timer(target)
     if not looks:
-        return f"not renewed: {acme.TIMER} does not run"
-    return f"renewed by certbot, from {due}; it looks next on {looks}"
+        return f"not renewed: {acme.TIMER} is not running"
+    return f"renewed by certbot, from {due}; next check on {looks}"
 
 
 def _timer(target: Target) -> str:
@@ -147,7 +151,7 @@ def _timer(target: Target) -> str:
     if found.get("ActiveState") != "active":
         return ""
     words = found.get("NextElapseUSecRealtime", "").split()[1:]  # Sun 2026-11-22 03:10:06 UTC
-    return f"{words[0]} {words[1][:5]} {words[2]}" if len(words) == 3 else "an unknown day"
+    return f"{words[0]} {words[1][:5]} {words[2]}" if len(words) == 3 else "an unknown date"
 
 
 def issuer(name: str) -> str:

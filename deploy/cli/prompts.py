@@ -13,11 +13,11 @@ def first(path: Path) -> First:
     """What a first inventory needs to be told; nothing where there is no terminal, or nothing to write."""
     if not sys.stdin.isatty() or path.exists():
         return First()
-    err.print("Your domain: services answer at <name>.<domain>, and its records point at your host.")
+    err.print("Your domain. Services answer at <name>.<domain>; point their DNS records at your host.")
     domain = _asked("Domain", "", right_domain)
-    err.print("How your machine reaches the host by SSH: a name of ~/.ssh/config, or an address.")
+    err.print("How to reach the host over SSH: a name from ~/.ssh/config, or an address.")
     address = _asked("Address", domain, str)
-    err.print("The model: base is fast, small is the usual one, large-v3-turbo is best where there is memory for it.")
+    err.print("The model: base is fast, small is the default, large-v3-turbo is best if it fits in memory.")
     model = _asked("Model", "small", right_model)
     return First(domain, "" if address == domain else address, "" if model == "small" else model)
 
@@ -29,7 +29,7 @@ def _asked(what: str, usual: str, right: Callable[[str], str]) -> str:
             said = input(f"{what}{f' [{usual}]' if usual else ''}: ").strip() or usual
         except EOFError:
             print()
-            raise KitError("Nothing was written.", "`init --domain example.org` asks nothing.", code=2) from None
+            raise KitError("Nothing was written.", "`greffier init --domain NAME` does not ask.", code=2) from None
         try:
             return right(said)
         except KitError as error:

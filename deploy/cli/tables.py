@@ -39,15 +39,15 @@ def status(found: Sequence[Outcome[HostOverview]], *, as_json: bool) -> None:
 def _host(host: HostOverview) -> None:
     deployed = f"release {host.release} of {_when(host.deployed)} by {host.by}" if host.release else "not deployed"
     out.print(f"[bold]{host.name}[/]: {escape(deployed)}")
-    units = ", ".join(f"{unit} {'runs' if runs else 'does not run'}" for unit, runs in host.units.items())
+    units = ", ".join(f"{unit} {'running' if runs else 'not running'}" for unit, runs in host.units.items())
     certificate = f"certificate until {host.certificate}" if host.certificate else "no certificate"
     if host.owed:
-        out.print("  a deploy was cut off before its end: `deploy` finishes it", style="yellow")
+        out.print("  a deploy was interrupted: run `greffier deploy` to finish it", style="yellow")
     out.print(f"  {units}; {certificate}")
     out.print(f"  memory: {host.memory_free / 1e9:.1f} of {host.memory / 1e9:.1f} GB free")
     if host.drift:
         count = "1 file was" if len(host.drift) == 1 else f"{len(host.drift)} files were"
-        out.print(f"  {count} changed on the host since: `plan` shows how", style="yellow")
+        out.print(f"  {count} changed on the host since: `greffier plan` shows how", style="yellow")
     head = ("service", "state", "since", "in flight", "last request", "memory", "model", "base_url")
     rows = [_service(service) for service in host.services]
     if out.is_terminal:
@@ -71,7 +71,7 @@ def _service(service: ServiceOverview) -> tuple[str, ...]:
         ago(service.since) if service.since else "",
         str(service.in_flight),
         "none yet" if service.last_request is None else f"{ago(service.last_request)} ago",
-        f"at most {most}" if service.memory is None else f"{service.memory >> 20}M of {most}",
+        f"up to {most}" if service.memory is None else f"{service.memory >> 20}M of {most}",
         service.model,
         service.url,
     )
@@ -141,12 +141,14 @@ def certificates(done: Sequence[Outcome[Standing]], *, as_json: bool) -> bool:
         return any(standing.advice for standing in found)
     for each in found:
         if each.issuer:
-            days = "ended" if each.days < 0 else f"{each.days} days left"
-            out.print(f"[bold]{each.host}[/]: by {escape(each.issuer)}, {each.begins} to {each.ends}, {days}")
+            days = "expired" if each.days < 0 else f"{each.days} days left"
+            out.print(
+                f"[bold]{each.host}[/]: issued by {escape(each.issuer)}, valid {each.begins} to {each.ends}, {days}"
+            )
             out.print(f"  for {', '.join(each.names)}")
             out.print(f"  {each.renewal}")
         else:
-            out.print(f"[bold]{each.host}[/]: no certificate that can be used")
+            out.print(f"[bold]{each.host}[/]: no usable certificate")
         if each.advice:
             out.print(f"  [red]✗[/] {escape(each.advice)}")
     return any(standing.advice for standing in found)
@@ -172,7 +174,7 @@ def models(done: Sequence[Outcome[list[Holding]]], *, as_json: bool) -> bool:
         ]
         table(("host", "model", "size", "state", "pinned by", "service"), rows)
         if any(each.state != "right" for held in found.values() for each in held):
-            out.print("`models pull` fetches what is missing or damaged.")
+            out.print("Run `greffier models pull` to fetch what is missing or damaged.")
     return any(each.state != "right" for held in found.values() for each in held)
 
 
@@ -180,7 +182,7 @@ def users(found: Sequence[User], *, as_json: bool) -> None:
     if as_json:
         _json([{"name": user.name, "advice": user.advice} for user in found])
     elif not found:
-        out.print("No user yet: `users add NAME` makes one.")
+        out.print("No users yet. Run `greffier users add NAME` to add one.")
     else:
         table(("user", "advice"), [(user.name, user.advice) for user in found])
 

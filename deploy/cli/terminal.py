@@ -55,7 +55,7 @@ def mistakes(space: Workspace) -> None:
     if space.problems:
         for line in InventoryError(space.problems).message.split("\n"):
             err.print(escape(line), style="yellow")
-        err.print("What the hosts have is told all the same; `deploy` waits until the inventory is mended.")
+        err.print("This shows what the hosts have. Fix the inventory before the next deploy.")
 
 
 def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: bool) -> None:
@@ -101,7 +101,7 @@ def _totals(prospect: "Prospect") -> str:
     if known := sum(size or 0 for size in fetched):
         parts.append(f"about {show_bytes(known)} of models to fetch")
     if unknown := fetched.count(None):
-        parts.append(f"{unknown} of the models of unknown size")
+        parts.append(f"{unknown} {'model' if unknown == 1 else 'models'} of unknown size")
     if built := sum(prospect.sizes.get(f"image {image}") or 0 for image in prospect.plan.images):
         parts.append(f"images take about {show_bytes(built)} of disk")
     return "; ".join(parts)
@@ -124,7 +124,7 @@ def deployed(host: HostStack, plan: Plan) -> None:
             address, port = service.wyoming
             out.print(f"  {service.name}: Home Assistant at {address} port {port}, without a password")
     if host.runtime == "process":
-        out.print("nginx and autostart run in the background; `destroy` ends and removes them.")
+        out.print("nginx and autostart run in the background. `greffier destroy` stops and removes them.")
 
 
 def _address(host: HostStack, service: ServiceStack, untrusted: Sequence[str]) -> str:
@@ -135,21 +135,18 @@ def _address(host: HostStack, service: ServiceStack, untrusted: Sequence[str]) -
     if open_ways:
         return word + open_ways[0]
     way = host.base_url(service)
-    return f"{word}{way}, once there is a certificate for {urlsplit(way).hostname}"
+    return f"{word}{way}, once {urlsplit(way).hostname} has a certificate"
 
 
 def returned(host: HostStack, done: "Return") -> None:
     """From which release to which a rollback went, and what that changed."""
     if done.plan.empty:
-        out.print(f"{host.name}: it is as release {done.back} left it. Nothing to do.")
+        out.print(f"{host.name}: already at release {done.back}. Nothing to do.")
         return
-    out.print(
-        f"{host.name}: from release {done.before} back to release {done.back}, which is release {done.number} now."
-    )
+    out.print(f"{host.name}: rolled back from release {done.before} to {done.back}. This is now release {done.number}.")
     deployed(host, done.plan)
-    out.print(
-        f"The inventory is as it was: the next `deploy` goes forward again, and so does `rollback {done.before}`."
-    )
+    out.print("The inventory is unchanged: the next `greffier deploy` rolls forward again.")
+    out.print(f"`greffier rollback {done.before}` does the same.")
 
 
 def outcomes(done: Sequence[Outcome[Plan]]) -> None:
@@ -171,7 +168,7 @@ def failures(done: Sequence[Outcome[Any]]) -> None:
         failed(outcome.error)
     if failures:
         names = ", ".join(outcome.host.name for outcome in failures)
-        rest = " The others are done." if len(failures) < len(done) else ""
+        rest = " The others succeeded." if len(failures) < len(done) else ""
         raise KitError(f"{len(failures)} of {len(done)} hosts failed: {names}.{rest}", code=HOST)
 
 
@@ -183,10 +180,10 @@ def interruptible(space: Workspace) -> Iterator[None]:
     except KeyboardInterrupt:
         owed = [host.name for host in space.stack.hosts if space.target(host).owed]
         if owed:
-            err.print(f"Ended in the middle: {', '.join(owed)} has a part of this deploy, and is owed the rest.")
-            err.print("`deploy` finishes it. Until then what was there before may serve on, or not.")
+            err.print(f"Interrupted: {', '.join(owed)} has only part of this deploy.")
+            err.print("Run `greffier deploy` to finish it. Until then, the previous release may or may not be serving.")
         else:
-            err.print("Ended before anything was changed that serves.")
+            err.print("Interrupted before anything in service was changed.")
         raise
 
 
@@ -202,9 +199,9 @@ def consent(report: Reporter, *, force: bool) -> Callable[[HostStack, Sequence[s
         if sys.stdin.isatty():
             with asking, report.still():
                 err.print(escape(told))
-                if _yes("Overwrite them, and keep what is there now beside as .bak?"):
+                if _yes("Overwrite them, keeping each as .bak?"):
                     return
-        hint = "`plan` shows how. `deploy --force` overwrites them and keeps each beside as .bak."
+        hint = "`greffier plan` shows how. `greffier deploy --force` overwrites them and keeps each as .bak."
         raise KitError(f"{told}\nNothing was done.", hint, code=HOST)
 
     return ask
@@ -213,7 +210,7 @@ def consent(report: Reporter, *, force: bool) -> Callable[[HostStack, Sequence[s
 def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
     gone = (*found.containers, *found.images, *found.folders)
     if not gone:
-        out.print(f"{host.name}: there is nothing to prune.")
+        out.print(f"{host.name}: nothing to prune.")
         return False
     out.print(f"{host.name}: this frees up to {found.size / 1e6:.0f} MB")
     for name in gone:
@@ -227,12 +224,12 @@ def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
         print(json.dumps({"user": made.name, "password": made.password, "api_key": made.api_key}))
         return
     out.print(f"user      {made.name}\npassword  {made.password}\nAPI key   {made.api_key}")
-    err.print("They are shown this once; the host keeps only a hash.", style="dim")
+    err.print("Shown only once: the host keeps a hash.", style="dim")
 
 
 def imported(taken: Sequence[User], refused: Sequence[str], *, rotate: bool) -> bool:
     """Tell what was taken. Returns whether users with bad hashes shall get new passwords."""
-    out.print(f"{len(taken)} taken, {len(refused)} not.")
+    out.print(f"{len(taken)} imported, {len(refused)} skipped.")
     for reason in refused:
         out.print(f"  {escape(reason)}", style="yellow")
     bad = [user for user in taken if user.advice]
@@ -241,8 +238,8 @@ def imported(taken: Sequence[User], refused: Sequence[str], *, rotate: bool) -> 
     if not bad or rotate:
         return rotate
     if sys.stdin.isatty():
-        return _yes(f"Give {len(bad)} of them new passwords now?")
-    out.print("`users rotate NAME` gives a new password.")
+        return _yes(f"Rotate the passwords of {len(bad)} of them now?")
+    out.print("`greffier users rotate NAME` sets a new password.")
     return False
 
 
@@ -255,9 +252,13 @@ def api_key() -> Secret:
         with contextlib.suppress(EOFError):
             found = getpass.getpass("API key: ").strip()
     if not found:
-        raise KitError("No API key was given.", "Set GREFFIER_API_KEY; `users add NAME` makes a key.", code=INVENTORY)
+        raise KitError(
+            "No API key was given.", "Set GREFFIER_API_KEY. `greffier users add NAME` creates a key.", code=INVENTORY
+        )
     if not (found.isascii() and found.isprintable()):  # no header can carry it
-        raise KitError("The API key has characters that no key has.", "`users add NAME` makes a key.", code=INVENTORY)
+        raise KitError(
+            "The API key contains invalid characters.", "`greffier users add NAME` creates a key.", code=INVENTORY
+        )
     return Secret(found)
 
 
@@ -265,36 +266,38 @@ def confirm_restore(host: HostStack, archive: Path, there: Sequence[str], *, yes
     """What a backup is put over."""
     if not there:
         return True
-    out.print(f"{host.name} is in use. What {archive} holds is put over")
+    out.print(f"{host.name} is in use. Restoring {archive} overwrites")
     for line in there:
         out.print(f"  [yellow]~[/] {escape(line)}", soft_wrap=True)
-    return _agreed("Put it over them?", yes=yes)
+    return _agreed("Overwrite them?", yes=yes)
 
 
 def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
     if not doomed:
-        out.print(f"{host.name}: there is nothing to remove.")
+        out.print(f"{host.name}: nothing to remove.")
         return False
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
     if host.runtime == "process":
-        out.print(f"  Models stay in {host.layout.models}, for every deployment on this machine.", soft_wrap=True)
+        out.print(f"  Models stay in {host.layout.models}, shared by every deployment on this machine.", soft_wrap=True)
     elif not volumes:
         out.print("  Models and data stay; --volumes removes them too.")
     return _agreed("Remove them?", yes=yes)
 
 
 def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
-    out.print(f"{host.name}: this was here before Greffier, and is taken over")
+    out.print(f"{host.name}: this was set up before Greffier and will be taken over")
     for step in found.steps:
         out.print(f"  [yellow]~[/] {escape(str(step))}: {escape(step.taking)}")
     for user in found.users:
-        out.print(f"  [green]+[/] user {escape(user.name)}, with the password that is known" + _advice(user))
+        out.print(f"  [green]+[/] user {escape(user.name)}, with the current password" + _advice(user))
     for line in (*found.refused, *found.notes):
         out.print(f"  {escape(line)}", style="yellow")
-    out.print(f"Nothing of it is deleted: `setup {host.name} --undo-adopt` brings it back.")
-    out.print("Models and images come first. From the end of this setup until `deploy` has ended nobody is served.")
+    out.print(f"Nothing is deleted: `greffier setup {host.name} --undo-adopt` restores it.")
+    out.print(
+        "Models and images are fetched first. Between the end of this setup and of the deploy, nothing is served."
+    )
     return _agreed("Take it over?", yes=yes)
 
 
@@ -303,10 +306,10 @@ def confirm_return(host: HostStack, steps: Sequence[Step], doomed: Sequence[str]
     out.print(f"{host.name}: this removes")
     for line in doomed:
         out.print(f"  [red]-[/] {escape(line)}")
-    out.print("  Models and data stay. And it brings back")
+    out.print("  Models and data stay. It restores")
     for step in steps:
         out.print(f"  [green]+[/] {escape(str(step))}")
-    return _agreed("Go back to it?", yes=yes)
+    return _agreed("Restore it?", yes=yes)
 
 
 def _advice(user: User) -> str:
@@ -316,7 +319,7 @@ def _advice(user: User) -> str:
 def _agreed(question: str, *, yes: bool) -> bool:
     """By option, or by asking. Raises KitError where nobody can be asked."""
     if not yes and not sys.stdin.isatty():
-        raise KitError("Nothing was done: there is no terminal to ask on.", "--yes does it without asking.", code=2)
+        raise KitError("Nothing was done: confirmation needs a terminal.", "Pass --yes to confirm.", code=2)
     return yes or _yes(question)
 
 
@@ -346,7 +349,7 @@ def demo(path: Path) -> None:
                         time.sleep(3600)
             else:
                 print(ways, flush=True)
-        report.say("Stopped: nothing of it runs any more." + ("" if stays else " On a terminal it stays up."))
+        report.say("Stopped: nothing is left running." + ("" if stays else " On a terminal, it stays up until Ctrl-C."))
 
 
 def _ways_in(shown: Demonstration) -> str:
@@ -366,7 +369,7 @@ with open({json.dumps(str(SAMPLE))}, "rb") as file:
 
 Asleep to transcript in {shown.whole:.1f} s: {waking}, {answering} 11 s of speech.
 
-In a browser (it warns: the certificate is this machine's own)
+In a browser (expect a warning: this machine signed the certificate)
   {base.removesuffix("/v1")}/docs
   user      {made.name}
   password  {made.password}

@@ -53,7 +53,7 @@ def running(path: Path, report: Reporter) -> Iterator[tuple[Workspace, HostStack
     space = workspace.opened(path, claim=True)
     host = space.host()
     if host.runtime != "process":
-        raise KitError("A demonstration needs a host with `runtime: process`.", code=2)
+        raise KitError("The demo needs a host with `runtime: process`.", code=2)
     for sentence in space.moved:
         report.say(sentence)
     target = space.target(host)

@@ -39,7 +39,7 @@ def of(space: Workspace, service: str | None) -> Callee:
     """A service of the inventory. Raises KitError."""
     host, chosen = find_service(space, service)
     if not chosen.own:
-        raise KitError(f"{chosen.name} is a container: it does not transcribe.", code=INVENTORY)
+        raise KitError(f"{chosen.name} is a container; it does not transcribe.", code=INVENTORY)
     target = space.target(host)
     return Callee(
         chosen.name,
@@ -50,7 +50,7 @@ def of(space: Workspace, service: str | None) -> Callee:
         lambda answer: failures.refused(host, target, chosen, answer),
         lambda error: failures.broken(host, target, chosen, error),
         lambda answer: failures.strange(host, chosen, answer),
-        f"`logs {chosen.name}` shows more.",
+        f"`greffier logs {chosen.name}` shows more.",
     )
 
 
@@ -62,24 +62,24 @@ def at(url: str) -> Callee:
     except httpx2.InvalidURL:
         parsed = None
     if not parsed or parsed.scheme not in ("https", "http") or not parsed.host or parsed.userinfo:
-        hint = "The key goes into GREFFIER_API_KEY." if parsed and parsed.userinfo else ""
-        said = "has a password in it" if hint else f"is no address: {url!r}"
-        raise KitError(f"--base-url {said}.", hint or "Such as https://whisper.example.org/v1.", code=INVENTORY)
+        hint = "Put the key into GREFFIER_API_KEY." if parsed and parsed.userinfo else ""
+        said = "contains a password" if hint else f"is not a URL: {url!r}"
+        raise KitError(f"--base-url {said}.", hint or "Use one such as https://whisper.example.org/v1.", code=INVENTORY)
 
     def refused(answer: httpx2.Response) -> KitError:
-        hint = "Is GREFFIER_API_KEY right?" if answer.status_code == 401 else ""
+        hint = "Check GREFFIER_API_KEY." if answer.status_code == 401 else ""
         if answer.status_code in (404, 405) and not base.endswith("/v1"):
             hint = f"Did you mean {base}/v1?"
         return KitError(failures.words(answer.status_code, answer.text), hint, code=HOST)
 
     def broken(error: BaseException) -> KitError:
         why = failures.reason(error)
-        own = "Of a host with a certificate of its own, SSL_CERT_FILE names the authority's." if "certif" in why else ""
-        return KitError(f"{base} did not answer to the end: {why}.", own, code=HOST)
+        hint = "If the host has its own certificate authority, set SSL_CERT_FILE to its certificate."
+        return KitError(f"{base} did not finish its answer: {why}.", hint if "certif" in why else "", code=HOST)
 
     def strange(answer: httpx2.Response) -> KitError:
-        kind = answer.headers.get("content-type", "something without a type")
-        return KitError(f"{base} answered with {kind}, which is no transcript.", "Is it the right address?", code=HOST)
+        kind = answer.headers.get("content-type", "something without a content type")
+        return KitError(f"{base} answered with {kind}, which is not a transcript.", "Check the address.", code=HOST)
 
     timeout = httpx2.Timeout(30, read=PATIENCE, write=PATIENCE)
     return Callee(
@@ -98,5 +98,5 @@ def connected(trusted: ssl.SSLContext, *, direct: bool = False) -> httpx2.Client
     try:
         return httpx2.Client(verify=trusted, trust_env=not direct)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        message = f"The proxy that the environment names cannot be used: {failures.reason(error)}."
-        raise KitError(message, "HTTPS_PROXY or ALL_PROXY names it, as http://HOST:PORT.", code=HOST) from None
+        message = f"The proxy from the environment cannot be used: {failures.reason(error)}."
+        raise KitError(message, "Set HTTPS_PROXY or ALL_PROXY to http://HOST:PORT.", code=HOST) from None

@@ -68,9 +68,9 @@ class _Counted(io.RawIOBase):
 def check(wish: Wish) -> None:
     """Raise KitError for what no service gives."""
     if wish.response_format not in FORMATS:
-        raise KitError(f"There is no format {wish.response_format!r}.", f"Known: {', '.join(FORMATS)}.", code=INVENTORY)
+        raise KitError(f"Unknown format {wish.response_format!r}.", f"Known: {', '.join(FORMATS)}.", code=INVENTORY)
     if wish.hear and wish.response_format != "text":
-        raise KitError("Only the format text comes as it is made.", "Leave out --stream, or --format.", code=INVENTORY)
+        raise KitError("--stream works with the format text only.", "Drop --stream or --format.", code=INVENTORY)
 
 
 def is_url(source: str) -> bool:
@@ -139,13 +139,13 @@ def _heard(callee: Callee, answer: httpx2.Response, hear: Callable[[str], None],
         except ValueError:
             continue
         if "error" in event:
-            raise KitError(f"{callee.name} broke off: {event['error'].get('message', 'without a word')}", code=HOST)
+            raise KitError(f"{callee.name} broke off: {event['error'].get('message', 'without a reason')}", code=HOST)
         if event.get("type") == "transcript.text.delta":
             told += str(event["delta"])
             hear(str(event["delta"]))
         elif event.get("type") == "transcript.text.done":
             return str(event["text"])
-    raise KitError(f"{callee.name} ended before the text was whole.", callee.hint, code=HOST)
+    raise KitError(f"{callee.name} ended before the text was complete.", callee.hint, code=HOST)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _opened(source: str) -> Iterator[tuple[str, IO[bytes], int]]:
             shutil.copyfileobj(sys.stdin.buffer, kept)
             size = kept.tell()
             if not size:
-                raise KitError("Nothing came on standard input.", "Pipe a recording into it.", code=INVENTORY)
+                raise KitError("Standard input is empty.", "Pipe a recording into the command.", code=INVENTORY)
             kept.seek(0)
             yield "stdin", kept, size
         return

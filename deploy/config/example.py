@@ -56,6 +56,6 @@ def init(path: Path, first: First) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise KitError(f"{path} is there already; nothing was changed.", "Name another file.", code=INVENTORY) from None
+        raise KitError(f"{path} already exists; nothing was changed.", "Choose another file.", code=INVENTORY) from None
     except OSError as error:
         raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None

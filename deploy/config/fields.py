@@ -56,8 +56,8 @@ def _hostname(text: str) -> str:
     bare = text.removeprefix("[").removesuffix("]")
     if text.rpartition(".")[2].isdecimal() or (":" in bare and not re.search("[^0-9a-fA-F:.]", bare)):
         raise ValueError(
-            f"{shown(text)} is an address, and services are told apart by their names: write a name here, such as "
-            "example.org, and where the host is found into the host's `address`"
+            f"{shown(text)} is an address, but services are told apart by name: write a name here, such as "
+            "example.org, and the address into the host's `address`"
         )
     without = re.sub(":[0-9]{1,5}$", "", re.sub("^[a-z]+://", "", text).rstrip("/")).removeprefix("*.")
     if without != text and _HOSTNAME.fullmatch(without):
@@ -71,7 +71,7 @@ def _origin(text: str) -> str:
         why = "every page of the web" if text == "*" else "any page from a file or a sandbox"
         raise ValueError(f"{shown(text)} is {why}: list the origins that may call, such as https://app.example.org")
     if text.endswith("/") and _ORIGIN.fullmatch(text[:-1]):
-        raise ValueError(f"{shown(text)} is not an origin, which has no slash at its end: write {text[:-1]}")
+        raise ValueError(f"{shown(text)} is not an origin, which has no trailing slash: write {text[:-1]}")
     return _match(_ORIGIN, "an origin such as https://app.example.org", text).lower()
 
 
@@ -98,9 +98,9 @@ def _listen(value: object) -> str:
         found = None
     bracketed = address.startswith("[") and address.endswith("]") and "%" not in address
     if found is None or bracketed != (found.version == 6) or not re.fullmatch("[0-9]{1,5}", port):
-        raise ValueError(f"{shown(value)} is not a port such as 10300, or an address with one, as 192.0.2.7:10300")
+        raise ValueError(f"{shown(value)} is not a port such as 10300, or an address and port such as 192.0.2.7:10300")
     if not 1024 <= int(port) <= 65535:
-        raise ValueError("a port from 1024 to 65535: who listens there is no root")
+        raise ValueError("a port from 1024 to 65535: autostart, which listens there, is not root")
     return f"{address}:{int(port)}"
 
 

@@ -53,23 +53,23 @@ class Tls(_Part):
 
     mode: Literal["letsencrypt", "internal", "files"] = Field(
         "letsencrypt",
-        description="`letsencrypt`: certbot asks for one and renews it. `internal`: an authority of the host's own, "
-        "for test hosts and private networks. `files`: a certificate you bring.",
+        description="`letsencrypt`: certbot obtains and renews it. `internal`: issued by the host's own authority, "
+        "for test hosts and private networks. `files`: a certificate you provide.",
     )
     email: Plain | None = Field(
         None,
-        description="Address of your account at the authority. Let's Encrypt sends no reminders any more: `notify` "
-        "does.",
+        description="Email address of your account at the authority. Let's Encrypt no longer sends reminders; "
+        "`notify` does.",
     )
-    server: Acme | None = Field(None, description="Directory of another ACME authority. Default: Let's Encrypt's.")
-    staging: bool = Field(False, description="Take Let's Encrypt's test certificates while trying things out.")
+    server: Acme | None = Field(None, description="Directory URL of another ACME authority. Default: Let's Encrypt's.")
+    staging: bool = Field(False, description="Use Let's Encrypt's test certificates while you try things out.")
     profile: Profile | None = Field(
         None,
-        description="Profile of the authority's to ask for: `shortlived` is six days at Let's Encrypt. Needs certbot 4 "
+        description="Certificate profile to request: at Let's Encrypt, `shortlived` lasts six days. Needs certbot 4 "
         "on the host. Default: the authority's own.",
     )
     certificate: Plain | None = Field(
-        None, description="For `files`: path on this laptop of the certificate chain (PEM)."
+        None, description="For `files`: path of the certificate chain (PEM) on your machine."
     )
     key: SecretText | None = Field(
         None, description="For `files`: reference to its private key, such as file:tls/key.pem."
@@ -83,12 +83,13 @@ class Host(_Part):
         None, description="Address of the host, or its name in ~/.ssh/config. Default: `domain`."
     )
     user: User | None = Field(
-        None, description="User to log in as; any but root needs sudo. Default: as ~/.ssh/config says, else root."
+        None, description="SSH user; any user but root needs sudo. Default: from ~/.ssh/config, else root."
     )
-    port: Port | None = Field(None, description="Port of its SSH server. Default: as ~/.ssh/config says, else 22.")
+    port: Port | None = Field(None, description="SSH port. Default: from ~/.ssh/config, else 22.")
     domain: Hostname | None = Field(
         None,
-        description="Services answer at <name>.<domain>. Required, but with `runtime: process`, where it is localhost.",
+        description="Services answer at <name>.<domain>. Required, except with `runtime: process`, where it is "
+        "localhost.",
     )
     timezone: Zone = Field("UTC", description="Time zone of the services' logs.")
     runtime: Literal["compose", "process"] = Field(
@@ -97,105 +98,107 @@ class Host(_Part):
     )
     build: Literal["host", "laptop"] = Field(
         "host",
-        description="Where images of the kit's kinds are built. `laptop`: by this machine's Docker, then sent over the "
-        "same connection; for a host that is small, or reaches no package index.",
+        description="Where images of Greffier's own kinds are built. `laptop`: by Docker on your machine, then sent "
+        "over the SSH connection; for hosts that are small or reach no package index.",
     )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}), description="Where the certificate comes from.")
     cors_origins: list[Origin] = Field(
         default_factory=list,
-        description="Other web origins whose pages may call the services, those of apps and of browsers' extensions "
-        "among them (`tauri://localhost`, `app://obsidian.md`). The portal's own is always allowed.",
+        description="Other origins whose pages may call the services, including those of apps and browser extensions "
+        "(`tauri://localhost`, `app://obsidian.md`). The portal's origin is always allowed.",
     )
     request_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
         50,
-        description="Requests a second that one client address may send; twice as many pass at once, more get 429.",
+        description="Requests per second from one client address. Bursts of twice as many pass; more get 429.",
     )
 
 
 class Service(_Part):
-    """A service on one of the hosts: a kind of the kit's, or somebody else's container."""
+    """A service on one of the hosts: one of Greffier's kinds, or any container."""
 
-    kind: Name = Field(description="What it is: the name of a folder in services/.")
-    host: Name | None = Field(None, description="Name of its host. Default: the only host there is.")
+    kind: Name = Field(description="Kind of service: the name of a folder in services/.")
+    host: Name | None = Field(None, description="Host it runs on. Default: the only host.")
     hostname: Hostname | None = Field(
-        None, description="Its own host name. Default: <service name>.<domain of its host>."
+        None, description="Host name it answers at. Default: <service name>.<domain of its host>."
     )
     model: Model | None = Field(
         None,
-        description="Model to load: as the hub has it, or as people call it (`base`, `large-v3-turbo`). "
-        "Default: the kind's own.",
+        description="Model to load: its name on the hub, or a short name (`base`, `large-v3-turbo`). Default: the "
+        "kind's own.",
     )
     models: list[Model] = Field(
         default_factory=list,
-        description="More models, which requests may name; loaded at the first such request, and put away, the least "
-        "recently used first, when `memory` gets short.",
+        description="More models that requests may name. Each is loaded at the first such request; when `memory` "
+        "runs short, the least recently used is unloaded.",
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs; `cuda` reserves a GPU.")
     compute_type: ComputeType | None = Field(
-        None, description="Number format of the computation. Default: int8 on cpu, float16 on cuda."
+        None, description="Number format for inference. Default: int8 on cpu, float16 on cuda."
     )
     diarizer: Literal["auto", "open", "pyannote"] | None = Field(
         None,
-        description="How it tells speakers apart. `open`: by models that anybody may have. `pyannote`: by "
-        "`diarization_model`, whose terms you accept at the hub; needs the secret HF_TOKEN. `auto`: by the latter "
-        "where that secret opens it, else by the former (kind pytorch: not at all). Default: `auto`.",
+        description="How it tells speakers apart. `open`: with models that need no account. `pyannote`: with "
+        "`diarization_model`, whose terms you accept at the hub; needs the secret HF_TOKEN. `auto`: `pyannote` if "
+        "that secret gives access, else `open` (kind pytorch: no diarization). Default: `auto`.",
     )
     diarization_model: Diarization | None = Field(
         None,
-        description="For `pyannote`: pyannote/speaker-diarization-community-1, pyannote/speaker-diarization-3.1, or an "
-        "absolute folder on the host that has the model, for hosts that reach no hub. Default: "
+        description="For `pyannote`: pyannote/speaker-diarization-community-1, pyannote/speaker-diarization-3.1, or, "
+        "for hosts that reach no hub, the absolute path of a folder on the host with the model. Default: "
         "pyannote/speaker-diarization-community-1.",
     )
     alignment: dict[Language, Model] = Field(
         default_factory=dict,
         max_length=100,
-        description="Models of the hub (wav2vec2 with CTC) that find the exact times of words, by language, such as "
-        "`fr: jonatasgrosman/wav2vec2-large-xlsr-53-french`. Without one, English is aligned by pocketsphinx, and "
-        "other languages by Whisper's own attention.",
+        description="Hub models (wav2vec2 with CTC) for exact word times, by language, such as `fr: "
+        "jonatasgrosman/wav2vec2-large-xlsr-53-french`. Without one, pocketsphinx aligns English, and Whisper's own "
+        "attention other languages.",
     )
     port: Port | None = Field(
         None,
-        description="Its port on 127.0.0.1 of the host. Default: the kind's own, or the next that is free of "
-        "another service.",
+        description="Port on the host's 127.0.0.1. Default: the kind's own, or the next one that no other service "
+        "uses.",
     )
     wyoming: Listen | None = Field(
         None,
-        description="Where Home Assistant reaches it, by the Wyoming protocol: a port of 127.0.0.1, or address:port. "
-        "The protocol has no password: whoever reaches the address may use the service. Default: nowhere.",
+        description="Where it speaks the Wyoming protocol for Home Assistant: a port on 127.0.0.1, or address:port. "
+        "The protocol has no password: anyone who reaches the address may use the service. Default: nowhere.",
     )
     image: Image | None = Field(
         None,
-        description="Image to pull, by tag or by digest; required for `container`. A tag is pulled once: to update, "
-        "write another tag, or the digest (`name:tag@sha256:…` says both). Default: the kit builds the image of its "
+        description="Image to pull, by tag or digest; required for `container`. A tag is pulled once: to update, "
+        "write another tag, or the digest (`name:tag@sha256:…` has both). Default: Greffier builds the images of its "
         "own kinds.",
     )
     container_port: Port | None = Field(
-        None, description="`container` only, required: the port that the container listens on."
+        None, description="`container` only, required: the port the container listens on."
     )
     health: UrlPath | None = Field(
         None,
-        description="`container` only: path that answers 2xx when it is ready. Asking it never wakes the service, so "
-        "take none that people use. Default: /health.",
+        description="`container` only: path that answers 2xx when the service is ready. Requests to it never wake "
+        "the service, so choose one that people do not use. Default: /health.",
     )
     volumes: dict[Name, Folder] = Field(
         default_factory=dict,
-        description="`container` only: Docker volumes by name, each with the folder where it is mounted, such as "
-        "`data: /var/lib/app`. They outlive the container; `destroy --volumes` removes them.",
+        description="`container` only: Docker volumes by name, each with its mount point, such as `data: "
+        "/var/lib/app`. They outlive the container; `destroy --volumes` removes them.",
     )
-    upload_limit: Size = Field(500 << 20, description="Largest upload that is taken; larger ones get 413.")
-    read_timeout: Duration = Field(600, description="How long nginx waits for a part of the answer.")
-    idle: Idle = Field(900, description="Put to sleep after this long without a request; `never` keeps it awake.")
-    start_timeout: Start = Field(30, description="How long it may take to wake before that counts as failed.")
+    upload_limit: Size = Field(500 << 20, description="Largest accepted upload; larger ones get 413.")
+    read_timeout: Duration = Field(600, description="How long nginx waits for more of the answer.")
+    idle: Idle = Field(
+        900, description="Time without a request after which it is put to sleep; `never` keeps it awake."
+    )
+    start_timeout: Start = Field(30, description="How long waking may take before it counts as failed.")
     drain_timeout: Start = Field(
         300,
-        description="How long what it is answering may go on when it is to stop: for a restart, or for another "
-        "release. Then websockets are closed (code 1012) and other requests get 503, to be sent again.",
+        description="How long requests in flight may take to finish before a restart or a new release stops it. "
+        "After that, websockets are closed (code 1012) and other requests get 503 and can be retried.",
     )
     memory: Size | None = Field(
-        None, description="Memory it may use. Default: what the kind says the largest of its models needs."
+        None, description="Memory limit. Default: what the largest of its models needs, as its kind says."
     )
     environment: dict[Variable, Plain] = Field(
-        default_factory=dict, description="More environment variables (no secrets: they are shown in plans)."
+        default_factory=dict, description="Additional environment variables. Not for secrets: plans show the values."
     )
     secrets: dict[Variable, SecretText] = Field(
         default_factory=dict,
@@ -204,34 +207,34 @@ class Service(_Part):
     )
     enabled: bool | None = Field(
         None,
-        description="`false`: nothing of it runs, and nothing is kept on the host but its data. Default: `true`, and "
-        "`false` for `pytorch`.",
+        description="`false`: it does not run, and only its data stays on the host. Default: `true`, and `false` for "
+        "`pytorch`.",
     )
 
 
 class Portal(_Part):
     """The page that lists the services, and their second address (<portal>/<service name>/…)."""
 
-    enabled: bool = Field(True, description="`false`: the services answer at their own host names only.")
+    enabled: bool = Field(True, description="`false`: services answer at their own host names only.")
     hostname: Hostname | None = Field(
-        None, description="Its host name. Default: portal.<domain>, or localhost with `runtime: process`."
+        None, description="Host name of the portal. Default: portal.<domain>, or localhost with `runtime: process`."
     )
 
 
 class Notify(_Part):
-    """Whom the hosts tell when a certificate nears its end, a service fails, or a deploy is taken back."""
+    """Where hosts report expiring certificates, failed services and deploys that were rolled back."""
 
     webhook: Webhook | None = Field(
         None,
-        description="Address that gets a POST with JSON, whose `text` and `content` are the sentence; or a reference "
-        "to it, for it is often a secret: env:WEBHOOK.",
+        description="URL that gets a POST with JSON, with the message in `text` and `content`. It is often a secret, "
+        "so it may be a reference: env:WEBHOOK.",
     )
-    mail: Mail | None = Field(None, description="Address that gets a mail; needs `server`.")
+    mail: Mail | None = Field(None, description="Address to send mail to; needs `server`.")
     server: Relay | None = Field(
-        None, description="Mail server that takes it, host or host:port: 587 with STARTTLS, or 465. Default: port 587."
+        None, description="Mail server, host or host:port: 587 with STARTTLS, or 465. Default: port 587."
     )
-    sender: Mail | None = Field(None, description="Address that the mail is from. Default: that of `mail`.")
-    user: Plain | None = Field(None, description="User of the mail server. Default: nobody logs in.")
+    sender: Mail | None = Field(None, description="Sender address. Default: that of `mail`.")
+    user: Plain | None = Field(None, description="User name at the mail server. Default: no login.")
     password: SecretText | None = Field(
         None, description="Reference to that user's password, such as env:SMTP_PASSWORD."
     )
@@ -240,14 +243,12 @@ class Notify(_Part):
 class Inventory(_Part):
     """The whole of inventory.yml."""
 
-    hosts: dict[Name, Host] = Field(min_length=1, description="The machines, by a name of your choice.")
+    hosts: dict[Name, Host] = Field(min_length=1, description="The hosts, by a name of your choice.")
     services: dict[Name, Service] = Field(default_factory=dict, description="The services, by name.")
     portal: Portal = Field(
         default_factory=lambda: Portal.model_validate({}), description="The page that lists the services."
     )
-    notify: Notify | None = Field(
-        None, description="Whom the hosts tell when something needs somebody. Default: nobody."
-    )
+    notify: Notify | None = Field(None, description="Where hosts report problems. Default: nowhere.")
 
 
 def load(path: Path) -> tuple[Inventory, list[Problem], Source]:

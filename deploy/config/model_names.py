@@ -30,8 +30,8 @@ def advice(models: Models, name: str) -> str:
     close = difflib.get_close_matches(_short(name), short, 1, 0.6) or difflib.get_close_matches(name, short, 1, 0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    known = f"known are {', '.join(models.names)}; " if models.names else ""
-    return f"{known}any other as the hub has it, owner/name"
+    known = f"known: {', '.join(models.names)}; " if models.names else ""
+    return f"{known}any other by its hub name, owner/name"
 
 
 def size(models: Models, name: str) -> int:

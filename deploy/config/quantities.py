@@ -52,7 +52,7 @@ def _split(text: object, measure: _Measure) -> int:
     factor = measure.units.get(unit.lower())
     if factor is None:
         how = measure.instead(text) or f"use one of {', '.join(measure.units)}"
-        raise ValueError(f"{shown(unit)} is no unit of a {measure.what}: {how}")
+        raise ValueError(f"{shown(unit)} is not a unit of {measure.what}: {how}")
     return int(number) * factor
 
 
@@ -81,7 +81,7 @@ def idle(text: object) -> int:
     if text == "never":
         return 0
     if text is False or (isinstance(text, int | str) and str(text).lower() in _NEVER):
-        raise ValueError(f"{shown(text)} is not a duration: write never, and it is not put to sleep")
+        raise ValueError(f"{shown(text)} is not a duration: write never to keep it awake")
     return duration(text)
 
 

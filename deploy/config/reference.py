@@ -25,12 +25,12 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("notify", inventory.Notify),
 )
 STATUSES: Mapping[int, str] = {
-    0: "Done; for `plan`: the hosts are as the inventory says.",
-    errors.INVENTORY: "The inventory is wrong, or what it refers to, or what was typed. Nothing was changed.",
-    errors.HOST: "The host refused a step, could not be reached, or got no certificate. The message says which.",
-    errors.CHANGES: "`plan` only: there is something to change.",
-    errors.LOCKED: "Somebody else is deploying to the host. The message says who.",
-    130: "You ended it with Ctrl-C.",
+    0: "Done; for `plan`: the hosts match the inventory.",
+    errors.INVENTORY: "The inventory, something it refers to, or the command line is wrong. Nothing was changed.",
+    errors.HOST: "A host failed a step, could not be reached, or got no certificate. The message says which.",
+    errors.CHANGES: "`plan` only: a deploy would change something.",
+    errors.LOCKED: "Someone else is deploying to the host. The message says who.",
+    130: "Interrupted with Ctrl-C.",
 }
 # What `get_type_hints` gives for these is compared by value: an alias has no name of its own at run time.
 _WORDS: tuple[tuple[Any, str], ...] = (
@@ -52,19 +52,19 @@ _WORDS: tuple[tuple[Any, str], ...] = (
 _VALUES = """\
 ## How values are written
 
-- **Sizes** are a whole number and a unit: `{size}`. Units are K, M, G and T, each 1024 times the one before.
+- **Sizes** are a whole number and a unit: `{size}`. The units are K, M, G and T, in powers of 1024.
 - **Durations** are a whole number and a unit: `90s`, `15m`, `2h`, `1d`; at most `{duration}`.
-- **Secrets** are never in the file. A reference says where they are, and only `check`, `plan` and `deploy` look there:
-  - `env:HF_TOKEN` takes an environment variable of the shell that you call from;
-  - `file:secrets/hf-token` takes the content of a file; the path is relative to the inventory, `~` is your home folder;
-  - `command:pass show hf-token` takes the first line that a program prints; it runs in the inventory's folder, without
-    a shell, and has {seconds} s.
+- **Secrets** are never in the file. A reference says where to find one; only `check`, `plan` and `deploy` resolve it:
+  - `env:HF_TOKEN` is an environment variable of your shell;
+  - `file:secrets/hf-token` is the content of a file; the path is relative to the inventory, `~` is your home folder;
+  - `command:pass show hf-token` is the first line that a program prints; it runs in the inventory's folder, without
+    a shell, for at most {seconds} s.
 
-  A secret that resolves to nothing is an error that names its place, and so is one with a quote, a backslash or a
-  control character, which an `.env` file cannot carry unchanged.
-- **Names** of hosts and services are yours to choose. A service's name is also a path of the portal, so that these are
-  taken: {reserved}.
-- Keys that are not listed here are refused, and so are keys written twice and aliases (`*name`).
+  A secret that resolves to nothing is an error, and so is one with a quote, a backslash or a control character, which
+  an `.env` file cannot hold.
+- **Names** of hosts and services are yours to choose. A service's name is also a path of the portal, so these are
+  reserved: {reserved}.
+- Unknown keys, duplicate keys and aliases (`*name`) are errors.
 """
 
 
@@ -75,8 +75,8 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     yield "# inventory.yml\n"
-    yield "One file says which machines there are and what shall run on them. `greffier init` writes a first one,"
-    yield "`greffier check` tells what is wrong with it, and an editor that knows YAML schemas completes and checks it"
+    yield "One file describes your hosts and the services that run on them. `greffier init` writes a first one,"
+    yield "`greffier check` validates it, and an editor that knows YAML schemas completes and checks it"
     yield "with [inventory.schema.json](inventory.schema.json). `make docs` writes this page from the same models.\n"
     yield "## Example\n"
     yield "```yaml"

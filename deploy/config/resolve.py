@@ -163,7 +163,7 @@ class _Resolver:
         if service.host is None and len(hosts) > 1:
             if self._written("services", name, "host"):
                 return ""
-            self._wrong(("services", name), f"services.{name}: say on which host", f"host: {' or '.join(hosts)}")
+            self._wrong(("services", name), f"services.{name}: name its host", f"host: {' or '.join(hosts)}")
             return ""
         host = service.host or hosts[0]
         if host not in self.inventory.hosts:
@@ -180,8 +180,8 @@ class _Resolver:
         if name in RESERVED_NAMES:
             self._wrong(
                 ("services", name),
-                f"a service cannot be called {name!r}: that is a path of the portal or of the API",
-                "choose another name, and set `hostname` if it shall keep its address",
+                f"a service cannot be called {name!r}: that is a path of the portal or the API",
+                "choose another name, and set `hostname` to keep its address",
             )
         if service.kind not in self.catalog:
             hint = suggestions.named(service.kind, list(self.catalog))
@@ -200,7 +200,7 @@ class _Resolver:
             hint = f"did you mean {zones[0]}?" if zones else "such as Europe/Paris"
             self._wrong(("hosts", name, "timezone"), f"hosts.{name}: there is no time zone {host.timezone!r}", hint)
         if host.runtime == "process" and "build" in host.model_fields_set:
-            self._wrong(("hosts", name, "build"), f"hosts.{name}: with `runtime: process` no image is built")
+            self._wrong(("hosts", name, "build"), f"hosts.{name}: no image is built with `runtime: process`")
         first = next(iter(self.inventory.hosts)) == name
         portal = ""
         if self.inventory.portal.enabled and first:
@@ -233,7 +233,7 @@ class _Resolver:
         for message, hint in rules.telling(told, lambda key: self._written("notify", key)):
             self._wrong(at, f"notify: {message}", hint)
         if all(host.runtime == "process" for host in self.inventory.hosts.values()):
-            self._wrong(at, "notify: only hosts that are reached by SSH tell anybody", "leave it out")
+            self._wrong(at, "notify: only hosts reached over SSH send notifications", "leave it out")
         server, _, port = (told.server or "").partition(":")
 
         def meant(key: str, text: str | None) -> Reference | None:
@@ -351,7 +351,7 @@ class _Resolver:
         size, model = max((model_names.size(own.models, model), model) for model in models)
         if service.memory < size:
             where, wrote = ".".join(map(str, at)), self._text((*at, "memory"))
-            said = f"{where}: a memory of {wrote} does not hold {model}, which is {show_bytes(size)}"
+            said = f"{where}: {wrote} of memory cannot hold {model}, which has {show_bytes(size)}"
             self._wrong((*at, "memory"), said, f"such as memory: {show_size(_memory(own, models))}")
 
     def _text(self, keys: tuple[Key, ...]) -> str:
@@ -384,7 +384,7 @@ class _Resolver:
                     said = self._text(keys) if keys in self.source.places else service.hostname
                     self._wrong(
                         keys,
-                        f"services.{service.name}: {said} is already that of {taken[service.hostname]}",
+                        f"services.{service.name}: {said} is already used by {taken[service.hostname]}",
                         "give one of them another `hostname`",
                     )
                 taken[service.hostname] = service.name

@@ -26,7 +26,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
     a key; one that is there and wrong in itself has been told of."""
     for key in OF_A_CONTAINER if own else OF_THE_KIT:
         if key in service.model_fields_set:
-            whose = "belongs to kind container" if own else "says nothing of somebody else's container"
+            whose = "belongs to kind container" if own else "does not apply to kind container"
             yield (key,), f"`{key}` {whose}", ""
     if own:
         yield from _speakers(service, own, written)
@@ -36,7 +36,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
         if not own:
             yield ("kind",), "a container needs Docker, and this host has `runtime: process`", ""
         elif service.image:
-            yield ("image",), "with `runtime: process` nothing runs from an image", ""
+            yield ("image",), "nothing runs from an image with `runtime: process`", ""
     elif not own:
         for key, such in REQUIRED:
             if not written(key):
@@ -44,7 +44,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
     folders: set[str] = set()
     for volume, folder in service.volumes.items():
         if folder in folders:
-            yield ("volumes", volume), f"{folder} is the folder of two volumes", ""
+            yield ("volumes", volume), f"{folder} is the mount point of two volumes", ""
         folders.add(folder)
     yield from _variables(service, own)
 
@@ -53,14 +53,14 @@ def _speakers(service: Service, own: Own, written: Callable[..., bool]) -> Itera
     gated = own.models.diarization
     for key in ("diarizer", "diarization_model"):
         if key in service.model_fields_set and not gated:
-            yield (key,), f"{service.kind} tells no speakers apart", "kind whisperx does"
+            yield (key,), f"{service.kind} does not tell speakers apart", "kind whisperx does"
     if service.alignment and not own.models.alignment:
-        yield ("alignment",), f"{service.kind} takes no models that align words", "kind whisperx does"
+        yield ("alignment",), f"{service.kind} does not use alignment models", "kind whisperx does"
     if service.diarization_model and service.diarizer == "open":
         yield ("diarization_model",), "`diarization_model` belongs to diarizer pyannote or auto, not open", ""
     for language, model in service.alignment.items():
         if "/" not in model:
-            yield ("alignment", language), f"there is no model {model!r}", "write it as the hub has it, owner/name"
+            yield ("alignment", language), f"there is no model {model!r}", "write its name on the hub, owner/name"
     if gated and service.diarization_model and "/" not in service.diarization_model:
         known = (gated.default, *gated.parts)
         close = [name for name in known if name.endswith(f"/{service.diarization_model}")]
@@ -71,18 +71,18 @@ def _speakers(service: Service, own: Own, written: Callable[..., bool]) -> Itera
         model = service.diarization_model or gated.default
         if not model.startswith("/"):
             hint = f"accept the terms of {model} at https://huggingface.co/{model}, and give the service the secret "
-            hint += "HF_TOKEN: secrets: {HF_TOKEN: 'env:HF_TOKEN'}; or take diarizer: open"
-            yield ("diarizer",), "diarizer pyannote needs a token of the hub", hint
+            hint += "HF_TOKEN: secrets: {HF_TOKEN: 'env:HF_TOKEN'}; or use diarizer: open"
+            yield ("diarizer",), "diarizer pyannote needs a token for the hub", hint
 
 
 def telling(told: Notify, written: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """What is wrong with whom to tell: what, and a hint."""
     if not (told.webhook or told.mail or written("webhook") or written("mail")):
-        yield "it says nobody to tell", "webhook: env:WEBHOOK, or mail and server"
+        yield "no recipient is given", "webhook: env:WEBHOOK, or mail and server"
     if told.mail and not told.server and not written("server"):
         yield "`mail` needs `server`", "such as server: smtp.example.org:587"
     if told.server and not told.mail and not written("mail"):
-        yield "`server` needs `mail`, the address that is written to", "such as mail: ops@example.org"
+        yield "`server` needs `mail`, the address to send to", "such as mail: ops@example.org"
     for one, other in (("user", "password"), ("password", "user")):
         if getattr(told, one) and not getattr(told, other) and not written(other):
             yield f"`{one}` needs `{other}`", "such as user: greffier, password: 'env:SMTP_PASSWORD'"
@@ -103,9 +103,9 @@ def ports(layout: Layout, wanted: Iterable[tuple[str, str, int]]) -> Iterator[tu
     taken = held(layout)
     for name, key, port in wanted:
         if port > 65535:
-            yield name, "port", f"`{key}` needs a port above this one, and {port} is none", "take a lower one"
+            yield name, "port", f"`{key}` needs a port above this one, and {port} is too high", "take a lower one"
         if port in taken:
-            yield name, key, f"port {port} is already that of {taken[port]}", f"give one of them another `{key}`"
+            yield name, key, f"port {port} is already used by {taken[port]}", f"give one of them another `{key}`"
         taken[port] = name
 
 
@@ -113,11 +113,11 @@ def _variables(service: Service, own: Own | None) -> Iterator[Misfit]:
     settings = {ZONE, *(KITS_OWN if own else ()), *(own.settings.model_dump().values() if own else ())}
     for variable in service.environment:
         if variable in settings:
-            hint = "use the key of the service or of the host that says the same"
-            yield ("environment", variable), f"{variable} is set by the kit", hint
+            hint = "use the service's or the host's own key for it"
+            yield ("environment", variable), f"{variable} is set by Greffier", hint
         elif own and variable in TOKENS:
             hint = f"secrets: {{{variable}: 'env:{variable}'}}"
-            yield ("environment", variable), f"{variable} is for the deploy, and no service gets it", hint
+            yield ("environment", variable), f"{variable} is for the deploy only; services do not get it", hint
     for variable in service.secrets:
         if variable in service.environment or variable in settings:
             yield ("secrets", variable), f"{variable} is set twice", ""

@@ -35,7 +35,7 @@ def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Se
 
 
 _HINTS = {
-    "env": "set the variable before you call, for example with `read -rs NAME && export NAME`",
+    "env": "set the variable first, for example with `read -rs NAME && export NAME`",
     "file": "the path is relative to the inventory",
     "command": "run the command by hand: its first line of output is the secret",
 }
@@ -81,7 +81,7 @@ def _output(command: str, folder: Path) -> tuple[str, str]:
     try:
         raw, status = _printed(words, folder)
     except (OSError, IndexError):
-        return "", "names a program that is not there"
+        return "", "names a program that does not exist"
     if status is None:
         return "", f"took more than {COMMAND_SECONDS} s"
     if len(raw) > MAX_BYTES:

@@ -53,7 +53,7 @@ def read(path: Path) -> Source:
             code=2,
         ) from None
     except reading.TooLarge:
-        raise KitError(f"{path} is no inventory, which has at most {MAX_BYTES} bytes.", code=2) from None
+        raise KitError(f"{path} is not an inventory: it has more than {MAX_BYTES} bytes.", code=2) from None
     except OSError as error:
         raise KitError(f"{path} cannot be read: {error.strerror}.", code=2) from None
     return parse(raw, str(path))
@@ -103,7 +103,7 @@ class _Builder:
                 self.texts[path] = node.value
             return value
         if id(node) in self._seen:
-            self._problem(node, "an alias (*name) stands here: write the value out")
+            self._problem(node, "aliases (*name) are not allowed: write the value out")
             return None
         self._seen.add(id(node))
         if len(path) > MAX_DEPTH:
@@ -138,7 +138,7 @@ class _Builder:
             self._problem(node, "a number as large as this cannot be read as a value")
             return None
         if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-            self._problem(node, "half of a surrogate pair cannot be read as text")
+            self._problem(node, "half a surrogate pair cannot be read as text")
             return None
         return value
 

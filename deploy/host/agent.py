@@ -104,7 +104,7 @@ class Agent:
             what = error.filename or head.get("path") or head["op"]
             self._say({"event": "refused", "message": f"{what}: {error.strerror or error}"})
         except Exception as error:  # a mistake of ours, which must not look like a lost connection
-            self._say({"event": "refused", "message": f"{head['op']} failed there: {told(error)}"})
+            self._say({"event": "refused", "message": f"{head['op']} failed on the host: {told(error)}"})
         else:
             content = answer.pop("content", b"")
             self._say({"event": "done", **answer}, content)
@@ -220,7 +220,9 @@ class Agent:
                     pass_fds=_archive(),
                 )
             except (FileNotFoundError, PermissionError):  # the latter: a folder of PATH that may not be looked into
-                raise Refused({"message": f"{command[0]} is not installed there.", "missing": command[0]}) from None
+                raise Refused(
+                    {"message": f"{command[0]} is not installed on the host.", "missing": command[0]}
+                ) from None
             self._whole, self._running = bool(head.get("whole")), process
             assert process.stdout and process.stderr
             threads = [threading.Thread(target=self._forward, args=(process.stderr, 2), daemon=True)]

@@ -49,7 +49,7 @@ def _said(*command: str) -> tuple[int, str]:
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
     except FileNotFoundError:
-        return 127, f"{command[0]} is not installed there"
+        return 127, f"{command[0]} is not installed on the host"
     except subprocess.TimeoutExpired:
         return 124, f"{' '.join(command[:2])} gave no answer within {SECONDS} s"
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")

@@ -116,7 +116,7 @@ def fetch(run: Run, model: Model) -> None:
     """Have the model's files in its folder, and say so. Raises Failure or OSError."""
     folder = run.request.directory / model.folder
     folder.mkdir(parents=True, exist_ok=True)
-    busy = f"another fetch is filling {folder}"
+    busy = f"another fetch is writing to {folder}"
     with store.locked(folder, lambda: run.emit("waiting", model.name, message=busy)):
         record = store.read_record(folder)
         job = Job(run, model, folder, record, *pins(model, record))
@@ -159,9 +159,9 @@ def gather(job: Job, reason: Failure) -> None:
         except Failure as failure:
             said.append(failure)
     if not said:
-        raise Failure(f"{model.name} has no source: the hub is not to be asked, and no package is named for it")
+        raise Failure(f"{model.name} has no source: the hub is disabled, and no package provides it")
     if model.packages and job.files is None:
-        said.append(Failure("no digest is pinned that would let a package stand in"))
+        said.append(Failure("without a pinned digest, no package can replace it"))
     raise Failure("; then ".join(each.message for each in said), next((each.hint for each in said if each.hint), ""))
 
 
@@ -214,7 +214,7 @@ def listing(job: Job) -> tuple[str, dict[str, File]]:
                     size if isinstance(size := large.get("size", each.get("size")), int) and size <= MAX_FILE else None,
                 )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Failure(f"{shown(hub.address)} does not answer as a model hub does") from None
+        raise Failure(f"{shown(hub.address)} does not answer like a model hub") from None
     if not files:
         raise Failure(
             f"{model.name} has no file that matches {', '.join(model.patterns)}",
@@ -238,7 +238,7 @@ def refusal(job: Job, error: Refused, path: str) -> Failure:
     if error.status in (401, 403) and error.code != "RepoNotFound":
         hint = f"accept the terms at {hub}/{name}, and put a token of the same account into HF_TOKEN"
         if job.run.request.token:
-            return Failure(f"{name} is gated, and the token given does not open it ({error.status})", hint)
+            return Failure(f"{name} is gated, and the token gives no access ({error.status})", hint)
         return Failure(f"{name} is gated, and no token was given ({error.status})", hint)
     if error.code == "RevisionNotFound":
         return Failure(f"{name} has no revision {job.revision}", f"see {hub}/{name}/commits/main")
@@ -286,7 +286,7 @@ def join(job: Job, path: str, want: File, parts: list[tuple[Path, str]]) -> None
     if store.sha256(staged) != want.sha256:
         staged.unlink()
         names = " and ".join(wheel.name for wheel, _ in parts)
-        raise Failure(f"{path} out of {names} has other bytes than expected (SHA-256)")
+        raise Failure(f"{path} out of {names} does not match its SHA-256 digest")
     store.keep(staged, job.folder, path)
 
 

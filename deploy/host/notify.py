@@ -38,7 +38,7 @@ LATE = 1 / 6
 """Of a certificate's lifetime: who renews it at a third has had half of that time for it."""
 LAST = 1 / 30
 MAX_ANSWER = 4 << 20
-HELLO = "From now on you are told here when something needs you: a certificate near its end, a service that fails."
+HELLO = "Greffier will notify you here when something needs attention: an expiring certificate, a failed service."
 
 
 class NoTls(ValueError):
@@ -68,12 +68,12 @@ def of_certificate(pem: str, now: dt.datetime) -> dict[str, str]:
     if left > whole * LATE:
         return {}
     if left.total_seconds() <= 0:
-        said, stage = f"The certificate ended on {end:%Y-%m-%d}: no client gets in.", "ended"
+        said, stage = f"The certificate expired on {end:%Y-%m-%d}: clients cannot connect.", "ended"
     else:
         days = f"in {left.days} days" if left.days > 1 else "within two days"
-        said, stage = f"The certificate ends {days}, on {end:%Y-%m-%d}, and was not renewed.", "late"
+        said, stage = f"The certificate expires {days}, on {end:%Y-%m-%d}, and was not renewed.", "late"
         stage = "last" if left <= whole * LAST else stage
-    return {f"certificate {end.isoformat()} {stage}": f"{said} `greffier certs status` says who renews it."}
+    return {f"certificate {end.isoformat()} {stage}": f"{said} `greffier certs status` shows who renews it."}
 
 
 def services(control: str) -> list[dict[str, Any]] | None:
@@ -92,7 +92,7 @@ def services(control: str) -> list[dict[str, Any]] | None:
 def of_services(control: str) -> dict[str, str]:
     found = services(control)
     if found is None:
-        return {"autostart": "autostart does not answer: no service can be woken. `greffier doctor` looks why."}
+        return {"autostart": "autostart is not responding: no service can be woken. Run `greffier doctor`."}
     return {
         f"service {entry['name']}": f"{entry['name']} failed: {str(entry['lastError']).rstrip('.')}. "
         f"`greffier logs {entry['name']}` shows more."
@@ -176,7 +176,7 @@ def mail(config: dict[str, Any], known: dict[str, str], text: str) -> None:
             if server.has_extn("starttls"):
                 server.starttls(context=context)
             elif to["user"]:
-                raise NoTls("the server offers no TLS, and the password is not sent without")
+                raise NoTls("the server offers no TLS, so the password was not sent")
         if to["user"]:
             server.login(to["user"], known.get("PASSWORD", ""))
         server.send_message(message)
@@ -205,7 +205,7 @@ def look(config: dict[str, Any], now: dt.datetime) -> list[str]:
     for key in before.keys() - now_there.keys():
         kind, _, name = key.partition(" ")
         if kind in ("service", "autostart"):
-            failures += tell(config, f"{name or kind} is well again.")
+            failures += tell(config, f"{name or kind} has recovered.")
     remember(path, told)
     return failures
 

@@ -36,7 +36,7 @@ def run_pip(arguments: tuple[str, ...], hear: Callable[[str], None], silence: fl
             out = pip.stdout.fileno() if pip.stdout else -1
             while True:
                 if not select.select([out], [], [], silence)[0]:
-                    raise Failure(f"nothing was heard of it for {silence:g} s")
+                    raise Failure(f"no output for {silence:g} s")
                 if not (chunk := os.read(out, 1 << 16)):
                     break
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -47,7 +47,7 @@ def run_pip(arguments: tuple[str, ...], hear: Callable[[str], None], silence: fl
             pip.kill()
             raise
     if pip.returncode:
-        raise Failure(error or last or f"it ended with status {pip.returncode}")
+        raise Failure(error or last or f"it exited with status {pip.returncode}")
 
 
 def pip_tells_progress() -> bool:

@@ -60,7 +60,7 @@ def astray(name: str, token: str) -> str:
     try:
         found = addresses(name)
     except UnicodeError:
-        return "is no name that DNS knows"
+        return "does not exist in DNS"
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             return "could not be looked up from the host: its DNS did not answer"

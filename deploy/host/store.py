@@ -86,7 +86,7 @@ def missing(folder: Path, files: Mapping[str, File], record: Record | None) -> d
         if want.sha256 is None or not place.is_file():
             wrong[path] = "is not there yet"
         elif place.stat().st_size != want.size:
-            wrong[path] = "has another size than expected"
+            wrong[path] = "has an unexpected size"
         elif (
             not (
                 record is not None
@@ -95,7 +95,7 @@ def missing(folder: Path, files: Mapping[str, File], record: Record | None) -> d
             )
             and sha256(place) != want.sha256
         ):
-            wrong[path] = "has other bytes than expected (SHA-256)"
+            wrong[path] = "does not match its SHA-256 digest"
     return wrong
 
 

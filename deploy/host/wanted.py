@@ -89,7 +89,7 @@ class Request:
 def text(value: object, key: str, form: re.Pattern[str] = TEXT) -> str:
     """The value as a string of that form without "..". Raises Failure naming the key."""
     if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
-        raise Failure(f"{key}: {str(value)[:200]!r} is not allowed here", "names and paths are plain, without ..")
+        raise Failure(f"{key}: {str(value)[:200]!r} is not allowed", "names and paths are plain, without ..")
     return value
 
 
@@ -163,7 +163,7 @@ def read_request(document: bytes) -> Request:
     directory, timeout = Path(text(entry.get("directory"), "directory")), entry.get("timeout", 5.0)
     token = entry.get("token") or None
     if token is not None and not (isinstance(token, str) and TOKEN.fullmatch(token)):
-        raise Failure("token: it has characters that no token has")  # it is a secret: not shown
+        raise Failure("token: it contains invalid characters")  # it is a secret: not shown
     if not directory.is_absolute():
         raise Failure(f"directory: {str(directory)!r} is not an absolute path")
     if not isinstance(timeout, (int, float)) or not 0 < timeout <= 600:

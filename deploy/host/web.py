@@ -148,9 +148,9 @@ class Server:
                     return
                 target.unlink()
                 if not have:
-                    raise Failure(f"{shown(address)} has other bytes than expected (SHA-256)")
+                    raise Failure(f"{shown(address)} does not match its SHA-256 digest")
             idle = 0 if (size_of(target) or 0) > (have or 0) else idle + 1
-        self.down = Unreachable(f"{shown(address)} keeps breaking off", "try again later: it will be gone on with")
+        self.down = Unreachable(f"{shown(address)} keeps breaking off", "try again later: the download resumes")
         raise self.down
 
     def transfer(self, address: str, target: Path, have: int, want: File, progress: Progress) -> bool:

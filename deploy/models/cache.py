@@ -50,7 +50,7 @@ def pull(space: Workspace, host: HostStack, name: str | None, report: Reporter) 
         raise KitError(f"No service of {host.name} has the model {name!r}.", f"Models: {known}.", code=INVENTORY)
     asked = [request for each, request in requests.items() if name in (None, each)]
     if host.runtime == "compose" and not target.existing([host.autostart.python(host.layout.opt)]):
-        raise KitError(f"{host.name} is not set up for this kit.", f"`setup {host.name}` makes it ready.")
+        raise KitError(f"{host.name} is not set up.", f"Run `greffier setup {host.name}`.")
     with target.lock("models pull"):
         wanting = [request for request in asked if _state(host, target, request, report)[1] != "right"]
         if wanting:

@@ -12,7 +12,7 @@ from deploy.models import fetching
 from deploy.types import Reference, Secret
 from deploy.workspace import Workspace
 
-WITHOUT = "Until then the service does without it."
+WITHOUT = "Until then the service runs without it."
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ def _ask(server: Server, name: str, token: str | None) -> Answer:
         return Answer(True)
     except Refused as refused:
         if refused.status == 401 and token and refused.code != "RepoNotFound":
-            new = f"make another at {server.address}/settings/tokens"
-            return Answer(False, f"{name} cannot be had: the hub does not know the token in HF_TOKEN; {new}.")
+            new = f"create another at {server.address}/settings/tokens"
+            return Answer(False, f"{name} cannot be fetched: the hub rejects the token in HF_TOKEN; {new}.")
         if refused.status == 403:
             how = f"accept its terms at {page}, logged in with the account of HF_TOKEN"
-            return Answer(False, f"{name} is gated, and the token in HF_TOKEN does not open it: {how}.")
+            return Answer(False, f"{name} is gated, and the token in HF_TOKEN gives no access: {how}.")
         if refused.status in (401, 404):
-            return Answer(False, f"{name} is private, or there is no such model: look at {page}.")
+            return Answer(False, f"{name} is private or does not exist: see {page}.")
         return Answer(None, refused.message)
     except Failure as failure:
         return Answer(None, failure.message)
     except (ValueError, KeyError, TypeError):
-        return Answer(None, f"{server.address} does not answer as a model hub does")
+        return Answer(None, f"{server.address} does not answer like a model hub")
 
 
 def withheld(requests: Mapping[str, fetching.Request], there: Iterable[str], token: str | None) -> dict[str, str]:
@@ -63,7 +63,7 @@ def withheld(requests: Mapping[str, fetching.Request], there: Iterable[str], tok
     found = {}
     for name, answer in ask(missing, token).items() if missing else ():
         if answer.given is False or (answer.given is None and requests[name]["spare"]):
-            found[name] = answer.sentence if answer.given is False else f"{name} cannot be had: {answer.sentence}."
+            found[name] = answer.sentence if answer.given is False else f"{name} cannot be fetched: {answer.sentence}."
     return found
 
 
@@ -76,11 +76,11 @@ def look(space: Workspace, known: Mapping[Reference, Secret]) -> tuple[list[Prob
         for service, name, spare, answer in _gated(host, known):
             if answer.given is False and not spare:
                 place = space.source.place(("services", service, "diarizer"))
-                problems.append(Problem(place, f"services.{service}: {answer.sentence}", "or take diarizer: auto"))
+                problems.append(Problem(place, f"services.{service}: {answer.sentence}", "or use diarizer: auto"))
             elif answer.given is False:
                 notes.append(f"{service}: {answer.sentence} {WITHOUT}")
             elif answer.given is None:
-                notes.append(f"{service}: whether the hub gives {name} could not be asked: {answer.sentence}.")
+                notes.append(f"{service}: access to {name} could not be checked: {answer.sentence}.")
     return problems, notes
 
 

@@ -74,57 +74,57 @@ def _refusals() -> Iterator[Refusal]:
     wait = (("Retry-After", "1"),)
     bad = "invalid_request_error"
     yield Refusal(
-        400, (400, 494), bad, "bad_request", "The request is malformed, or its head is too large.",
+        400, (400, 494), bad, "bad_request", "The request is malformed, or its headers are too large.",
         False, final, early=True,
     )  # fmt: skip
     # nginx adds the password check's own WWW-Authenticate.
     yield Refusal(
         401, (401,), bad, "invalid_api_key",
-        "No valid API key or password was given. Send the key as `Authorization: Bearer …`, or user and password.",
+        "Missing or invalid API key or password. Send the key as `Authorization: Bearer …`, or a user and password.",
         False, final,
     )  # fmt: skip
     yield Refusal(
         403, (403,), bad, "forbidden",
-        "A web page of another site sent this. `cors_origins` in the inventory lists the sites that may.",
+        "Cross-origin request refused. `cors_origins` in the inventory lists the origins that are allowed.",
         False, final,
     )  # fmt: skip
-    yield Refusal(404, (404,), bad, "not_found", "There is nothing at this address.", False, final)
-    yield Refusal(405, (405,), bad, "method_not_allowed", "This address does not take that method.", False, final)
+    yield Refusal(404, (404,), bad, "not_found", "Nothing is served at this path.", False, final)
+    yield Refusal(405, (405,), bad, "method_not_allowed", "This path does not accept that method.", False, final)
     yield Refusal(
         413, (413,), bad, "file_too_large",
-        "The upload is larger than the $greffier_limit that this service takes (`upload_limit` in the inventory).",
+        "The upload exceeds this service's limit of $greffier_limit (`upload_limit` in the inventory).",
         False, final,
     )  # fmt: skip
-    yield Refusal(414, (414,), bad, "uri_too_long", "The address is too long.", False, final, early=True)
-    yield Refusal(412, (412,), bad, "precondition_failed", "What was asked for is not as you have it.", False, final)
-    yield Refusal(416, (416,), bad, "range_not_satisfiable", "There is no such part of it.", False, final)
-    yield Refusal(421, (421,), bad, "misdirected_request", "No service of this name is here.", False, final)
+    yield Refusal(414, (414,), bad, "uri_too_long", "The URL is too long.", False, final, early=True)
+    yield Refusal(412, (412,), bad, "precondition_failed", "A precondition of the request is not met.", False, final)
+    yield Refusal(416, (416,), bad, "range_not_satisfiable", "The requested range does not exist.", False, final)
+    yield Refusal(421, (421,), bad, "misdirected_request", "No service has this host name.", False, final)
     yield Refusal(
         429, (429,), "rate_limit_error", "rate_limit_exceeded",
         "Too many requests from your address. Wait a second, then try again.", True, wait,
     )  # fmt: skip
     yield Refusal(
-        497, (497,), bad, "https_required", "This port speaks HTTPS: use https:// in the address.", False, final
+        497, (497,), bad, "https_required", "This port requires HTTPS: use https:// in the URL.", False, final
     )
     yield Refusal(
         500, (500,), "server_error", "internal_error",
-        "The server could not check the password. `cli.py status` on the operator's laptop says more.", True, wait,
+        "The server could not check the password. `greffier status` on the operator's machine shows more.", True, wait,
     )  # fmt: skip
     yield Refusal(
-        501, (501,), bad, "not_implemented", "The only transfer encoding understood is chunked.", False, final,
+        501, (501,), bad, "not_implemented", "The only supported transfer encoding is chunked.", False, final,
         early=True,
     )  # fmt: skip
     yield Refusal(
         502, (502,), "server_error", "bad_gateway",
-        "The service went away while it was answering, or autostart is not running.", True, wait,
+        "The service stopped while answering, or autostart is not running.", True, wait,
     )  # fmt: skip
-    yield Refusal(503, (503,), "server_error", "unavailable", "The service is not available now.", True, wait)
+    yield Refusal(503, (503,), "server_error", "unavailable", "The service is unavailable.", True, wait)
     yield Refusal(
         504, (504,), "server_error", "timeout",
         "The service did not answer in time (`read_timeout` in the inventory).", False, final,
     )  # fmt: skip
     yield Refusal(
-        505, (505,), bad, "version_not_supported", "HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here.", False, final,
+        505, (505,), bad, "version_not_supported", "Only HTTP/1.0, HTTP/1.1 and HTTP/2 are supported.", False, final,
         early=True,
     )  # fmt: skip
 
@@ -156,7 +156,7 @@ def quote(value: object) -> str:
     text = str(value)
     if any(ord(c) < 32 or ord(c) == 127 for c in text) or "$" in text:
         raise KitError(
-            f"nginx's configuration cannot hold {text!r}: it has a `$` or a control character.", code=INVENTORY
+            f"nginx's configuration cannot contain {text!r}: it has a `$` or a control character.", code=INVENTORY
         )
     return _string(text)
 

@@ -15,7 +15,7 @@ STATE = "/var/lib/greffier-notify"
 
 _UNIT = """\
 [Unit]
-Description=Greffier: tells of certificates that end and services that fail
+Description=Greffier: report expiring certificates and failed services
 After=network-online.target
 Wants=network-online.target
 
@@ -47,7 +47,7 @@ SystemCallFilter=@system-service
 
 _CLOCK = """\
 [Unit]
-Description=Greffier: looks every other minute whether there is something to tell
+Description=Greffier: check every two minutes for something to report
 
 [Timer]
 OnActiveSec=30s

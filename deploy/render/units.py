@@ -23,7 +23,7 @@ LATE_SHARE = 6
 
 _UNIT = """\
 [Unit]
-Description=Greffier autostart: wakes speech services when they are called
+Description=Greffier autostart: wake speech services on demand
 After=network.target docker.service greffier-autostart.socket greffier-guard.service
 Wants=docker.service greffier-guard.service
 Requires=greffier-autostart.socket
@@ -84,7 +84,7 @@ UNSEAL = ("sh", "-c", "; ".join(f"{tables} -w 10 -t mangle -D {_RULE}" for table
 
 _GUARD = f"""\
 [Unit]
-Description=Greffier: nobody reaches a service past nginx
+Description=Greffier: block direct access to service containers
 # Docker before 28 lets through what a neighbour sends to a container's own address, where a port is published on
 # 127.0.0.1 alone. Who loads all rules anew takes this one away: then it is put in place again.
 PartOf=greffier-autostart.service nftables.service netfilter-persistent.service firewalld.service
@@ -104,7 +104,7 @@ WantedBy=multi-user.target docker.service nftables.service netfilter-persistent.
 
 _SOCKET = """\
 [Unit]
-Description=Greffier autostart's address: while autostart restarts, whoever calls waits here
+Description=Greffier autostart: hold connections while autostart restarts
 
 [Socket]
 ListenStream=127.0.0.1:{port}

@@ -50,7 +50,7 @@ def rollback(space: Workspace, host: HostStack, number: int | None, report: Repo
     before = records.read(target, host)["release"]
     kept = target.answer(releases.numbers(host.layout))
     if number is None and len(kept) < 2:
-        raise KitError("There is no release before this one to go back to.", code=HOST)
+        raise KitError("There is no earlier release to roll back to.", code=HOST)
     former = target.answer(releases.load(host.layout, kept[-2] if number is None else number))
     plan = deploy(space, host, report, consent, target_state.back(space, former))
     return Return(plan, before, former.number, records.read(target, host)["release"])
@@ -159,8 +159,8 @@ def _retreat(
     host, target, number = prospect.host, prospect.target, prospect.record["release"]
     if not number:
         return adopt.way_back(host, target, failure)
-    report.warn(f"{failure.message} Going back to release {number}.")
-    announce.about(host, target, f"A deploy by {operator()} is taken back: {failure.message}")
+    report.warn(f"{failure.message} Rolling back to release {number}.")
+    announce.about(host, target, f"A deploy by {operator()} was rolled back: {failure.message}")
     try:
         former = target.answer(releases.load(host.layout, number))
         known: dict[Reference, Secret] = {}
@@ -174,13 +174,13 @@ def _retreat(
         _write(back, early, now, report)
         _serve(back, early, awake, report)
         records.settle(target, _seconds(back))
-        did = f"{prospect.aim.verb}, taken back: {failure.message}"
+        did = f"{prospect.aim.verb}, rolled back: {failure.message}"
         releases.note(target, _entry(prospect, number, did))
         second_slot.clear(back, report)
     except Lost as lost:
         return lost
     except KitError as error:
-        message = f"{failure.message} Release {number} does not serve either: {error.message}"
+        message = f"{failure.message} Rolling back to release {number} failed too: {error.message}"
         announce.about(host, target, message)
         return KitError(message, error.hint, output=failure.output + error.output)
     return KitError(failure.message, f"Release {number} serves again. {failure.hint}".strip(), output=failure.output)
@@ -240,7 +240,7 @@ def _write(prospect: Prospect, early: frozenset[str], states: States, report: Re
             second_slot.withdraw(prospect, name, states)
         records.put_back(target, prospect.record)
         number = prospect.record["release"]
-        still = f"Release {number} serves on; nothing of it was changed." if number else error.hint
+        still = f"Release {number} keeps serving; nothing was changed." if number else error.hint
         raise KitError(error.message, still, output=error.output, code=HOST) from None
     for name in early:
         second_slot.keep(prospect, name)
@@ -256,7 +256,7 @@ def _check(target: Target) -> None:
     try:
         target.supervisor.check()
     except KitError as error:
-        raise KitError("nginx refuses the new configuration.", output=error.output, code=HOST) from None
+        raise KitError("nginx rejects the new configuration.", output=error.output, code=HOST) from None
 
 
 def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
@@ -276,11 +276,11 @@ def _run(prospect: Prospect, early: frozenset[str], report: Reporter) -> None:
     gone = {name: entry for name, entry in known.items() if name not in prospect.services}
     for name in known:
         if name in changed or name in gone:
-            with report.step(f"Holding new requests to {name} while it finishes those it has"):
+            with report.step(f"Draining {name}; queueing new requests"):
                 control.hold(host, target, name)
     for name, service in prospect.services.items():
         if name in changed and host.runtime == "compose":
-            with report.step(f"Making the container of {name}"):
+            with report.step(f"Creating the container of {name}"):
                 images.create(target, service.folder)
     anew = [e.what for e in prospect.plan.effects if e.verb == "restart" and e.what not in prospect.services]
     for unit in (*prospect.plan.start, *anew):
@@ -305,11 +305,11 @@ def _certify(prospect: Prospect, report: Reporter) -> None:
         return
     left_out: dict[str, str] = {}
     try:
-        with report.step("Looking up the names"):
+        with report.step("Checking DNS"):
             request = acme.request(host, target)
         left_out |= request.left_out
         if request.names:
-            with report.step("Asking for a certificate"):
+            with report.step("Requesting a certificate"):
                 left_out |= acme.obtain(host, target, request.names)
     except Lost:
         raise
@@ -347,7 +347,7 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
         release = service.release + entries[service.environment_file]["digest"] + service.ready_path
         if proven.get(name) == release and name not in prospect.changed:
             continue
-        with report.step(f"Proving {name}"):
+        with report.step(f"Verifying {name}"):
             control.wake(host, target, name)
             verify.answers(host, target, service)
             if name not in awake:
@@ -355,7 +355,7 @@ def _prove(prospect: Prospect, awake: frozenset[str], report: Reporter) -> None:
                     control.sleep(host, target, name)
         proven[name] = release
     prospect.record["proven"] = {name: proven[name] for name in prospect.services if name in proven}
-    with report.step("Checking the way in"):
+    with report.step("Checking HTTPS and authentication"):
         verify.guarded(host, target)
         verify.heard(host, target, prospect.services)
     for sentence in verify.open_ways(host, target):

@@ -37,7 +37,7 @@ def needs(service: ServiceStack) -> str:
     assert service.own
     models = dict.fromkeys((service.model, *service.models))
     sizes = [model_names.size(service.own.models, model) for model in models]
-    known = f"about {show_bytes(sum(sizes))} to fetch" if all(sizes) else "of a size that the kit does not know"
+    known = f"about {show_bytes(sum(sizes))} to fetch" if all(sizes) else "of unknown size"
     return f"{', '.join(models)}, {known}; up to {show_size(service.memory)} of memory"
 
 

@@ -66,19 +66,17 @@ def _models(prospect: Prospect) -> Iterator[Obstacle]:
     """What the services need of others and do not get."""
     for name, sentence in prospect.withheld.items():
         if name in prospect.models:
-            yield Obstacle(sentence, "Or take `diarizer: auto`.")
+            yield Obstacle(sentence, "Or use `diarizer: auto`.")
     folders = {s.diarizer.folder: s.name for s in prospect.aim.services if s.diarizer and s.diarizer.folder}
     for folder in folders.keys() - prospect.target.existing(list(folders)) if folders else ():
-        told = (
-            f"{folder} is not on {prospect.host.name}, and {folders[folder]} tells speakers apart by what lies there."
-        )
+        told = f"{folder} does not exist on {prospect.host.name}; {folders[folder]} needs the diarization model in it."
         yield Obstacle(told, "Copy the model's folder there, or set another `diarization_model`.")
 
 
 def _wanted(prospect: Prospect) -> Wanted:
     host, plan = prospect.host, prospect.plan
     layout = host.layout
-    room = [Need("what the kit itself writes", layout.var, SPARE)]
+    room = [Need("Greffier's own files", layout.var, SPARE)]
     for name in plan.models:
         files = prospect.models[name]["files"] or {}
         room.append(Need(name, layout.models, sum(entry["size"] or 0 for entry in files.values())))
@@ -104,8 +102,8 @@ def obstacles(wanted: Wanted, look: Mapping[str, Any]) -> Iterator[Obstacle]:
     for name, size in wanted.memory.items():
         if size * MEMORY_SHARE > whole:
             yield Obstacle(
-                f"{name} may take {show_size(size)} of memory, and {wanted.host} has {_gigabytes(whole)}.",
-                f"Take a smaller model for {name}, or a larger host; where less is known to do, set its `memory`.",
+                f"{name} may use {show_size(size)} of memory, but {wanted.host} has {_gigabytes(whole)}.",
+                f"Use a smaller model for {name} or a larger host. If it is known to need less, set its `memory`.",
             )
     docker_root = look["docker"]["root"] if "docker" in look else ""
     needs = [*wanted.room, *(Need(need.what, docker_root, need.size) for need in wanted.image_room)]
@@ -122,8 +120,8 @@ def _disks(host: str, needs: Sequence[Need], free: Mapping[str, Sequence[int]]) 
             paths = ", ".join(dict.fromkeys(need.path for need in here))
             parts = ", ".join(f"{need.what} {_gigabytes(need.size)}" for need in here)
             yield Obstacle(
-                f"{host} has {_gigabytes(left)} free at {paths}, and this deploy takes {_gigabytes(size)} ({parts}).",
-                "Free some: `prune` removes images and releases that nothing uses; or take a smaller model.",
+                f"{host} has {_gigabytes(left)} free at {paths}, but this deploy needs {_gigabytes(size)} ({parts}).",
+                "Free some with `greffier prune`, which removes unused images and releases, or use a smaller model.",
             )
 
 
@@ -136,15 +134,15 @@ def _docker(host: str, docker: Mapping[str, str]) -> Iterator[Obstacle]:
         oldest = ".".join(map(str, apt.OLDEST))
         yield Obstacle(f"Docker {docker['version']} on {host} is too old.", f"Greffier needs Docker {oldest} or newer.")
     if not docker["compose"]:
-        yield Obstacle(f"Docker on {host} has no Compose v2.", f"`setup {host}` installs it.")
+        yield Obstacle(f"Docker on {host} has no Compose v2.", f"`greffier setup {host}` installs it.")
 
 
 def _nginx(wanted: Wanted, words: str) -> Iterator[Obstacle]:
     """What is wrong in our own files, this very deploy puts right."""
     if not any(part in words for part in wanted.ours):
         yield Obstacle(
-            f"nginx on {wanted.host} refuses the configuration that it has already, which is not Greffier's.",
-            "Mend what it names; `nginx -t` there tells when it is well.",
+            f"nginx on {wanted.host} rejects its current configuration, which is not Greffier's.",
+            "Fix what it names, then check with `nginx -t` on the host.",
             words,
         )
 

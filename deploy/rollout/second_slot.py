@@ -34,7 +34,7 @@ def possible(prospect: Prospect, services: Collection[str], states: States, repo
         if not control.is_awake(state) or state["draining"] or _held(target, service.second_port):
             continue
         if service.memory > free:
-            report.say(f"{service.name}: two at once may not fit into memory, so requests wait while it is replaced.")
+            report.say(f"{service.name}: two may not fit in memory, so requests wait while it is replaced.")
             continue
         free -= service.memory
         found.add(service.name)
@@ -53,7 +53,7 @@ def names(prospect: Prospect, states: States) -> frozenset[str]:
 def start(prospect: Prospect, name: str, states: States, report: Reporter) -> None:
     """Make its container, start it and wait until it is ready. Raises KitError with its log."""
     target, service = prospect.target, prospect.services[name]
-    with report.step(f"Starting the new {name} beside the one that serves"):
+    with report.step(f"Starting the new {name} in the second slot"):
         anew = not _drains(service, states[name])
         if anew:
             target.afterwards(f"beside {name}", docker.remove_containers(service.containers))
@@ -85,7 +85,7 @@ def clear(prospect: Prospect, report: Reporter) -> None:
     busy = _wait(prospect, {name for _, name in left}, report)
     images.remove(target, [container for container, name in left if name not in busy])
     for name in sorted(busy):
-        report.say(f"{name}: the release before still answers a request; the next deploy removes it.")
+        report.say(f"{name}: the previous release is still answering a request; the next deploy removes it.")
 
 
 def _wait(prospect: Prospect, services: set[str], report: Reporter) -> set[str]:
@@ -93,7 +93,7 @@ def _wait(prospect: Prospect, services: set[str], report: Reporter) -> set[str]:
     until = time.monotonic() + DRAIN_SECONDS
     busy = _busy(prospect, services)
     if busy:
-        with report.step(f"Letting the {' and '.join(sorted(busy))} of before finish its requests"):
+        with report.step(f"Draining the previous {' and '.join(sorted(busy))}"):
             while busy and time.monotonic() < until:
                 time.sleep(POLL_SECONDS)
                 busy = _busy(prospect, services)
@@ -113,10 +113,10 @@ def _until_ready(target: Target, service: ServiceManifest) -> None:
         if running == "true" and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
             continue
-        late = f"did not say at {service.ready_path} within {seconds:g} s that it is ready"
-        what = late if running == "true" else "ended while it started"
+        late = f"did not report ready at {service.ready_path} within {seconds:g} s"
+        what = late if running == "true" else "exited while starting"
         if starved.strip() == "true":
-            what = "needs more memory than it may use: raise `memory` in the inventory, or take a smaller model"
+            what = "ran out of memory: raise `memory` in the inventory, or use a smaller model"
         said = target.run(docker.log_text(container, LOG_LINES), check=False)
         raise KitError(f"The new {service.name} {what}.", output=said, code=HOST)
 

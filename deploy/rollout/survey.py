@@ -79,8 +79,8 @@ def _docker(host: HostStack) -> Asking[Docker | KitError]:
 
 def no_docker(host: str, said: str) -> KitError:
     """What to tell where Docker gives no answer."""
-    hint = f"`systemctl status docker` there says why; `setup {host}` installs it where it is missing."
-    return KitError(f"Docker does not answer on {host}.", hint, output=said, code=HOST)
+    hint = f"Check `systemctl status docker` on the host. `greffier setup {host}` installs Docker if it is missing."
+    return KitError(f"Docker is not responding on {host}.", hint, output=said, code=HOST)
 
 
 def details(target: Target, aim: Aim, record: Mapping[str, Any]) -> Asking[Details]:
@@ -107,7 +107,7 @@ def require(former: Release, docker: Docker) -> Asking[None]:
     gone |= set(former.images) - images.present(former.images, docker.images)
     if gone:
         raise KitError(
-            f"Release {former.number} ran {', '.join(sorted(gone))}, which is not on the host any more.",
-            "Deploy with the kit and the inventory of that time instead.",
+            f"Release {former.number} ran {', '.join(sorted(gone))}, which is no longer on the host.",
+            "Deploy with the Greffier version and the inventory of that time instead.",
             code=INVENTORY,
         )

@@ -124,24 +124,26 @@ def _alone(
 ) -> Asking[Aim]:
     now, whole_first = part(space.source.data, host.name), "Deploy the host without --service."
     if not record["release"] and (yield from releases.numbers(host.layout)):
-        raise KitError(f"{host.name} was restored, and not deployed to since.", whole_first, code=INVENTORY)
+        raise KitError(f"{host.name} was restored and has not been deployed to since.", whole_first, code=INVENTORY)
     former = (yield from releases.load(host.layout, record["release"])) if record["release"] else None
     if former and not former.inventory:
-        raise KitError(f"{host.name} was deployed by a Greffier that kept no inventory.", whole_first, code=INVENTORY)
+        raise KitError(
+            f"{host.name} was deployed by an older Greffier, which kept no inventory.", whole_first, code=INVENTORY
+        )
     if former and dict(former.units) != workspace.releases(host):
-        raise KitError(f"{host.name} runs another autostart than this Greffier's.", whole_first, code=INVENTORY)
+        raise KitError(f"{host.name} runs the autostart of another Greffier version.", whole_first, code=INVENTORY)
     document = mixed(former.inventory if former else {**now, "services": {}}, now, service)
     try:
         stack = workspace.resolved(space, host, document)
     except InventoryError as error:
         raise KitError(
-            f"{service} does not go with what {host.name} runs:\n{error.message}", whole_first, code=INVENTORY
+            f"{service} conflicts with what {host.name} runs:\n{error.message}", whole_first, code=INVENTORY
         ) from None
     there = stack.hosts[0].seconded(second)
     mixed_manifest = exchanged(former.manifest if former else {}, render.services(there), service)
     share = plan.alone(render.tree(there), former.tree if former else {}, mixed_manifest, there, service)
     if set(record["pending"]) - share.scope:
-        raise KitError(f"An earlier deploy of {host.name} was cut off before its end.", whole_first, code=INVENTORY)
+        raise KitError(f"An earlier deploy of {host.name} was interrupted.", whole_first, code=INVENTORY)
     services = tuple(s for s in there.services if s.name == service)
     aim = _aim(space, there, share.tree, mixed_manifest, services, document)
     return replace(aim, scope=share.scope, former=former)

@@ -22,7 +22,7 @@ def answers(host: HostStack, target: Target, service: ServiceManifest) -> None:
     path = own[0] if own else service.health_path
     status, text = target.fetch(host.layout.autostart_port, hostname, path, SECONDS)
     if not 200 <= status < 300:
-        raise KitError(f"{hostname} does not answer {path} as it should: {failures.words(status, text)}", code=HOST)
+        raise KitError(f"{hostname} did not answer {path} as expected: {failures.words(status, text)}", code=HOST)
 
 
 def trust(host: HostStack, target: Target) -> ssl.SSLContext:
@@ -31,7 +31,7 @@ def trust(host: HostStack, target: Target) -> ssl.SSLContext:
     if host.tls.mode == "internal":
         authority = target.read(host.layout.authority)
         if authority is None:
-            raise KitError(f"{host.name} has no certificate yet.", "`deploy` makes one.", code=HOST)
+            raise KitError(f"{host.name} has no certificate yet.", "Run `greffier deploy` to issue one.", code=HOST)
         try:
             context.load_verify_locations(cadata=authority.decode())
         except (ssl.SSLError, ValueError):
@@ -61,8 +61,8 @@ def heard(host: HostStack, target: Target, services: Manifest) -> None:
         if there == wanted and not wrong:
             return
         if time.monotonic() > until:
-            hint = "`wyoming` needs an address that the host has, and a port there that nobody else listens on."
-            raise KitError(f"{wrong[0]}." if wrong else "autostart did not read its configuration.", hint, code=HOST)
+            hint = "`wyoming` needs an address of the host and a free port there."
+            raise KitError(f"{wrong[0]}." if wrong else "autostart did not load its configuration.", hint, code=HOST)
         time.sleep(0.1)
 
 
@@ -72,8 +72,8 @@ def open_ways(host: HostStack, target: Target) -> list[str]:
         return []
     if target.run(("systemctl", "is-active", units.GUARD), check=False).strip() == "active":
         return []
-    said = f"`systemctl status {units.GUARD}` there says why"
-    return [f"{host.name} does not keep its neighbours from the containers' own addresses: {said}."]
+    said = f"check `systemctl status {units.GUARD}` on the host"
+    return [f"{host.name} does not block direct access to its containers: {said}."]
 
 
 def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
@@ -84,4 +84,4 @@ def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
     if status == 401:
         return None
     said = failures.words(status, text)
-    return KitError(f"https://{name} should ask a stranger for a password (status 401), and does not: {said}")
+    return KitError(f"https://{name} does not ask for a password (expected status 401): {said}")

@@ -127,7 +127,7 @@ def _torch(target: Target, into: tuple[str, ...], torch: Torch) -> Iterator[str]
     try:
         yield from _lines(target, _uv(*into, "--no-deps", build))
     except KitError:
-        yield "PyTorch's build for processors, from its own index"
+        yield "PyTorch's CPU build, from its own index"
         yield from _lines(target, _uv(*into, "--no-deps", "--default-index", torch.index, build, alone=True))
 
 
@@ -154,7 +154,7 @@ def _lines(target: Target, command: tuple[str, ...]) -> Iterator[str]:
             yield line
     except KitError as error:
         said = "\n".join([*printed, error.output])
-        hint = "Check the network, and the package index that PIP_INDEX_URL or pip.conf names."
+        hint = "Check the network and the package index set by PIP_INDEX_URL or pip.conf."
         errors = [line for line in said.splitlines() if line.lower().startswith("error: ")]
         why = last_line(errors[-1])[len("error: ") :] if errors else last_line(said)
         raise KitError(sentence("The packages could not be installed", why), hint, output=said) from None

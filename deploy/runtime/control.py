@@ -24,16 +24,18 @@ def command(host: HostStack, *words: str) -> tuple[str, ...]:
 def ask(host: HostStack, target: Target, *words: str) -> dict[str, Any]:
     """The answer to a control command. Raises KitError with autostart's reason."""
     if not target.supervisor.running("autostart"):
-        raise KitError("autostart does not run.", "`deploy` starts it.", code=HOST)
+        raise KitError("autostart is not running.", "Run `greffier deploy` to start it.", code=HOST)
     printed = list(target.connection.lines(command(host, *words)))
     try:
         answer: dict[str, Any] = dict(json.loads("\n".join(line for stream, line in printed if stream == 1)))
         failure = str(answer["error"]["message"]) if "error" in answer else ""
     except (ValueError, LookupError, TypeError):
         said = "\n".join(line for stream, line in printed if stream)
-        raise KitError("autostart did not answer.", "`deploy` starts it anew.", output=said, code=HOST) from None
+        raise KitError(
+            "autostart did not answer.", "Run `greffier deploy` to restart it.", output=said, code=HOST
+        ) from None
     if failure:
-        raise KitError(sentence(failure), f"`logs {words[1]}` shows more." if len(words) > 1 else "")
+        raise KitError(sentence(failure), f"`greffier logs {words[1]}` shows more." if len(words) > 1 else "")
     return answer
 
 
@@ -49,7 +51,7 @@ def state(host: HostStack, target: Target, service: str) -> dict[str, Any]:
     for entry in ask(host, target, "status")["services"]:
         if entry["name"] == service:
             return dict(entry)
-    raise KitError(f"autostart does not know {service}.", "`deploy` tells it.", code=HOST)
+    raise KitError(f"autostart does not know {service}.", "Run `greffier deploy`.", code=HOST)
 
 
 def seconds(host: HostStack, target: Target, record: Mapping[str, Any]) -> frozenset[str]:
@@ -83,7 +85,7 @@ def is_awake(entry: Mapping[str, Any]) -> bool:
 def unheard(entry: Mapping[str, Any]) -> list[str]:
     """A sentence for each address of a service, beside HTTP's, that autostart cannot listen on."""
     return [
-        f"{one['listen'][0]} port {one['listen'][1]} cannot be listened on: {one['error']}"
+        f"cannot listen on {one['listen'][0]} port {one['listen'][1]}: {one['error']}"
         for one in entry.get("tcp", ())
         if one["error"]
     ]

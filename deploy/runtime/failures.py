@@ -24,34 +24,40 @@ def refused(host: HostStack, target: Target, service: ServiceStack, answer: http
     """What an answer says that is an error."""
     status, said = answer.status_code, words(answer.status_code, answer.text)
     if status == 401:
-        return KitError(said, "`users add NAME` makes a key.", code=HOST)
+        return KitError(said, "`greffier users add NAME` creates a key.", code=HOST)
     if status < 500:
         return KitError(said, code=HOST)
     request = answer.headers.get("x-request-id", "")
     why = _logged(host, target, service, request) or _last(host, target, service)
     message = said if why in said else f"{service.name} failed (status {status}): {why}."
-    return KitError(message, f"`logs {service.name}` shows more.", code=HOST)
+    return KitError(message, f"`greffier logs {service.name}` shows more.", code=HOST)
 
 
 def broken(host: HostStack, target: Target, service: ServiceStack, error: BaseException) -> KitError:
     """What became of a call that got no answer, or not the whole of one."""
     url, why = host.base_url(service), reason(error)
     if isinstance(error, httpx2.ProxyError):
-        hint = "HTTPS_PROXY names the proxy, NO_PROXY the hosts that are reached without it."
-        return KitError(f"The proxy gives no way to {url}: {why}.", hint, code=HOST)
+        hint = "HTTPS_PROXY sets the proxy, NO_PROXY the hosts to reach without it."
+        return KitError(f"The proxy does not connect to {url}: {why}.", hint, code=HOST)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        shows = "`certs status` shows what the host serves." if "certificate" in why else "`status` shows what runs."
+        shows = (
+            "`greffier certs status` shows the host's certificate."
+            if "certificate" in why
+            else "`greffier status` shows what is running."
+        )
         return KitError(f"{url} cannot be reached: {why}.", shows, code=HOST)
     last = _last(host, target, service)
     said = f" {service.name}: {last}." if last else ""
-    return KitError(f"{url} did not answer to the end: {why}.{said}", f"`logs {service.name}` shows more.", code=HOST)
+    return KitError(
+        f"{url} did not finish its answer: {why}.{said}", f"`greffier logs {service.name}` shows more.", code=HOST
+    )
 
 
 def strange(host: HostStack, service: ServiceStack, answer: httpx2.Response) -> KitError:
     """What answers in place of the service, with something that the service never says."""
-    kind = answer.headers.get("content-type", "something without a type")
-    message = f"{host.base_url(service)} answered with {kind}, which is no transcript: something else answers there."
-    return KitError(message, "Is there a proxy, or another server, before the host?", code=HOST)
+    kind = answer.headers.get("content-type", "something without a content type")
+    message = f"{host.base_url(service)} answered with {kind}, which is not a transcript: something else answers there."
+    return KitError(message, "Is there a proxy or another server in front of the host?", code=HOST)
 
 
 def words(status: int, text: str) -> str:

@@ -78,9 +78,9 @@ def _pull(target: Target, service: ServiceStack, bar: Bar) -> None:
 def _advice(said: str) -> str:
     """What helps where a registry refuses, by Docker's words."""
     if re.search(r"denied|unauthorized|authentication required|forbidden", said, re.IGNORECASE):
-        return "Check the name. For a private image: `docker login` to its registry on the host, as root."
+        return "Check the name. For a private image, run `docker login` for its registry on the host, as root."
     if re.search(r"not found|manifest unknown|no matching manifest", said, re.IGNORECASE):
-        return "Check `image` in the inventory: its name, its tag, and that it is made for the host's processor."
+        return "Check `image` in the inventory: its name, its tag, and that it is built for the host's architecture."
     return "Check `image` in the inventory, and that the host reaches the registry."
 
 
@@ -107,7 +107,7 @@ def _send(target: Target, service: ServiceStack, bar: Bar) -> None:
     parts = laptop_docker.saved(tag, lambda done: bar.update(done, max(size, done), "sent"))
     said = _followed(target.connection.lines(docker.load(), parts), lambda line: None)
     if said is not None:
-        raise KitError(f"The host did not take the image of {service.name}.", output=said, code=HOST)
+        raise KitError(f"The host could not load the image of {service.name}.", output=said, code=HOST)
     target.run(docker.tag(tag, service.image))
     target.run(docker.remove_images((tag,)))
 
@@ -124,7 +124,7 @@ def _followed(lines: Iterable[tuple[int, str]], told: Callable[[str], None]) -> 
 
 
 _UNBUILT = (
-    (r"no space left on device", "The disk is full: `prune` removes images and releases that nothing uses."),
+    (r"no space left on device", "The disk is full. `greffier prune` removes unused images and releases."),
     (r"failed to (resolve|do request|authorize)|pull access denied|toomanyrequests|manifest unknown",
      "The registry does not give the base image. Does the host reach it? A mirror or a proxy is set in Docker's "
      "own configuration there, an account by `docker login`."),
@@ -136,7 +136,7 @@ _UNBUILT = (
 def _unbuilt(said: str) -> str:
     """What helps, by what the build printed."""
     hints = (hint for sign, hint in _UNBUILT if re.search(sign, said, re.IGNORECASE))
-    return " ".join((*[hint for hint in hints][:1], "Nothing else was changed: deploy again when it is mended."))
+    return " ".join((*[hint for hint in hints][:1], "Nothing else was changed. Fix this, then deploy again."))
 
 
 def context(service: ServiceStack) -> bytes:

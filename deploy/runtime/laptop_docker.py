@@ -83,9 +83,9 @@ def saved(tag: str, told: Callable[[int], None]) -> Iterator[bytes]:
 def _said(command: docker.Command) -> str:
     done = subprocess.run(_here(command), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
-        hint = "Start it, or let the host build: `build: host` in the inventory."
+        hint = "Start it, or set `build: host` in the inventory to build on the host."
         said = done.stderr.decode(errors="replace")
-        raise KitError("Docker on this machine does not answer.", hint, output=said, code=HOST)
+        raise KitError("Docker on this machine is not responding.", hint, output=said, code=HOST)
     return done.stdout.decode(errors="replace").strip()
 
 
@@ -95,7 +95,7 @@ def _here(command: docker.Command) -> docker.Command:
     if not found:
         raise KitError(
             "This machine has no docker program, and the inventory says `build: laptop`.",
-            "Install Docker here, or let the host build: `build: host`.",
+            "Install Docker here, or set `build: host` to build on the host.",
             code=HOST,
         )
     return (found, *command[1:])

@@ -31,7 +31,7 @@ def _unread(name: str, said: str) -> KitError:
     """What to tell where a log cannot be read, by what the program that reads it said last."""
     if not said or re.search(r"No such (file|container)", said, re.IGNORECASE):
         return KitError(f"There is no log of {name} yet: it has not been started.")
-    return KitError(f"The log of {name} could not be read to its end.", "`doctor` looks at what may be wrong there.")
+    return KitError(f"The log of {name} could not be read completely.", "`greffier doctor` checks what may be wrong.")
 
 
 def host_of(hosts: Iterable[HostStack], name: str) -> HostStack:

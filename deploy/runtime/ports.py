@@ -37,7 +37,7 @@ def claim(root: Path, preferred: Mapping[str, int], running: Collection[str], av
         root.mkdir(parents=True, exist_ok=True)
         (root / "ports.json").write_text(json.dumps(chosen, indent=2) + "\n", encoding="utf-8")
     return [
-        f"Port {usual} ({purpose.removeprefix('service:')}) is held by another program: taking {chosen[purpose]}."
+        f"Port {usual} ({purpose.removeprefix('service:')}) is in use by another program; using {chosen[purpose]}."
         for purpose, usual in preferred.items()
         if chosen[purpose] != usual
     ]

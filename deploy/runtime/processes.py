@@ -96,7 +96,7 @@ class LocalSupervisor:
         """Raise KitError with nginx's words where it refuses its configuration."""
         done = subprocess.run((*nginx_command(self.layout), "-t"), capture_output=True, check=False)
         if done.returncode:
-            raise KitError("nginx refuses its configuration.", output=done.stderr.decode(errors="replace"))
+            raise KitError("nginx rejects its configuration.", output=done.stderr.decode(errors="replace"))
 
     def nginx(self) -> Asking[tuple[tuple[int, ...], str]]:
         return asking.known((nginx_version(), self.layout.www))
@@ -144,7 +144,7 @@ class LocalSupervisor:
         )
         if done.returncode:
             said = (done.stdout + done.stderr).decode(errors="replace")
-            raise KitError(f"{unit} did not take its new configuration.", output=said, code=HOST)
+            raise KitError(f"{unit} did not load its new configuration.", output=said, code=HOST)
 
     def stop(self, unit: str) -> None:
         """End it politely, then firmly; returns when it is gone."""

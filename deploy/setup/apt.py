@@ -106,7 +106,7 @@ def _engine(target: Target) -> str:
         version = engine(target)
     if not version:
         told = target.run(("systemctl", "status", "--no-pager", "docker"), check=False)
-        raise KitError("Docker is installed there, but does not answer.", "Mend it, then run setup again.", output=told)
+        raise KitError("Docker is installed but not responding.", "Fix it, then run setup again.", output=told)
     return version
 
 
@@ -149,7 +149,7 @@ def _add_source(target: Target, needed: Needed) -> list[str]:
     raise KitError(
         "The distribution has no Docker with Compose v2, and the host cannot get Docker's own packages.",
         "Let the host reach https://download.docker.com (proxies: /etc/apt/apt.conf.d), or install Docker there by "
-        "other means; then run setup again." + (f" {SOURCE} was taken back." if SOURCE in ours else ""),
+        "other means; then run setup again." + (f" {SOURCE} was removed again." if SOURCE in ours else ""),
         output=words,
         code=HOST,
     )

@@ -23,8 +23,8 @@ def run(host: HostStack, target: Target, report: Reporter) -> list[str]:
     system = (str(facts["system"]), str(facts["version"]))
     if system not in SYSTEMS:
         known = ", ".join(f"{name} {version}" for name, version in sorted(SYSTEMS))
-        raise KitError(f"{host.name} runs {' '.join(system)}.", f"Greffier sets up {known}.", code=HOST)
-    with report.step("Asking apt what is missing"):
+        raise KitError(f"{host.name} runs {' '.join(system)}.", f"Greffier supports {known}.", code=HOST)
+    with report.step("Checking packages"):
         packages, done = apt.lacking(target)
     if packages:
         with report.step(f"Installing {', '.join(packages)}") as bar:
@@ -44,7 +44,7 @@ def _user(target: Target) -> list[str]:
         ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/greffier",
          "--shell", "/usr/sbin/nologin", "greffier")
     )  # fmt: skip
-    return ["made the user greffier, which autostart runs as"]
+    return ["created the user greffier, which runs autostart"]
 
 
 def _folders(host: HostStack, target: Target) -> list[str]:
@@ -54,7 +54,7 @@ def _folders(host: HostStack, target: Target) -> list[str]:
         return []
     target.folders(wanted)
     target.run(("chown", "greffier:greffier", layout.log))
-    return [f"made {', '.join(wanted)}"]
+    return [f"created {', '.join(wanted)}"]
 
 
 def _autostart(host: HostStack, target: Target, report: Reporter) -> list[str]:
@@ -81,6 +81,6 @@ def find(hosts: tuple[HostStack, ...], name: str) -> HostStack:
     for host in hosts:
         if host.name == name:
             if host.runtime == "process":
-                raise KitError(f"{name} is this machine: `deploy` does all it needs.", code=INVENTORY)
+                raise KitError(f"{name} is this machine and needs no setup: run `greffier deploy`.", code=INVENTORY)
             return host
     raise KitError(f"There is no host {name!r}.", f"Known: {', '.join(h.name for h in hosts)}.", code=INVENTORY)

@@ -119,7 +119,7 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     """Compare. Effects are due for what differs from the record too: an apply that was cut off still owes them."""
     steps: list[Step] = []
     models = tuple(m for m in wanted.models if m not in have.models)
-    steps += [Step("create", f"model {m}", "not on the host, or not complete") for m in models]
+    steps += [Step("create", f"model {m}", "missing or incomplete") for m in models]
     images = tuple(path for path, _ in wanted.images if path not in have.images)
     steps += [Step("create", label, "not on the host yet") for path, label in wanted.images if path not in have.images]
     if have.certificate:
@@ -137,18 +137,18 @@ def make(wanted: Wanted, have: Survey, record: Record) -> Plan:
     unwanted = sorted(p for p in record.files if p not in wanted.tree)
     gone = tuple(p for p in unwanted if p in have.files)
     drifted = tuple(p for p in (*write, *gone) if p in have.files and not have.files[p].ours)
-    steps += [Step("remove", p, "no longer wanted" + BY_HAND * (p in drifted)) for p in gone]
+    steps += [Step("remove", p, "no longer needed" + BY_HAND * (p in drifted)) for p in gone]
     if any("/nginx/" in path for path in unwanted):
         effects.setdefault(Effect("reload", "nginx"), "a file was removed")
     if any(path.endswith("/greffier-notify.timer") for path in unwanted):
-        effects.setdefault(Effect("reload", "notify"), "nobody is told any more")
+        effects.setdefault(Effect("reload", "notify"), "notifications were turned off")
     start = tuple(u for u, release in wanted.units.items() if have.units.get(u) != release)
-    steps += [Step("restart", unit, "its code changed" if unit in have.units else "it does not run") for unit in start]
+    steps += [Step("restart", unit, "its code changed" if unit in have.units else "not running") for unit in start]
     for container in wanted.containers.keys() - have.containers.keys():
-        effects.setdefault(Effect("restart", wanted.containers[container]), "its container is not there")
+        effects.setdefault(Effect("restart", wanted.containers[container]), "its container is missing")
     kept = wanted.containers.values()
     orphans = tuple(sorted(c for c, s in have.containers.items() if c not in wanted.containers and s in kept))
-    steps += [Step("remove", f"container {container}", "a release before left it") for container in orphans]
+    steps += [Step("remove", f"container {container}", "left by an earlier release") for container in orphans]
     if have.certificate or have.unread:
         effects.setdefault(Effect("reload", "nginx"), "the certificate changed")
     restarted = {e.what for e in effects if e.verb == "restart"}
@@ -197,18 +197,18 @@ def _anew(wanted: Wanted, have: Survey) -> Iterator[str]:
 def _file_step(path: str, wanted: Wanted, have: Survey) -> Step | None:
     file, there = wanted.tree[path], have.files.get(path)
     if there is None:
-        return Step("create", path, "not there")
+        return Step("create", path, "missing")
     if there.digest != wanted.digests[path]:
         by_hand = "" if there.ours else BY_HAND
         if there.text is None:
-            return Step("change", path, (", ".join(there.keys) or "its settings or secrets") + " changed" + by_hand)
-        return Step("change", path, "its content changed" + by_hand, "".join(_diff(there.text, file.text)))
+            return Step("change", path, (", ".join(there.keys) or "settings or secrets") + " changed" + by_hand)
+        return Step("change", path, "content changed" + by_hand, "".join(_diff(there.text, file.text)))
     rights = (there.mode, there.owner, there.group)
     if rights != (file.mode, file.owner, file.group):
         return Step(
             "change",
             path,
-            f"{there.mode:04o} {there.owner}:{there.group}, shall be {file.mode:04o} {file.owner}:{file.group}",
+            f"{there.mode:04o} {there.owner}:{there.group}, should be {file.mode:04o} {file.owner}:{file.group}",
         )
     return None
 

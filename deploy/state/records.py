@@ -33,7 +33,7 @@ def of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
             raise TypeError
     except (ValueError, LookupError, AttributeError, TypeError):
         raise KitError(
-            f"{host.layout.record} is damaged.", "Remove it: the next deploy compares every file anew."
+            f"{host.layout.record} is damaged.", "Remove it: the next deploy compares every file again."
         ) from None
     if newer:
         raise KitError(

@@ -99,8 +99,8 @@ def load(layout: Layout, number: int) -> Asking[Release]:
             document.get("inventory", {}),
         )
     except (ValueError, LookupError, AttributeError, TypeError, StopIteration, YAMLError):
-        message = f"{_path(layout, number)} is damaged: nobody can go back to this release."
-        raise KitError(message, "Remove the file, then `deploy`.", code=HOST) from None
+        message = f"{_path(layout, number)} is damaged: this release cannot be restored."
+        raise KitError(message, "Remove the file, then run `greffier deploy`.", code=HOST) from None
 
 
 def history(target: Target) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def history(target: Target) -> list[dict[str, Any]]:
             known = {key: entry[key] for key in ("release", "at", "by", "kit", "steps")}
             found.append(known | {"did": str(entry.get("did", "deploy"))})
         except (ValueError, LookupError, TypeError):
-            raise KitError(f"{book(target.layout)} is damaged at line {number}.", "Take that line out.") from None
+            raise KitError(f"{book(target.layout)} is damaged at line {number}.", "Delete that line.") from None
     return found
 
 

@@ -55,7 +55,7 @@ def advice(hash_text: str) -> str:
     if hash_text.startswith("{SSHA}"):
         return ""
     if hash_text.startswith(("$2a$", "$2b$", "$2y$")):
-        return "slow (bcrypt): a handful of requests a second stall nginx; rotate it"
+        return "slow (bcrypt): a few requests a second stall nginx; rotate it"
     if hash_text.startswith("{PLAIN}"):
         return "plain text: rotate it now"
     return "weak if the password was chosen by a person; rotate it"
@@ -79,7 +79,7 @@ def add(target: Target, layout: Layout, name: str) -> Key:
         users = listed(target, layout)
         if any(user.name == name for user in users):
             raise KitError(
-                f"There is a user {name} already.", f"`users rotate {name}` gives a new password.", code=INVENTORY
+                f"User {name} already exists.", f"`greffier users rotate {name}` sets a new password.", code=INVENTORY
             )
         return _set(target, layout, users, name)
 
@@ -125,7 +125,7 @@ def read(text: str, there: Iterable[str] = ()) -> tuple[list[User], list[str]]:
         if not colon or not value or not NAME.fullmatch(name) or not value.isprintable():
             refused.append(f"line {number}: not `user:hash` with a name of letters, digits and ._@-")
         elif name in known:
-            refused.append(f"line {number}: {name} is there already")
+            refused.append(f"line {number}: {name} already exists")
         else:
             taken.append(User(name, value, advice(value)))
             known.add(name)
@@ -155,7 +155,7 @@ def unread(group: str, workers: str, layout: Layout) -> str:
     """Why nginx's workers cannot read an htpasswd of this group; empty where they can."""
     if group == workers or layout.runtime == "process":
         return ""
-    return f"it is of the group {group}, and nginx's workers are in {workers}"
+    return f"its group is {group}, but nginx's workers are in {workers}"
 
 
 def _check(name: str) -> None:

@@ -118,5 +118,5 @@ def look(name: str, request: object = None) -> Asking[dict[str, Any]]:
     try:
         found: dict[str, Any] = json.loads(text)
     except ValueError:
-        raise KitError(f"A look at the host ({name}) found nothing that can be read.", output=text) from None
+        raise KitError(f"The host's answer to `{name}` cannot be read.", output=text) from None
     return found

@@ -41,11 +41,11 @@ LINE = 1 << 10
 REFUSED = re.compile(rb"[Pp]lease log ?in as .*\n")
 """What speaks like this runs nothing else, and waits before it ends: the providers' images do so for root."""
 
-AGAIN = "Run the command again: what was cut off goes on from there."
-SILENCE = "Something that .bashrc or .profile starts there may still be speaking: it has to be silent."
+AGAIN = "Run the command again: it continues where it was interrupted."
+SILENCE = "Something in .bashrc or .profile on the host may be printing output: it has to be silent."
 STUCK = (
-    "Try `ssh {name} true`: it should end at once. What .bashrc starts there may wait for somebody, and so may a "
-    "command that authorized_keys has for your key."
+    "Try `ssh {name} true`: it should return at once. Something in .bashrc may wait for input, or authorized_keys may "
+    "force a command for your key."
 )
 
 WINDOW = 8
@@ -253,9 +253,7 @@ class Connection:
             return heard()
         except ValueError:
             self._end()
-            raise Lost(
-                f"{self.name} answers what the kit does not understand", SILENCE.format(name=self.name)
-            ) from None
+            raise Lost(f"{self.name} sends what Greffier does not understand", SILENCE.format(name=self.name)) from None
         except (frames.Ended, OSError):
             raise self._lost() from None
 
@@ -295,7 +293,7 @@ class Connection:
             return Lost(f"The connection to {self.name} ended", said=said, noise=heard)
         hint = STUCK.format(name=self.name)
         return Lost(
-            f"{self.name} takes the connection, and does not run the kit's program", hint, said=said, noise=heard
+            f"{self.name} accepts the connection, but does not run Greffier's agent", hint, said=said, noise=heard
         )
 
     def _send(self, head: dict[str, Any], body: bytes = b"") -> None:

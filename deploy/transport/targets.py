@@ -193,7 +193,7 @@ class Target:
                 raise
             raise KitError(
                 f"{self.name} is locked by {describe(refusal.head['holder'])}.",
-                "Wait until it has ended; `lock release` ends it.",
+                "Wait until it ends, or stop it with `greffier lock release`.",
                 code=LOCKED,
             ) from None
         try:

@@ -45,7 +45,9 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
     """Look at everything; one check that fails does not stop the others. Of a host that cannot be reached, only at what
     is here."""
     target = space.target(host)
-    found = [Finding("inventory", _told(problem), "Mend it; `check` tells the rest.") for problem in space.problems]
+    found = [
+        Finding("inventory", _told(problem), "Fix it; `greffier check` shows the rest.") for problem in space.problems
+    ]
     try:
         target.connection.ask("hello")
     except KitError as error:
@@ -62,7 +64,7 @@ def examine(space: Workspace, host: HostStack, report: Reporter) -> list[Finding
                 return [*found, _gone(error), *_secrets(space, host, target)]
             except Exception as error:
                 failure = unexpected.told(error)
-                found.append(Finding(name, failure.message, failure.hint or f"{name} could not be looked at."))
+                found.append(Finding(name, failure.message, failure.hint or f"{name} could not be checked."))
     return found
 
 
@@ -71,7 +73,7 @@ def _told(problem: Problem) -> str:
 
 
 def _gone(error: KitError) -> Finding:
-    advice = error.hint or "Nothing else could be looked at: is it on, and reached by `ssh`?"
+    advice = error.hint or "Nothing else could be checked. Is the host up and reachable by `ssh`?"
     return Finding("host", error.message, advice)
 
 
@@ -79,12 +81,12 @@ def _reach(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
     facts = target.facts
     yield Finding("host", f"{facts['system']} {facts['version']}, Python {facts['python']}, as {facts['user']}")
     if records.read(target, host)["pending"]:
-        yield Finding("deploy", "one was cut off before its end", "`deploy` finishes it.")
+        yield Finding("deploy", "the last one was interrupted", "Run `greffier deploy` to finish it.")
     holder = target.holder()
     yield Finding("lock", f"held by {holder}" if holder else "free")
     for unit in ("nginx", "autostart"):
         runs = target.supervisor.running(unit)
-        yield Finding(unit, "runs" if runs else "does not run", "" if runs else "`deploy` starts it.")
+        yield Finding(unit, "running" if runs else "not running", "" if runs else "Run `greffier deploy` to start it.")
 
 
 def _nginx(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -92,14 +94,14 @@ def _nginx(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
         return
     number = nginx.connections(target.run(("sh", "-c", "nginx -T 2>/dev/null"), check=False))
     few = number < nginx.WORKER_CONNECTIONS
-    more = f"; `worker_connections {nginx.WORKER_CONNECTIONS};` in /etc/nginx/nginx.conf is harder to exhaust"
-    yield Finding("nginx", f"takes {number} connections a worker, of all its sites together{more if few else ''}")
+    more = f"; `worker_connections {nginx.WORKER_CONNECTIONS};` in /etc/nginx/nginx.conf allows more"
+    yield Finding("nginx", f"allows {number} connections per worker, across all its sites{more if few else ''}")
 
 
 def _clock(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     away = abs(target.facts["time"] - time.time())
-    advice = "" if away < CLOCK_SECONDS else "Let systemd-timesyncd or chrony set the host's clock."
-    yield Finding("clock", f"{away:.0f} s from this machine's" if advice else "right", advice)
+    advice = "" if away < CLOCK_SECONDS else "Enable systemd-timesyncd or chrony on the host."
+    yield Finding("clock", f"{away:.0f} s off from this machine's" if advice else "in sync", advice)
 
 
 def _names(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -110,10 +112,10 @@ def _names(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
     for name in host.names:
         there = _resolve(name)
         if not there:
-            advice = f"Make a DNS record for {name} that points at {address}."
-            yield Finding("DNS", f"{name} has no address", advice)
+            advice = f"Create a DNS record for {name} that points at {address}."
+            yield Finding("DNS", f"{name} does not resolve", advice)
         elif not there & own:
-            advice = f"Point {name} at {address}; a new record takes a while to be seen everywhere."
+            advice = f"Point {name} at {address}; a new record takes a while to propagate."
             yield Finding("DNS", f"{name} points at {', '.join(sorted(there))}, not at this host", advice)
         else:
             yield Finding("DNS", f"{name} points here")
@@ -136,14 +138,16 @@ def _ports(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
         port = int(fields[3].rpartition(":")[2]) if len(fields) > 3 and fields[3].rpartition(":")[2].isdigit() else 0
         holder = fields[5] if len(fields) > 5 else ""
         if port in wanted and wanted[port] not in holder:
-            yield Finding("port", f"{port} is held by {holder or 'another program'}", "Stop it: nginx needs this port.")
+            yield Finding(
+                "port", f"{port} is in use by {holder or 'another program'}", "Stop it: nginx needs this port."
+            )
     for port in wanted:
         try:
             with socket.create_connection((way(host).hostname(), port), timeout=5):
-                yield Finding("port", f"{port} is reached from here")
+                yield Finding("port", f"{port} is reachable from here")
         except OSError as error:
-            advice = "Open it in the host's firewall, and in your provider's."
-            yield Finding("port", f"{port} is not reached from here ({error})", advice)
+            advice = "Open it in the host's firewall and in your provider's."
+            yield Finding("port", f"{port} is not reachable from here ({error})", advice)
 
 
 def _firewall(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -157,22 +161,20 @@ def _firewall(space: Workspace, host: HostStack, target: Target) -> Iterator[Fin
     for port in closed:
         word = f"ufw allow {port}/tcp" if name == "ufw" else f"nft add rule inet filter input tcp dport {port} accept"
         yield Finding(
-            "firewall", f"{name} is on, and no rule that could be read opens {port}", f"On the host: `{word}`."
+            "firewall", f"{name} is active, and no rule that could be read opens {port}", f"Run on the host: `{word}`."
         )
     if not closed:
-        yield Finding(
-            "firewall", f"{name} lets {' and '.join(map(str, ports))} through" if name else "none on the host"
-        )
+        yield Finding("firewall", f"{name} allows {' and '.join(map(str, ports))}" if name else "none on the host")
 
 
 def _space(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     folder = host.layout.var if target.existing([host.layout.var]) else "/"
     said = target.run(("df", "--output=avail", "--block-size=1", folder)).split()
     if not said or not said[-1].isdecimal():
-        hint = f"`df {folder}` on the host shows what it says."
-        raise KitError("How much of the disk is free could not be read.", hint, code=HOST)
+        hint = f"Check `df {folder}` on the host."
+        raise KitError("The free disk space could not be read.", hint, code=HOST)
     free = int(said[-1])
-    advice = "" if free > DISK_SPARE else "Free some: `prune` removes images and releases that nothing uses."
+    advice = "" if free > DISK_SPARE else "Free some with `greffier prune`, which removes unused images and releases."
     yield Finding("disk", f"{free / 1e9:.1f} GB free", advice)
 
 
@@ -181,7 +183,7 @@ def _memory(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
     needed = sum(service.memory for service in host.services)
     for service in host.services:
         if service.memory > whole:
-            advice = f"Take a smaller model for {service.name}, or a larger host."
+            advice = f"Use a smaller model for {service.name} or a larger host."
             yield Finding(
                 "memory", f"{service.name} may need {show_size(service.memory)} of {whole / 1e9:.1f} GB", advice
             )
@@ -195,22 +197,22 @@ def _docker(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
         return
     version = apt.engine(target)
     if not version:
-        advice = "`setup` installs and starts it; `systemctl status docker` on the host says more."
-        yield Finding("Docker", "does not answer", advice)
+        advice = f"Run `greffier setup {host.name}` to start it; check `systemctl status docker` on the host."
+        yield Finding("Docker", "not responding", advice)
         return
     compose = apt.said(target, "compose", "version", "--short")
-    advice = "Greffier needs Docker 20.10 or newer: upgrade it there." if apt.too_old(version) else ""
+    advice = "Upgrade Docker on the host: Greffier needs 20.10 or newer." if apt.too_old(version) else ""
     if apt.numbers(compose) < (2,):
-        advice = "`setup` installs Compose v2."
+        advice = f"Run `greffier setup {host.name}` to install Compose v2."
     yield Finding("Docker", f"{version}, Compose {compose or 'missing'}", advice)
     there = set(target.answer(images.containers()).values())
     for service in host.services:
         if service.name not in there:
-            yield Finding("container", f"that of {service.name} is not there", "`deploy` makes it.")
+            yield Finding("container", f"{service.name} has none", "Run `greffier deploy` to create it.")
     for sentence in verify.open_ways(host, target) if there else ():
-        yield Finding("Docker", sentence, "Docker before 28 needs this; `deploy` puts it in place.")
+        yield Finding("Docker", sentence, "Docker before 28 needs this; run `greffier deploy` to set it up.")
     for name in sorted(housekeeping.orphans(host, target)):
-        yield Finding("container", f"{name} belongs to no service any more", "`prune` removes it.")
+        yield Finding("container", f"{name} no longer belongs to a service", "Run `greffier prune` to remove it.")
 
 
 def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -218,55 +220,57 @@ def _models(space: Workspace, host: HostStack, target: Target) -> Iterator[Findi
     there = target.answer(fetching.present(host, requests.values()))
     for name in requests:
         if name in there:
-            yield Finding("model", f"{name} is there")
+            yield Finding("model", f"{name} is present")
         else:
-            advice = cache.obstacle(space, host, name) or "`models pull` or `deploy` fetches it."
+            advice = cache.obstacle(space, host, name) or "Run `greffier models pull` or `greffier deploy` to fetch it."
             yield Finding("model", f"{name} is missing or damaged", advice)
     folders = [service.diarizer.folder for service in host.services if service.diarizer and service.diarizer.folder]
     for folder in sorted({*folders} - target.existing(folders)):
-        yield Finding("model", f"{folder} is not there", "Copy the model's folder there, as `diarization_model` says.")
+        yield Finding("model", f"{folder} does not exist", "Copy the model's folder there (`diarization_model`).")
 
 
 def _certificate(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     there = renewal.standing(space, host)
     if not there.issuer:
-        yield Finding("certificate", "there is none that can be used", there.advice)
+        yield Finding("certificate", "no usable certificate", there.advice)
     elif host.tls.mode == "letsencrypt" and there.own:
         yield Finding("certificate", "self-signed until Let's Encrypt issues one", there.advice)
     else:
-        yield Finding("certificate", f"ends on {there.ends}, in {there.days} days; {there.renewal}", there.advice)
+        yield Finding("certificate", f"expires on {there.ends}, in {there.days} days; {there.renewal}", there.advice)
 
 
 def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     states = control.states(host, target) if any(service.wyoming for service in host.services) else {}
     for service in host.services:
         for sentence in control.unheard(states.get(service.name, {})):
-            advice = "It needs an address that the host has, and a port that nobody else listens on."
+            advice = "It needs an address of the host and a free port."
             yield Finding("Wyoming", f"{service.name}: {sentence}", advice)
         if service.exposed:
-            yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; keep it from strangers")
+            yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; restrict who reaches it")
 
 
 def _notify(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     if not host.notify:
         return
     if target.run(("systemctl", "is-active", notify.TIMER), check=False).strip() != "active":
-        yield Finding("notify", "nobody is told: its timer does not run", "`deploy` starts it.")
+        yield Finding("notify", "off: its timer is not running", "Run `greffier deploy` to start it.")
         return
     result = target.run(("systemctl", "show", "--property", "Result", "--value", notify.SERVICE), check=False).strip()
     if result in ("", "success"):
-        yield Finding("notify", "somebody is told of what fails")
+        yield Finding("notify", "failures are reported")
     else:
-        advice = f"`journalctl -u {notify.SERVICE}` on the host says why."
-        yield Finding("notify", "what was to be told could not be sent", advice)
+        advice = f"Check `journalctl -u {notify.SERVICE}` on the host."
+        yield Finding("notify", "the last message could not be sent", advice)
 
 
 def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     found = users.listed(target, host.layout)
-    yield Finding("users", str(len(found)), "" if found else "`users add NAME` makes the first: nobody can call yet.")
+    yield Finding(
+        "users", str(len(found)), "" if found else "Run `greffier users add NAME`: nobody can call the services yet."
+    )
     for user in found:
         if user.advice:
-            yield Finding("users", f"{user.name}: {user.advice}", f"`users rotate {user.name}`")
+            yield Finding("users", f"{user.name}: {user.advice}", f"Run `greffier users rotate {user.name}`.")
 
 
 def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
@@ -274,7 +278,7 @@ def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
         for variable, reference in (*service.secrets, *service.tokens):
             try:
                 secrets.resolve([reference], space.path.resolve().parent)
-                yield Finding("secret", f"{variable} of {service.name} is found ({reference})")
+                yield Finding("secret", f"{variable} of {service.name} resolves ({reference})")
             except KitError as error:
                 yield Finding("secret", error.message, "Set it before you deploy.")
 

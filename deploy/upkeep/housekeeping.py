@@ -93,7 +93,7 @@ def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> N
     """What cannot be made again, in one archive: settings, secrets, users, certificates, data; no models."""
     target = space.target(host)
     command = ("tar", "--create", "--gzip", "--directory", "/", *_excluded(host), *_saved(host, target))
-    with target.lock("backup"), _fresh(path) as file, report.step(f"Saving {host.name}") as bar:
+    with target.lock("backup"), _fresh(path) as file, report.step(f"Backing up {host.name}") as bar:
         done, said = 0, b""
         for stream, chunk in target.connection.stream(command):
             if stream == 1:
@@ -103,7 +103,7 @@ def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> N
             elif stream == 2:
                 said += chunk
             elif chunk not in (b"0", b"1"):  # 1: a file changed while it was read
-                raise KitError("The archive could not be made.", output=said.decode(errors="replace"), code=HOST)
+                raise KitError("The archive could not be created.", output=said.decode(errors="replace"), code=HOST)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _fresh(path: Path) -> Iterator[IO[bytes]]:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KitError(f"{path} is there already; nothing was written.", "Name another file.", code=INVENTORY) from None
+        raise KitError(f"{path} already exists; nothing was written.", "Choose another file.", code=INVENTORY) from None
     except OSError as error:
         raise KitError(f"{path} cannot be written: {error.strerror}.", code=INVENTORY) from None
     try:
@@ -120,7 +120,7 @@ def _fresh(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         path.unlink()
-        raise KitError(f"{path} cannot be written to its end: {error.strerror}.", code=HOST) from None
+        raise KitError(f"{path} could not be written completely: {error.strerror}.", code=HOST) from None
     except BaseException:
         path.unlink()
         raise
@@ -143,7 +143,7 @@ def in_use(space: Workspace, host: HostStack) -> list[str]:
     if target.existing([layout.record]):
         with contextlib.suppress(KitError):  # a damaged one is none the less one
             record = records.read(target, host)
-            found.append(f"release {record['release']} of {record.get('at', 'an unknown day')}")
+            found.append(f"release {record['release']} of {record.get('at', 'an unknown date')}")
         found = found or ["a release"]
     names = [user.name for user in users.listed(target, layout)]
     return found + ([f"the users {', '.join(names)}"] if names else [])

@@ -177,7 +177,7 @@ def _service(
 def _deviation(space: Workspace, name: str, wanted: ServiceStack | None, there: _Deployed) -> str:
     """What the inventory has otherwise than the host, in words."""
     if wanted is None:  # of an inventory with mistakes nobody can say what it wants
-        return "" if space.problems else "the inventory does not have it: the next deploy removes it"
+        return "" if space.problems else "not in the inventory: the next deploy removes it"
     said = []
     if wanted.model != there.model:
         said.append(f"the model {wanted.model or 'of its own'}")

@@ -115,7 +115,7 @@ class Kit:
         )
         assert done.returncode == status, f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
-        assert "Greffier made a mistake" not in done.stderr, done.stderr
+        assert "Greffier hit a bug" not in done.stderr, done.stderr
         return done
 
     def user(self, name: str = "anna") -> None:

@@ -41,7 +41,7 @@ def _root(kit: Kit) -> Path:
 def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
     with _occupied(8443):
         done = demo.cli("demo", "--inventory", str(demo.path))
-    assert "Port 8443 (https) is held by another program: taking" in done.stderr
+    assert "Port 8443 (https) is in use by another program; using" in done.stderr
     assert "whisper is asleep; a request will wake it." in done.stderr
     assert SAID in plain(done.stdout) and "to wake" in done.stdout and "to transcribe" in done.stdout
     port = re.search(r"https://localhost:(\d+)/whisper/docs", done.stdout)
@@ -140,7 +140,7 @@ def test_on_a_terminal_it_stays_until_ctrl_c_and_its_ways_in_work(demo: Kit) -> 
         authority = next(_root(demo).glob("*/etc/tls/ca.pem"))
         assert "swagger-ui" in _as_pasted(f"curl -sS --cacert {authority} -u {page[2]}:{page[3]} {page[1]}")
         child.sendintr()
-        child.expect("nothing of it runs any more")
+        child.expect("nothing is left running")
         child.expect(pexpect.EOF)
         child.wait()
         assert child.exitstatus == 0

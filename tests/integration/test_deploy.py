@@ -218,7 +218,7 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(site: Kit) -> None:
     try:
         site.write(inventory({"whisper": service(upload_limit="7M")}))
         told = site.cli("deploy", status=3).stderr
-        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "serves on" in told
+        assert "this_is_no_directive" in told and "greffier-mine.conf" in told and "keeps serving" in told
         assert _contents(site.root / "etc") == before
         assert site.http().get("/whisper/v1/models").status_code == 200
         site.cli("plan", status=4)
@@ -237,11 +237,11 @@ def test_a_deploy_heals_what_was_killed(site: Kit, units: tuple[str, ...]) -> No
         os.kill(int((site.root / "run" / f"{unit}.pid").read_text()), signal.SIGKILL)
     if "autostart" in units:
         until(lambda: whisper not in processes(site.root), "its service ends with autostart")
-        assert "autostart does not run" in site.cli("status").stdout
+        assert "autostart not running" in site.cli("status").stdout
     if units == ("autostart",):
         answer = site.http().get("/whisper/v1/models")
         assert answer.status_code == 502 and answer.json()["error"]["code"] == "bad_gateway"
-        assert "autostart does not run" in site.cli("wake", "whisper", status=3).stderr
+        assert "autostart is not running" in site.cli("wake", "whisper", status=3).stderr
     steps = json.loads(site.cli("plan", "--json", status=4).stdout)["here"]
     assert {step["what"] for step in steps if step["verb"] == "restart"} >= set(units)
     site.cli("deploy")
@@ -260,7 +260,7 @@ def test_a_port_that_another_program_took_meanwhile(site: Kit) -> None:
         other.listen()
         said = site.cli("deploy").stderr
         assert site.ports["https"] != port
-        assert f"taking {site.ports['https']}." in said
+        assert f"using {site.ports['https']}." in said
         assert site.http().get("/whisper/v1/models").status_code == 200
 
 
@@ -296,7 +296,7 @@ def test_two_hosts_side_by_side_take_different_ports(kit: Kit, tight: Kit) -> No
     for each in (kit, tight):
         for purpose, port in usual.items():
             other, name = each.ports[purpose], purpose.removeprefix("service:")
-            sentence = f"Port {port} ({name}) is held by another program: taking {other}."
+            sentence = f"Port {port} ({name}) is in use by another program; using {other}."
             assert (sentence in each.told) == (other != port), each.told
     with kit.openai() as one, tight.openai() as two:
         assert one.models.list().data and two.models.list().data

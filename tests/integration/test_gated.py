@@ -64,18 +64,18 @@ def test_check_finds_it_before_a_deploy(kit: Kit, address: str) -> None:
     assert "speaker-diarization" not in kit.cli("check").stdout  # no token, nothing gated is wanted
     write(kit, diarizer="pyannote")
     told = kit.cli("check", status=2).stderr
-    assert "diarizer pyannote needs a token of the hub" in told and f"https://huggingface.co/{COMMUNITY}" in told
+    assert "diarizer pyannote needs a token for the hub" in told and f"https://huggingface.co/{COMMUNITY}" in told
 
     write(kit, secrets=TOKEN)
     told = kit.cli("check", HF_TOKEN="hf_other").stdout
-    assert f"{COMMUNITY} is gated, and the token in HF_TOKEN does not open it: accept its terms at {address}" in told
-    assert "Until then the service does without it." in told
+    assert f"{COMMUNITY} is gated, and the token in HF_TOKEN gives no access: accept its terms at {address}" in told
+    assert "Until then the service runs without it." in told
     assert "speaker-diarization" not in kit.cli("check", HF_TOKEN="hf_accepted").stdout
 
     write(kit, secrets=TOKEN, diarizer="pyannote")
-    assert "does not open it" in kit.cli("check", status=2, HF_TOKEN="hf_other").stderr
+    assert "gives no access" in kit.cli("check", status=2, HF_TOKEN="hf_other").stderr
     told = kit.cli("check", status=2, HF_TOKEN="hf_revoked").stderr
-    assert "the hub does not know the token in HF_TOKEN" in told and "/settings/tokens" in told
+    assert "the hub rejects the token in HF_TOKEN" in told and "/settings/tokens" in told
     assert kit.cli("check", HF_TOKEN="hf_accepted").stdout.endswith("is right.\n")
 
 
@@ -103,7 +103,7 @@ def test_a_plan_has_what_is_to_be_had(kit: Kit) -> None:
 def test_models_pull_brings_all_of_a_model_once_the_terms_are_accepted(kit: Kit, accounts: dict[str, bool]) -> None:
     write(kit, secrets=TOKEN)
     refused = kit.cli("models", "pull", COMMUNITY, HF_TOKEN="hf_other")
-    assert "the token given does not open it (403)" in refused.stderr and not lies(kit, COMMUNITY)
+    assert "the token gives no access (403)" in refused.stderr and not lies(kit, COMMUNITY)
     accounts["hf_other"] = True
     kit.cli("models", "pull", COMMUNITY, HF_TOKEN="hf_other")
     assert lies(kit, COMMUNITY) == FILES[COMMUNITY].keys() - {"README.md"}
@@ -112,7 +112,7 @@ def test_models_pull_brings_all_of_a_model_once_the_terms_are_accepted(kit: Kit,
     cache = Path(kit.environment["XDG_CACHE_HOME"]) / "greffier" / "models" / COMMUNITY.replace("/", "--")
     (cache / "plda/plda.npz").unlink()
     accounts["hf_other"] = False
-    assert "does not open it" in kit.cli("models", "pull", COMMUNITY, HF_TOKEN="hf_other").stderr
+    assert "gives no access" in kit.cli("models", "pull", COMMUNITY, HF_TOKEN="hf_other").stderr
     accounts["hf_other"] = True
     assert f"fetched {COMMUNITY}" in kit.cli("models", "pull", COMMUNITY, HF_TOKEN="hf_other").stdout
     assert lies(kit, COMMUNITY) == FILES[COMMUNITY].keys() - {"README.md"}
@@ -130,5 +130,5 @@ def test_a_folder_of_the_hosts_stands_in_for_the_hub_and_is_looked_for(kit: Kit,
     write(kit, diarizer="pyannote", diarization_model=str(tmp_path / "diarization"))
     assert kit.cli("check").stdout.endswith("is right.\n")
     told = kit.cli("deploy", status=3).stderr
-    assert f"{tmp_path}/diarization is not on here, and meeting tells speakers apart by what lies there." in told
+    assert f"{tmp_path}/diarization does not exist on here; meeting needs the diarization model in it." in told
     assert "Copy the model's folder there" in told and not (kit.root / "etc").exists()

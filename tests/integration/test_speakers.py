@@ -35,12 +35,12 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 
 def test_a_deploy_goes_on_without_the_gated_model_and_says_so(meeting: Kit) -> None:
-    assert f"{COMMUNITY} is gated, and the token in HF_TOKEN does not open it" in meeting.told
-    assert "Until then the service does without it." in meeting.told
+    assert f"{COMMUNITY} is gated, and the token in HF_TOKEN gives no access" in meeting.told
+    assert "Until then the service runs without it." in meeting.told
     again = meeting.cli("deploy")
-    assert "nothing to do" in again.stdout and "does not open it" in again.stderr
+    assert "nothing to do" in again.stdout and "gives no access" in again.stderr
     doctor = json.loads(meeting.cli("doctor", "--json", status=3).stdout)
-    assert any("does not open it" in finding["advice"] for finding in doctor["here"])
+    assert any("gives no access" in finding["advice"] for finding in doctor["here"])
 
 
 def test_who_said_what(meeting: Kit, conversation: Path) -> None:

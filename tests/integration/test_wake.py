@@ -101,7 +101,7 @@ def test_a_failed_start_tells_why_and_heals(kit: Kit) -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
-        reason = f"port {port} is already in use by another program"
+        reason = f"port {port} is in use by another program"
         answer = client.get("/whisper/v1/models")
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
         assert reason in answer.json()["error"]["message"]

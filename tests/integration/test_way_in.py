@@ -97,7 +97,7 @@ def test_why_it_died_is_told_without_what_it_said(kit: Kit) -> None:
     until(lambda: kit.state()["state"] == "asleep", "its end is known")
     with kit.http() as client:
         told = client.get("/whisper/health").json()
-    assert told["error"] == "it was killed (signal 9), perhaps for want of memory"
+    assert told["error"] == "it was killed (signal 9), perhaps because memory ran out"
     assert kit.state()["lastError"].startswith(f"{told['error']}; it said: ")
 
 

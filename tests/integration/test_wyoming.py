@@ -79,6 +79,6 @@ def test_a_deploy_that_cannot_have_the_address_goes_back(tight: Kit) -> None:
             told = tight.cli("deploy", status=3).stderr
     finally:
         tight.path.write_text(before)
-    assert f"127.0.0.1 port {port} cannot be listened on: Address already in use." in told
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use." in told
     assert "serves again" in told
     assert tight.state()["tcp"] == [] and plain(tight.transcribed().text) == SAID

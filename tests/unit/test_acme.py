@@ -109,7 +109,7 @@ def test_what_failed_is_not_asked_for_within_the_hour(
 ) -> None:
     paper.failing = {WHISPER}
     assert "failed the authority's check" in deploy(host, paper)[WHISPER] and names(paper) == {PORTAL}
-    assert "`deploy` asks again from" in deploy(host, paper)[WHISPER] and len(paper.asked) == 1
+    assert "`greffier deploy` tries again from" in deploy(host, paper)[WHISPER] and len(paper.asked) == 1
     paper.failing = {PORTAL, WHISPER}
     paper.files.pop(LIVE)
     with pytest.raises(KitError, match=f"No certificate was issued for {PORTAL};"):
@@ -129,9 +129,7 @@ def test_a_damaged_memory_is_none(host: HostStack, paper: Paper, damaged: bytes)
 
 def test_a_name_that_left_is_dropped(host: HostStack, paper: Paper) -> None:
     paper.issue([PORTAL, WHISPER, BOARD])
-    assert paper.answer(acme.reason(host)) == (
-        f"the one there has {BOARD} still, without which it could not be renewed"
-    )
+    assert paper.answer(acme.reason(host)) == (f"the current one still has {BOARD}, which would block its renewal")
     # Not while that would lose another one, which has no address just now.
     paper.astray = dict(GONE)
     deploy(host, paper)
@@ -148,7 +146,7 @@ def test_a_renewal_loses_no_name_that_the_present_one_has(
     paper.astray = dict(GONE)
     with pytest.raises(KitError, match=f"No certificate was issued for {WHISPER}: it has no address") as told:
         acme.again(host, cast(Target, paper))
-    assert "is good until" in told.value.hint
+    assert "is valid until" in told.value.hint
     monkeypatch.setattr(issuing.Certificate, "late", lambda *_: True)
     assert acme.again(host, cast(Target, paper)) == acme.Request((PORTAL,), GONE)
     paper.astray = {PORTAL: "has no address", **GONE}

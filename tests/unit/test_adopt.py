@@ -186,7 +186,7 @@ def test_a_hand_made_host_is_understood(vps: HostStack) -> None:
         Container(ID, "faster-whisper", "publishes 8001", True, "on-failure:3", "")
     ]
     assert found.passwords == ("/etc/nginx/.htpasswd",) and not found.by_hand
-    assert found.notes == ("old.example.org is not in the inventory: nobody answers it any more",)
+    assert found.notes == ("old.example.org is not in the inventory: nothing will answer it",)
 
 
 def test_what_was_taken_over_and_what_greffier_made_itself_is_not_in_the_way(vps: HostStack) -> None:
@@ -218,7 +218,7 @@ def changed(**more: Any) -> dict[str, Any]:
 HANDS = [
     (
         changed(sockets=SOCKETS.splitlines()[0], waiting="", processes={"70": process(folder="/root")}),
-        "python3 (process 70) in /root, which no service of systemd and no container keeps, listens on 8890",
+        "python3 (process 70) in /root, which belongs to no systemd service and no container, listens on 8890",
     ),
     (
         changed(
@@ -240,7 +240,7 @@ HANDS = [
     (changed(containers=[container("brief", temporary=True)]), "container brief publishes 8001; Docker removes it"),
     (
         changed(containers=[container("stt", labels={"com.docker.compose.project": "greffier-whisper"})]),
-        "container stt publishes 8001; its compose project is called as Greffier's own",
+        "container stt publishes 8001; its Compose project has the name of one of Greffier's",
     ),
     (changed(nginx=DUMP), "/etc/nginx/fixed.conf leads to 8001; nginx does not start without this file"),
     (
@@ -249,7 +249,7 @@ HANDS = [
                 "server_name _", "server_name whisper.example.org; } server { server_name blog.example.org"
             )
         ),
-        "/etc/nginx/conf.d/stt.conf answers whisper.example.org and listens on 8001, and it answers blog.example.org",
+        "/etc/nginx/conf.d/stt.conf answers whisper.example.org and listens on 8001, and it also answers blog.example",
     ),
 ]
 
@@ -303,7 +303,7 @@ def test_another_web_server_is_stopped_only_with_a_word_about_its_other_sites(vp
     assert [f"{step}: {step.taking}" for step in found.steps] == [
         "apache2.service (apache2) listens on 80: stopped and disabled"
     ]
-    assert found.notes == ("whatever else apache2.service serves is not served any more",)
+    assert found.notes == ("whatever else apache2.service serves will stop being served",)
 
 
 @given(st.text(st.sampled_from('LISTEN 0128.:*[]%lo("python3",pid=7)\n')))

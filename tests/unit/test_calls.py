@@ -29,13 +29,13 @@ def answer(status: str, kind: str, body: bytes, length: int | None = None, more:
 BAD: dict[str, tuple[bytes, str]] = {
     "a service that fails": (answer("500 Oops", "application/json", ERROR), "the reason under req_7. (status 500)"),
     "a page that says so": (answer("502 Bad Gateway", "text/html", PAGE), "was status 502: 502 Bad Gateway."),
-    "a page for a transcript": (answer("200 OK", "text/html", PAGE), "with text/html, which is no transcript"),
-    "JSON for text": (answer("200 OK", "application/json", b"{}"), "which is no transcript"),
+    "a page for a transcript": (answer("200 OK", "text/html", PAGE), "with text/html, which is not a transcript"),
+    "JSON for text": (answer("200 OK", "application/json", b"{}"), "which is not a transcript"),
     "a redirect": (answer("302 Found", "text/plain", b"", more="Location: /login\r\n"), "was status 302."),
-    "a body that is cut off": (answer("200 OK", "text/plain", b"And so", 99), "did not answer to the end: peer closed"),
-    "a body of noise": (answer("200 OK", "text/plain", b"x" * 99, more="Content-Encoding: gzip\r\n"), "to the end"),
-    "no HTTP": (b"220 mail.example.org ESMTP\r\n", "did not answer to the end"),
-    "nothing": (b"", "did not answer to the end: Server disconnected"),
+    "a body that is cut off": (answer("200 OK", "text/plain", b"And so", 99), "did not finish its answer: peer closed"),
+    "a body of noise": (answer("200 OK", "text/plain", b"x" * 99, more="Content-Encoding: gzip\r\n"), "did not finish its answer"),
+    "no HTTP": (b"220 mail.example.org ESMTP\r\n", "did not finish its answer"),
+    "nothing": (b"", "did not finish its answer: Server disconnected"),
     "an error that is none": (answer("503 Busy", "application/json", b'["busy"]'), 'was status 503: ["busy"].'),
     "an error without a word": (answer("504 Gateway Time-out", "text/plain", b""), "was status 504."),
     "bytes that are no text": (answer("500 Oops", "text/plain", b"\xff\xfe\x00"), "was status 500"),
@@ -110,12 +110,16 @@ def test_a_bad_answer(front: Front, case: str) -> None:
 def test_json_that_is_none(front: Front) -> None:
     with front.answering(answer("200 OK", "application/json", b'{"text":')):
         said = front.said("--format", "json")
-    assert said.status == 3 and "answered with application/json, which is no transcript" in said.err
+    assert said.status == 3 and "answered with application/json, which is not a transcript" in said.err
 
 
 def test_nobody_there(front: Front) -> None:
     said = front.said()
-    assert said.status == 3 and "cannot be reached: Connection refused." in said.err and "`status` shows" in said.err
+    assert (
+        said.status == 3
+        and "cannot be reached: Connection refused." in said.err
+        and "`greffier status` shows" in said.err
+    )
 
 
 def test_somebody_without_tls(front: Front) -> None:
@@ -133,7 +137,7 @@ def test_a_certificate_that_nobody_trusts(front: Front) -> None:
     issuing.install(space.host(), space.target(space.host()), {})  # of another authority
     with front.answering(b""):
         said = front.said()
-    assert said.status == 3 and "certificate verify failed" in said.err and "`certs status` shows" in said.err
+    assert said.status == 3 and "certificate verify failed" in said.err and "`greffier certs status` shows" in said.err
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"])
@@ -156,9 +160,9 @@ def test_no_proxy_leads_to_this_machine(front: Front, monkeypatch: pytest.Monkey
     ("proxy", "sentence"),
     [
         ("http://127.0.0.1:9", "cannot be reached: "),
-        ("nonsense://127.0.0.1", "The proxy that the environment names cannot be used: "),
-        ("socks5://127.0.0.1:9", "The proxy that the environment names cannot be used: "),
-        ("http://127.0.0.1:port", "The proxy that the environment names cannot be used: "),
+        ("nonsense://127.0.0.1", "The proxy from the environment cannot be used: "),
+        ("socks5://127.0.0.1:9", "The proxy from the environment cannot be used: "),
+        ("http://127.0.0.1:port", "The proxy from the environment cannot be used: "),
     ],
 )
 def test_a_proxy_on_the_way_to_a_host(front: Front, monkeypatch: pytest.MonkeyPatch, proxy: str, sentence: str) -> None:
@@ -174,7 +178,7 @@ def test_a_proxy_on_the_way_to_a_host(front: Front, monkeypatch: pytest.MonkeyPa
 def test_what_no_key_is(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREFFIER_API_KEY", "clé")
     said = front.said()
-    assert said.status == 2 and "The API key has characters that no key has." in said.err and "clé" not in said.err
+    assert said.status == 2 and "The API key contains invalid characters." in said.err and "clé" not in said.err
     monkeypatch.setenv("GREFFIER_API_KEY", "a2V5\n")  # as `$(cat key)` never gives it, and a file does
     with front.answering(answer("200 OK", "text/plain", b"And so")):
         assert front.run("transcribe", "a.wav").out == "And so\n"

@@ -31,7 +31,7 @@ def authority(host: HostStack, target: Target) -> x509.Certificate:
 
 
 def test_a_certificate_for_every_name_of_the_host_by_its_own_authority(one: HostStack, target: Target) -> None:
-    assert target.answer(issuing.reason(one)) == "there is none"
+    assert target.answer(issuing.reason(one)) == "none on the host"
     issuing.install(one, target, {})
     assert target.answer(issuing.reason(one)) == ""
     there = leaf(one, target)
@@ -46,7 +46,7 @@ def test_another_name_needs_another_certificate_of_the_same_authority(one: HostS
     issuing.install(one, target, {})
     before = authority(one, target)
     other = renamed(one, "speech.example.org")
-    assert target.answer(issuing.reason(other)) == "the one there lacks speech.example.org"
+    assert target.answer(issuing.reason(other)) == "the current one lacks speech.example.org"
     issuing.install(other, target, {})
     assert target.answer(issuing.reason(other)) == "" and authority(one, target) == before
 
@@ -61,7 +61,7 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(
     assert there.due(begins + dt.timedelta(days=91))
     monkeypatch.setattr(issuing, "LEAF_DAYS", 0)
     issuing.install(one, target, {})
-    assert target.answer(issuing.reason(one)).startswith("the one there ends on ")
+    assert target.answer(issuing.reason(one)).startswith("the current one expires on ")
     monkeypatch.undo()
     issuing.install(one, target, {})
     assert target.answer(issuing.reason(one)) == ""
@@ -70,11 +70,11 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(
 def test_a_certificate_that_cannot_be_read_is_replaced(one: HostStack, target: Target) -> None:
     issuing.install(one, target, {})
     Path(issuing.chain_path(one.layout)).write_text("nonsense")
-    assert target.answer(issuing.reason(one)) == "the one there cannot be read"
+    assert target.answer(issuing.reason(one)) == "the current one cannot be read"
     issuing.install(one, target, {})
     assert target.answer(issuing.reason(one)) == ""
     Path(issuing.key_path(one.layout)).unlink()
-    assert target.answer(issuing.reason(one)) == "there is none"
+    assert target.answer(issuing.reason(one)) == "none on the host"
 
 
 def given(host: HostStack, chain: Path) -> HostStack:
@@ -97,7 +97,7 @@ def test_given_files_are_put_in_place(brought: tuple[HostStack, str], target: Ta
     issuing.install(host, target, {KEY: Secret(key)})
     assert target.answer(issuing.reason(host)) == ""
     Path(host.tls.certificate).write_text("another")
-    assert target.answer(issuing.reason(host)) == "another one is given"
+    assert target.answer(issuing.reason(host)) == "the one in the inventory is another"
 
 
 def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, target: Target, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_back_at_the_internal_authority_the_given_one_goes(one: HostStack, targe
     (tmp_path / "chain.pem").write_bytes(target.read(issuing.chain_path(elsewhere.layout)) or b"")
     key = (target.read(issuing.key_path(elsewhere.layout)) or b"").decode()
     issuing.install(given(one, tmp_path / "chain.pem"), target, {KEY: Secret(key)})
-    assert target.answer(issuing.reason(one)) == "the one there is not of the host's own authority"
+    assert target.answer(issuing.reason(one)) == "the current one is not from the host's own authority"
 
 
 def test_given_files_that_do_not_fit_are_refused(
@@ -117,7 +117,7 @@ def test_given_files_that_do_not_fit_are_refused(
     issuing.install(replace(host, tls=TlsStack("internal", "", "", False, "", "", None)), target, {})
     other = (target.read(issuing.key_path(host.layout)) or b"").decode()
     for chain, secret, sentence in (
-        (host.tls.certificate, other, "the key is not that of the certificate"),
+        (host.tls.certificate, other, "the key does not belong to the certificate"),
         (host.tls.certificate, "nonsense", "is not PEM"),
         (str(tmp_path / "none.pem"), key, "cannot be read: No such file"),
         ("~nobody-of-this-name/chain.pem", key, "cannot be read"),

@@ -54,10 +54,10 @@ def test_init_writes_what_check_finds_right_and_never_overwrites(run: Run, tmp_p
     assert "domain: speech.court.fr" in text and "example.org" not in text
     said = run("check")
     needs = "  whisper: Systran/faster-whisper-small, about 486 MB to fetch; up to 4G of memory\n"
-    expected = f"vps (compose): whisper.speech.court.fr\n{needs}inventory.yml is right.\n"
+    expected = f"vps (compose): whisper.speech.court.fr\n{needs}inventory.yml is valid.\n"
     assert (said.status, said.out) == (0, expected)
     said = run("init", "--domain", "other.fr")
-    assert said.status == 2 and "inventory.yml is there already; nothing was changed." in said.err
+    assert said.status == 2 and "inventory.yml already exists; nothing was changed." in said.err
     assert (tmp_path / "inventory.yml").read_text() == text
     assert run("init", "plain.yml").status == 0
     said = run("check", "-i", "plain.yml")
@@ -128,10 +128,10 @@ def test_what_is_not_deployed_says_so(run: Run, tmp_path: Path) -> None:
     assert host["release"] == 0 and host["units"] == {"nginx": False, "autostart": False}
     assert host["services"][0]["state"] == "not deployed"
     assert "not deployed" in run("status").out
-    assert run("wake", "whisper").status == 3 and "`deploy` starts it." in run("wake", "whisper").err
+    assert run("wake", "whisper").status == 3 and "Run `greffier deploy` to start it." in run("wake", "whisper").err
     assert run("logs", "whisper").status == 3
     assert json.loads(run("users", "list", "--json").out) == []
-    assert "there is nothing to remove" in run("destroy").out
+    assert "nothing to remove" in run("destroy").out
 
 
 def test_a_former_secret_does_not_show_in_the_plan_that_removes_it(run: Run, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_users_as_a_table_of_a_pipe_and_as_json(run: Run, tmp_path: Path) -> Non
     made = json.loads(run("users", "add", "ana", "--json").out)
     assert set(made) == {"user", "password", "api_key"}
     said = run("users", "add", "ben")
-    assert said.out.split()[:2] == ["user", "ben"] and "only a hash" in said.err
+    assert said.out.split()[:2] == ["user", "ben"] and "the host keeps a hash" in said.err
     assert json.loads(run("users", "list", "--json").out) == [
         {"name": "ana", "advice": ""},
         {"name": "ben", "advice": ""},
@@ -157,8 +157,8 @@ def test_users_as_a_table_of_a_pipe_and_as_json(run: Run, tmp_path: Path) -> Non
     assert run("users", "list").out.splitlines() == ["user\tadvice", "ana\t", "ben\t"]
     (tmp_path / "htpasswd").write_text("carl:$2y$10$abcdefghijklmnopqrstuu\n")
     said = run("users", "import", "htpasswd")
-    assert "1 taken, 0 not." in said.out and "bcrypt" in said.out and "`users rotate NAME`" in said.out
-    assert run("users", "remove", "ana").out == "ana is removed.\n"
+    assert "1 imported, 0 skipped." in said.out and "bcrypt" in said.out and "`greffier users rotate NAME`" in said.out
+    assert run("users", "remove", "ana").out == "Removed ana.\n"
     said = run("destroy")
     assert said.status == 2 and "--yes" in said.err and "the users ben, carl" in said.out
     assert run("destroy", "--yes").status == 0
@@ -211,7 +211,7 @@ def test_transcribe_wants_a_file_a_format_and_a_key(run: Run, tmp_path: Path, mo
     assert "Known: text, json, verbose_json, diarized_json, srt, vtt." in run("transcribe", "a.wav", "-f", "docx").err
     assert "There is no service 'siri'." in run("transcribe", "a.wav", "-s", "siri").err
     said = run("transcribe", "a.wav")
-    assert said.status == 3 and "me has no certificate yet." in said.err and "`deploy`" in said.err
+    assert said.status == 3 and "me has no certificate yet." in said.err and "`greffier deploy`" in said.err
 
 
 @pytest.fixture

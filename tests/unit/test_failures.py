@@ -62,7 +62,7 @@ def test_everywhere(desk: Desk, command: str) -> None:
 
 
 SSH = {
-    "ssh: Could not resolve hostname vps: Name or service not known": "There is no address for 127.0.0.1.",
+    "ssh: Could not resolve hostname vps: Name or service not known": "127.0.0.1 does not resolve.",
     "ssh: connect to host vps port 22: Connection refused": "127.0.0.1 refuses SSH connections.",
     "ssh: connect to host vps port 22: Connection timed out": "127.0.0.1 does not answer.",
     "ssh: connect to host vps port 22: Network is unreachable": "127.0.0.1 cannot be reached.",
@@ -119,7 +119,7 @@ def test_a_mistake_of_the_kits_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "elsewhere"))
     for number, command in enumerate(COMMANDS, 1):
         said = desk.run(*command.split())
-        assert said.status == 1 and "Error: Greffier made a mistake: ZeroDivisionError: by zero (deploy/" in said.err
+        assert said.status == 1 and "Error: Greffier hit a bug: ZeroDivisionError: by zero (deploy/" in said.err
         assert str(kept) in said.err and kept.read_text().count("Traceback") == number
     assert kept.stat().st_mode & 0o777 == 0o600
     (desk.folder / "file").write_text("")
@@ -135,4 +135,4 @@ def test_a_mistake_with_one_host_stops_no_other(desk: Desk, monkeypatch: pytest.
     monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "elsewhere"))
     said = desk.says("status")
     assert said.status == 3 and "vps: release" in said.out
-    assert "Error: Greffier made a mistake: ZeroDivisionError" in said.err and "1 of 2 hosts failed: two." in said.err
+    assert "Error: Greffier hit a bug: ZeroDivisionError" in said.err and "1 of 2 hosts failed: two." in said.err

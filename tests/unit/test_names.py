@@ -71,18 +71,18 @@ def test_a_larger_model_gets_more_memory(resolved: Resolved) -> None:
 SAYS = {
     "a model misspelt": ("    model: bse\n", "there is no model 'bse' (did you mean 'base'?)"),
     "one of several models": ("    models: [base, smal]\n", "there is no model 'smal' (did you mean 'small'?)"),
-    "a model of nobody's": ("    model: nova-3\n", "any other as the hub has it, owner/name)"),
+    "a model of nobody's": ("    model: nova-3\n", "any other by its hub name, owner/name)"),
     "a model that does not fit": (
         "    model: large-v3\n    memory: 100M\n",
-        "a memory of 100M does not hold Systran/faster-whisper-large-v3, which is 3.1 GB (such as memory: 6G)",
+        "100M of memory cannot hold Systran/faster-whisper-large-v3, which has 3.1 GB (such as memory: 6G)",
     ),
     "off": ("    idle: off\n", "idle: off is not a duration: write never"),
     "no": ("    idle: No\n", "idle: No is not a duration: write never"),
     "zero": ("    idle: 0\n", "idle: 0 is not a duration: write never"),
-    "minutes": ("    idle: 15min\n", "'min' is no unit of a duration: write 15m"),
+    "minutes": ("    idle: 15min\n", "'min' is not a unit of duration: write 15m"),
     "hours and minutes": ("    idle: 1h30m\n", "'1h30m' is not a duration: write 90m"),
     "half an hour": ("    start_timeout: 0.5 hours\n", "'0.5 hours' is not a duration: write 30m"),
-    "GB": ("    memory: 4GB\n", "'GB' is no unit of a size: write 4G"),
+    "GB": ("    memory: 4GB\n", "'GB' is not a unit of size: write 4G"),
     "one and a half": ("    memory: 1.5 GiB\n", "'1.5 GiB' is not a size: write 1536M"),
     "a number in quotes": ("    port: '8001'\n", "'8001' is not a whole number (write 8001, without quotes)"),
     "a word for truth": ("    enabled: 'no'\n", "'no' is not true or false (write false, without quotes)"),
@@ -122,8 +122,8 @@ WHOLE = {
     "an origin of a file": ("hosts: {v: {domain: a.fr, cors_origins: ['null']}}\n", "from a file or a sandbox"),
     "a slash too many": ("hosts: {v: {domain: a.fr, cors_origins: ['https://b.fr/']}}\n", "write https://b.fr"),
     "docker": ("hosts: {v: {domain: a.fr, runtime: docker}}\n", "(did you mean 'compose'?)"),
-    "an address for a domain": ("hosts: {v: {domain: 1.2.3.4}}\n", "where the host is found into the host's `address`"),
-    "a new address": ("hosts: {v: {domain: '2001:db8::1'}}\n", "'2001:db8::1' is an address, and services"),
+    "an address for a domain": ("hosts: {v: {domain: 1.2.3.4}}\n", "the address into the host's `address`"),
+    "a new address": ("hosts: {v: {domain: '2001:db8::1'}}\n", "'2001:db8::1' is an address, but services"),
     "an address for a name": (SERVICE + "    hostname: 10.0.0.1\n", "'10.0.0.1' is an address"),
     "a URL for a domain": ("hosts: {v: {domain: 'https://a.fr/'}}\n", "is not a host name: write a.fr"),
     "a wildcard": ("hosts: {v: {domain: '*.a.fr'}}\n", "is not a host name: write a.fr"),
@@ -160,7 +160,7 @@ def test_one_mistake_is_told_once(told: Told, text: str) -> None:
 
 def test_a_name_is_shown_as_it_was_written(told: Told) -> None:
     two = "services: {a: {kind: whisperx, hostname: W.A.FR}, b: {kind: faster-whisper, hostname: W.a.fr}}\n"
-    assert "W.a.fr is already that of a" in told(HOST + two)[0]
+    assert "W.a.fr is already used by a" in told(HOST + two)[0]
 
 
 def test_apps_and_extensions_may_call(resolved: Resolved) -> None:

@@ -136,12 +136,12 @@ def test_a_certificate_near_its_end_is_told_three_times(world: World) -> None:
     world.look()
     assert world.look(64) == []  # 16 of 90 days are left, and a renewal may still come
     (said,) = world.look(66)
-    assert said.startswith("The certificate ends in 14 days, on 2027-02-18, and was not renewed.")
+    assert said.startswith("The certificate expires in 14 days, on 2027-02-18, and was not renewed.")
     assert world.look(67) == []
     (said,) = world.look(77.5)
     assert "in 2 days" in said and world.look(78) == []
     (said,) = world.look(81)
-    assert said.startswith("The certificate ended on 2027-02-18: no client gets in.") and world.look(90) == []
+    assert said.startswith("The certificate expired on 2027-02-18: clients cannot connect.") and world.look(90) == []
     certify(world.folder / "chain.pem", NOW + dt.timedelta(days=90), 90)
     assert world.look(91) == []
 
@@ -153,7 +153,7 @@ def test_a_service_that_fails_is_told_once_and_so_is_that_it_is_well(world: Worl
     world.entries = [service("out of memory again")]
     assert world.look() == []
     world.entries = [service(None)]
-    assert world.look() == ["whisper is well again."] and world.look() == []
+    assert world.look() == ["whisper has recovered."] and world.look() == []
 
 
 def test_autostart_may_restart_and_not_stay_away(world: World) -> None:
@@ -161,9 +161,9 @@ def test_autostart_may_restart_and_not_stay_away(world: World) -> None:
     world.entries = None
     assert world.look() == []
     (said,) = world.look()
-    assert said.startswith("autostart does not answer") and world.look() == []
+    assert said.startswith("autostart is not responding") and world.look() == []
     world.entries = []
-    assert world.look() == ["autostart is well again."] and world.look() == []
+    assert world.look() == ["autostart has recovered."] and world.look() == []
 
 
 def test_what_cannot_be_sent_is_sent_later_and_no_address_is_told(world: World) -> None:
@@ -189,7 +189,7 @@ def test_by_mail(world: World) -> None:
     text = letter.get_payload(decode=True)
     assert isinstance(text, bytes) and "größer" in text.decode()
     world.config["mail"]["user"] = "vps"  # the server offers no TLS
-    assert program.tell(world.config, "x") == ["mail: the server offers no TLS, and the password is not sent without"]
+    assert program.tell(world.config, "x") == ["mail: the server offers no TLS, so the password was not sent"]
     assert len(world.letters) == 2
 
 
@@ -237,7 +237,7 @@ def test_what_a_host_gets(resolved: Callable[[str], Stack], monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (HOST + "notify: {}\n", "notify: it says nobody to tell (webhook: env:WEBHOOK, or mail and server)"),
+        (HOST + "notify: {}\n", "notify: no recipient is given (webhook: env:WEBHOOK, or mail and server)"),
         (HOST + "notify: {mail: a@b.fr}\n", "`mail` needs `server` (such as server: smtp.example.org:587)"),
         (HOST + "notify: {server: b.fr}\n", "`server` needs `mail`"),
         (HOST + "notify: {mail: ops, server: b.fr}\n", "'ops' is not an address such as ops@example.org"),
@@ -246,7 +246,7 @@ def test_what_a_host_gets(resolved: Callable[[str], Stack], monkeypatch: pytest.
         (HOST + "notify: {mail: a@b.fr, server: b.fr, user: x, password: T0K3N}\n", "not a reference; write env:NAME"),
         (HOST + "notify: {webhok: 'env:A'}\n", "unknown key 'webhok' (did you mean 'webhook'?)"),
         (HOST + "notify: ops@court.fr\n", "(write notify: {webhook: 'env:HOOK'})"),
-        ("hosts: {me: {runtime: process}}\nnotify: {webhook: 'env:A'}\n", "only hosts that are reached by SSH tell"),
+        ("hosts: {me: {runtime: process}}\nnotify: {webhook: 'env:A'}\n", "only hosts reached over SSH send"),
     ],
 )
 def test_whom_to_tell_is_said_rightly(told: Callable[[str], list[str]], text: str, sentence: str) -> None:
@@ -261,7 +261,7 @@ def test_a_deploy_that_is_taken_back_is_told(desk: Desk, monkeypatch: pytest.Mon
     assert "reload notify (greffier-notify" in desk.says("plan").out
     assert desk.says("deploy", keep=True).status == 0
     assert "s3cret" not in desk.says("plan").out + desk.says("plan --json").out
-    assert "✓ notify: somebody is told of what fails" in desk.says("doctor").out
+    assert "✓ notify: failures are reported" in desk.says("doctor").out
     failures = [KitError("It fails.")]
 
     def guarded(*_: object) -> None:
@@ -277,7 +277,7 @@ def test_a_deploy_that_is_taken_back_is_told(desk: Desk, monkeypatch: pytest.Mon
     assert said.status == 3
     (told,) = [words for words in commands if words[:1] == ["/usr/bin/python3"]]
     assert told[2:4] == ["/etc/greffier/notify/notify.py", "/etc/greffier/notify/config.json"]
-    assert told[4].startswith("A deploy by ") and told[4].endswith(" is taken back: It fails.")
+    assert told[4].startswith("A deploy by ") and told[4].endswith(" was rolled back: It fails.")
     commands.clear()
     (desk.folder / "inventory.yml").write_text(INVENTORY)
     assert desk.says("deploy", keep=True).status == 0

@@ -65,44 +65,44 @@ def test_a_bare_host_gets_everything_and_starts_what_does_not_run() -> None:
 
 def test_each_difference_is_a_step_with_its_reason() -> None:
     table = {
-        "a file is missing": (without(INDEX), [f"+ create {INDEX}: not there"], ()),
+        "a file is missing": (without(INDEX), [f"+ create {INDEX}: missing"], ()),
         "a vhost is missing": (
             without(VHOST),
-            [f"+ create {VHOST}: not there", "> reload nginx: a.conf changed"],
+            [f"+ create {VHOST}: missing", "> reload nginx: a.conf changed"],
             RELOAD,
         ),
         "another content": (
             changed(CONFIG, digest="0", text="old\n"),
-            [f"~ change {CONFIG}: its content changed", "> reload autostart: config.json changed"],
+            [f"~ change {CONFIG}: content changed", "> reload autostart: config.json changed"],
             (Effect("reload", "autostart"),),
         ),
         "another secret": (
             changed(SECRET, digest="0"),
-            [f"~ change {SECRET}: its settings or secrets changed", "> restart whisper: .env changed"],
+            [f"~ change {SECRET}: settings or secrets changed", "> restart whisper: .env changed"],
             (Effect("restart", "whisper"),),
         ),
         "other rights": (
             changed(INDEX, mode=0o666),
-            [f"~ change {INDEX}: 0666 root:root, shall be 0644 root:root"],
+            [f"~ change {INDEX}: 0666 root:root, should be 0644 root:root"],
             (),
         ),
         "a model is gone": (
             replace(HAVE, models=frozenset()),
-            ["+ create model a/model: not on the host, or not complete"],
+            ["+ create model a/model: missing or incomplete"],
             (),
         ),
         "code is not built": (replace(HAVE, images=frozenset()), ["+ create the code: not on the host yet"], ()),
         "a certificate ends": (
-            replace(HAVE, certificate="the one there ends on 2030-01-01"),
+            replace(HAVE, certificate="the current one expires on 2030-01-01"),
             [
-                "+ create certificate: the one there ends on 2030-01-01",
+                "+ create certificate: the current one expires on 2030-01-01",
                 "> reload nginx: the certificate changed",
             ],
             RELOAD,
         ),
         "nothing runs": (
             replace(HAVE, units={}),
-            ["> restart nginx: it does not run", "> restart autostart: it does not run"],
+            ["> restart nginx: not running", "> restart autostart: not running"],
             (),
         ),
         "other code runs": (
@@ -128,7 +128,7 @@ def test_what_is_recorded_and_no_longer_wanted_goes_and_nothing_else() -> None:
     have = replace(HAVE, files={**HAVE.files, old: there, foreign: there})
     made = plan.make(WANTED, have, replace(RECORD, files={**RECORD.files, old: "1"}))
     assert made.remove == (old,) and made.effects == RELOAD
-    assert steps(made)[0] == f"- remove {old}: no longer wanted"
+    assert steps(made)[0] == f"- remove {old}: no longer needed"
 
 
 def test_an_apply_that_was_cut_off_still_owes_its_reload() -> None:
@@ -170,6 +170,6 @@ def test_a_container_that_is_gone_is_made_anew_and_one_that_was_left_is_removed(
     assert made.effects == (Effect("restart", "whisper"),)
     assert made.orphans == ("greffier-whisper_2",)
     assert [str(step) for step in made.steps] == [
-        "- remove container greffier-whisper_2: a release before left it",
-        "> restart whisper: its container is not there",
+        "- remove container greffier-whisper_2: left by an earlier release",
+        "> restart whisper: its container is missing",
     ]

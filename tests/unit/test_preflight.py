@@ -15,7 +15,7 @@ GB = 10**9
 WANTED = Wanted(
     "vps",
     (
-        Need("what the kit itself writes", "/var/lib/greffier", GB // 10),
+        Need("Greffier's own files", "/var/lib/greffier", GB // 10),
         Need("a/model", "/var/lib/greffier/models", GB),
     ),
     (Need("the image of whisper", "", 2 * GB),),
@@ -34,32 +34,32 @@ WELL: Mapping[str, Any] = {
     "change, told",
     [
         ({}, []),
-        ({"memory": 3 * GB}, ["whisper may take 4G of memory, and vps has 3.00 GB."]),
+        ({"memory": 3 * GB}, ["whisper may use 4G of memory, but vps has 3.00 GB."]),
         ({"docker": {**WELL["docker"], "version": "19.03.8"}}, ["Docker 19.03.8 on vps is too old."]),
         ({"docker": {**WELL["docker"], "compose": ""}}, ["Docker on vps has no Compose v2."]),
         (
             {"docker": {"version": "", "root": "/srv/docker", "said": "Cannot connect"}},
-            ["Docker does not answer on vps."],
+            ["Docker is not responding on vps."],
         ),
         # Our own files are put right by the deploy.
         ({"nginx": "[emerg] in /etc/nginx/conf.d/greffier-http.conf:1"}, []),
         (
             {"nginx": "[emerg] in /etc/nginx/conf.d/shop.conf:1"},
-            ["nginx on vps refuses the configuration that it has already, which is not Greffier's."],
+            ["nginx on vps rejects its current configuration, which is not Greffier's."],
         ),
         (
             {"free": {**WELL["free"], "/srv/docker": [2, GB]}, "memory": GB},
             [
-                "whisper may take 4G of memory, and vps has 1.00 GB.",
-                "vps has 1.00 GB free at /srv/docker, and this deploy takes 2.00 GB (the image of whisper 2.00 GB).",
+                "whisper may use 4G of memory, but vps has 1.00 GB.",
+                "vps has 1.00 GB free at /srv/docker, but this deploy needs 2.00 GB (the image of whisper 2.00 GB).",
             ],
         ),
         # Each is small enough, but they are on the same disk.
         (
             {"free": {path: [1, 3 * GB] for path in WELL["free"]}},
             [
-                "vps has 3.00 GB free at /var/lib/greffier, /var/lib/greffier/models, /srv/docker, and this deploy "
-                "takes 3.10 GB (what the kit itself writes 0.10 GB, a/model 1.00 GB, the image of whisper 2.00 GB)."
+                "vps has 3.00 GB free at /var/lib/greffier, /var/lib/greffier/models, /srv/docker, but this deploy "
+                "needs 3.10 GB (Greffier's own files 0.10 GB, a/model 1.00 GB, the image of whisper 2.00 GB)."
             ],
         ),
     ],

@@ -41,7 +41,7 @@ def test_an_inventory(run: Run, odd: dict[str, str]) -> None:
         for command in ("check", "status", "deploy"):
             said = run(command, "--inventory", path)
             assert said.status == 2 and path in said.err, (path, said)
-            assert (why or "is no inventory, which has at most 1048576 bytes") in said.err, (path, said)
+            assert (why or "is not an inventory: it has more than 1048576 bytes") in said.err, (path, said)
 
 
 def test_a_secret(run: Run, odd: dict[str, str], tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_from_a_command_without_a_shell(tmp_path: Path) -> None:
     assert value("command:cat token", tmp_path) == "first"
     assert value("command:printf %s '$(id); `id`'", tmp_path) == "$(id); `id`"
     assert "failed with status 3" in refused("command:sh -c 'echo s3cret; exit 3'", tmp_path)
-    assert "names a program that is not there" in refused("command:no-such-program-here", tmp_path)
+    assert "names a program that does not exist" in refused("command:no-such-program-here", tmp_path)
     assert "is not a command: No closing quotation" in refused("command:echo 'x", tmp_path)
     assert "is empty" in refused("command:true", tmp_path)
     program = f'{sys.executable} -c "import sys; sys.stdout.buffer.write(bytes([255]))"'

@@ -53,10 +53,10 @@ def test_a_host_without_ipv6_listens_on_ipv4_alone(resolved: Callable[[str], Sta
 
 def test_what_nginx_cannot_read_is_owed(one: HostStack, target: Target, tmp_path: Path) -> None:
     layout = replace(one.layout, runtime="compose")
-    assert users.unread("www-data", "nginx", layout) == "it is of the group www-data, and nginx's workers are in nginx"
+    assert users.unread("www-data", "nginx", layout) == "its group is www-data, but nginx's workers are in nginx"
     assert not users.unread("nginx", "nginx", layout) and not users.unread("a", "b", one.layout)
     nothing = Wanted({}, {}, {}, [], [], {}, {})
     there = Survey({}, frozenset(), frozenset(), {}, "", False, {}, users.unread("www-data", "nginx", layout))
     assert [str(step) for step in make(nothing, there, Record({}, "1", 1)).steps] == [
-        "~ change htpasswd: it is of the group www-data, and nginx's workers are in nginx"
+        "~ change htpasswd: its group is www-data, but nginx's workers are in nginx"
     ]

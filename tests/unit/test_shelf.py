@@ -62,13 +62,13 @@ def test_a_gated_model(one: HostStack, hub: str) -> None:
     assert told.startswith(
         f"somebody/gated is gated: accept its terms at {hub}/somebody/gated, and give a service the secret HF_TOKEN"
     )
-    assert "the token in HF_TOKEN does not open it" in obstacle(one, "somebody/gated", "hf_other")
+    assert "the token in HF_TOKEN gives no access" in obstacle(one, "somebody/gated", "hf_other")
     assert obstacle(one, "somebody/gated", "hf_right") == ""
 
 
 def test_a_model_that_is_open_or_not_there(one: HostStack, hub: str) -> None:
     assert obstacle(one, "anybody/open") == ""
-    assert obstacle(one, "nobody/none").startswith("nobody/none is private, or there is no such model")
+    assert obstacle(one, "nobody/none").startswith("nobody/none is private or does not exist")
 
 
 def test_a_hub_that_does_not_answer_is_no_obstacle_of_the_models(

@@ -57,16 +57,16 @@ def test_what_the_host_says_in_the_agents_place_is_shown(monkeypatch: pytest.Mon
     assert error.message == "The connection to root@vps ended: This account is currently not available."
     error = told("printf '\\033[31mred\\033[0m\\nnot \\007red\\n'; exit 1")
     assert error.output == "red\nnot red"
-    assert told("read line").message == "Something on root@vps reads what is sent to the kit's program there."
+    assert told("read line").message == "Something on root@vps reads the input of Greffier's agent."
 
 
 def test_a_login_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "LOGIN", 0.6)
     monkeypatch.setattr(connection, "PATIENCE", 0.3)
     error = told("echo Who are you?; sleep 30")
-    assert error.message == "root@vps takes the connection, and does not run the kit's program: Who are you?."
+    assert error.message == "root@vps accepts the connection, but does not run Greffier's agent: Who are you?."
     assert "`ssh root@vps true`" in error.hint
-    assert told("sleep 30").message == "root@vps takes the connection, and does not run the kit's program."
+    assert told("sleep 30").message == "root@vps accepts the connection, but does not run Greffier's agent."
     assert len(told("yes").output.splitlines()) == connection.SHOWN
 
 
@@ -159,8 +159,8 @@ def test_how_to_forget_a_key_is_said_by_the_name_that_ssh_keeps_it_by(config: Ca
             "sudo: interactive authentication is required",
             "anna@vps needs a password for sudo, and there is no terminal",
         ),
-        ("Sorry, try again.\nsudo: 3 incorrect password attempts", "sudo on anna@vps did not take that password."),
-        ("No user exists for uid 12345", "ssh does not run for a user that this machine does not know"),
+        ("Sorry, try again.\nsudo: 3 incorrect password attempts", "sudo on anna@vps rejected the password."),
+        ("No user exists for uid 12345", "ssh does not run for a user without an entry in"),
     ],
 )
 def test_what_sudo_and_others_say_is_a_sentence(said: str, sentence: str) -> None:
@@ -217,7 +217,7 @@ def test_a_user_whom_the_system_does_not_know(tmp_path: Path) -> None:
         assert greffier(tmp_path, "check", before=unknown, **home)[0] == 0
         assert greffier(tmp_path, "render", "--out", f"out{len(home)}", before=unknown, **home)[0] == 0
         status, said = greffier(tmp_path, "status", before=unknown, **home)
-        assert status == 3 and "ssh does not run for a user that this machine does not know" in said
+        assert status == 3 and "ssh does not run for a user without an entry in" in said
     status, said = greffier(tmp_path, "check", "-i", "here.yml", before=unknown)
     assert status == 2 and "the user 54321 is not in /etc/passwd, and HOME is not set" in said
     assert greffier(tmp_path, "check", "-i", "here.yml", before=unknown, HOME="/")[0] == 0

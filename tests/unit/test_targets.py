@@ -313,7 +313,7 @@ def test_a_port_that_another_program_holds_is_passed_over_and_kept(held: socket.
     with held:
         (sentence,) = ports.claim(tmp_path, {"https": usual}, running=())
         taken = ports.saved(tmp_path)["https"]
-        assert taken != usual and f"Port {usual} (https) is held by another program: taking {taken}." == sentence
+        assert taken != usual and f"Port {usual} (https) is in use by another program; using {taken}." == sentence
         # While nginx runs, it holds the port that was chosen: it stays. Whether autostart does is no matter.
         ports.claim(tmp_path, {"https": usual}, running=("nginx",))
         assert ports.saved(tmp_path) == {"https": taken}

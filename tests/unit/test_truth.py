@@ -72,7 +72,7 @@ def test_a_mistake_in_the_inventory_blocks_nobody_who_looks(desk: Desk) -> None:
         assert said.status == 0, (command, said)
     said = desk.says("status")
     assert "inventory.yml:2:44: services.whisper.idle: 'soon' is not a duration" in said.err
-    assert "did you mean 'enabled'?" in said.err and "`deploy` waits until the inventory is mended." in said.err
+    assert "did you mean 'enabled'?" in said.err and "Fix the inventory before the next deploy." in said.err
     assert "whisper\tasleep" in said.out
     findings = json.loads(desk.says("doctor --json").out)["vps"]
     assert "'soon' is not a duration" in findings[0]["found"] and findings[0]["what"] == "inventory"
@@ -91,14 +91,14 @@ def test_a_deploy_that_was_cut_off_is_told_until_it_is_finished(desk: Desk, monk
     with monkeypatch.context() as patch:
         patch.setattr(apply, "_fetch", ctrl_c)
         said = desk.says("deploy", keep=True)
-    assert said.status == 130 and "Ended before anything was changed that serves." in said.err
+    assert said.status == 130 and "Interrupted before anything in service was changed." in said.err
     assert "cut off" not in desk.says("status").out
     with monkeypatch.context() as patch:
         patch.setattr(apply, "_check", ctrl_c)
         said = desk.says("deploy", keep=True)
-    assert said.status == 130 and "Ended in the middle: vps has a part of this deploy" in said.err
-    assert "`deploy` finishes it." in said.err
-    assert "a deploy was cut off before its end: `deploy` finishes it" in desk.says("status").out
+    assert said.status == 130 and "Interrupted: vps has only part of this deploy" in said.err
+    assert "Run `greffier deploy` to finish it." in said.err
+    assert "a deploy was interrupted: run `greffier deploy` to finish it" in desk.says("status").out
     assert json.loads(desk.says("status --json").out)[0]["owed"] is True
     assert {f["what"]: f for f in json.loads(desk.says("doctor --json").out)["vps"]}["deploy"]["advice"]
     assert desk.says("deploy", keep=True).status == 0
@@ -145,8 +145,8 @@ def test_the_doctor_knocks_once_and_says_once_that_nobody_answers(desk: Desk) ->
 
 def test_a_backup_is_not_put_over_what_serves_without_asking(desk: Desk) -> None:
     said = desk.says("restore old.tar.gz", keep=True)
-    assert said.status == 2 and "vps is in use. What old.tar.gz holds is put over" in said.out
-    assert "~ release 2 of 20" in said.out and "~ the users anna" in said.out and "--yes does it" in said.err
+    assert said.status == 2 and "vps is in use. Restoring old.tar.gz overwrites" in said.out
+    assert "~ release 2 of 20" in said.out and "~ the users anna" in said.out and "Pass --yes" in said.err
     assert RECORD in json.loads((desk.folder / "host").read_text())
     said = desk.says("restore old.tar.gz --yes", keep=True)
     assert said.status == 0 and RECORD not in json.loads((desk.folder / "host").read_text())
@@ -157,8 +157,8 @@ def test_rollback_and_the_book_say_what_was_done(desk: Desk, monkeypatch: pytest
     assert desk.says("deploy --service whisper", keep=True).status == 0
     monkeypatch.setattr(survey, "require", lambda *_: asking.known(None))  # paper has no images
     said = desk.says("rollback", keep=True)
-    assert "vps: from release 3 back to release 2, which is release 4 now." in said.out
-    assert "and so does `rollback 3`" in said.out
+    assert "vps: rolled back from release 3 to 2. This is now release 4." in said.out
+    assert "`greffier rollback 3` does the same" in said.out
 
     failures = [KitError("It fails.")]
 
@@ -173,7 +173,7 @@ def test_rollback_and_the_book_say_what_was_done(desk: Desk, monkeypatch: pytest
     book = json.loads(desk.says("audit --json").out)
     assert [(entry["release"], entry["did"]) for entry in book] == [
         (1, "deploy"), (2, "deploy"), (3, "deploy of whisper alone"), (4, "rollback to 2"),
-        (4, "deploy, taken back: It fails."),
+        (4, "deploy, rolled back: It fails."),
     ]  # fmt: skip
     lines = desk.says("audit").out.splitlines()
     assert lines[0].endswith("did\tsteps") and "\trollback to 2\t+ autostart's environment" in lines[4]
@@ -187,7 +187,7 @@ def test_models_that_others_use_stay(run: Run, tmp_path: Path) -> None:
     assert run("users", "add", "ana").status == 0
     said = run("destroy", "--volumes", "--yes")
     assert said.status == 0 and model.exists() and not (tmp_path / ".greffier/me").exists()
-    assert f"Models stay in {tmp_path}/cache/greffier/models, for every deployment on this machine." in said.out
+    assert f"Models stay in {tmp_path}/cache/greffier/models, shared by every deployment on this machine." in said.out
     assert "model.bin" not in said.out and "the model" not in said.out
 
 
@@ -205,7 +205,7 @@ print("agreed")
 def test_a_question_stays_on_the_terminal_until_it_is_answered(tmp_path: Path) -> None:
     (tmp_path / "asking.py").write_text(ASKING.format(root=str(ROOT)))
     child = pexpect.spawn(sys.executable, [str(tmp_path / "asking.py")], encoding="utf-8", timeout=30, env=os.environ)
-    child.expect_exact("Overwrite them, and keep what is there now beside as .bak? [y/N] ")
+    child.expect_exact("Overwrite them, keeping each as .bak? [y/N] ")
     assert child.expect([pexpect.TIMEOUT, r".+"], timeout=1) == 0  # nothing is drawn over it
     child.sendline("y")
     child.expect_exact("agreed")

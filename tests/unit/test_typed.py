@@ -101,7 +101,7 @@ def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
     text = (tmp_path / "inventory.yml").read_text()
     assert "\n    domain: court.fr\n    address: vps\n" in text and "\n    model: base\n" in text
     child = begun()  # there is nothing to ask where it is there already
-    child.expect_exact("inventory.yml is there already; nothing was changed.")
+    child.expect_exact("inventory.yml already exists; nothing was changed.")
     child.expect(pexpect.EOF)
     (tmp_path / "inventory.yml").unlink()
     child = begun()
@@ -137,10 +137,10 @@ def test_logs_are_for_people_on_a_terminal_and_as_they_are_in_a_pipe(
 def test_a_plan_says_what_it_comes_to(run: Run, tmp_path: Path) -> None:
     (tmp_path / "inventory.yml").write_text(TWO.replace("whisperx", "whisperx, model: a/b"))
     said = run("plan")
-    assert "model Systran/faster-whisper-small (not on the host, or not complete; about 486 MB)" in said.out
+    assert "model Systran/faster-whisper-small (missing or incomplete; about 486 MB)" in said.out
     last = said.out.splitlines()[-1]
     assert last.startswith("  ") and " to create, " in last
-    assert last.endswith("; about 520 MB of models to fetch; 1 of the models of unknown size."), last
+    assert last.endswith("; about 520 MB of models to fetch; 1 model of unknown size."), last
     steps = json.loads(run("plan", "--json").out)["me"]
     assert {s["what"]: s["bytes"] for s in steps if s["verb"] == "create" and s["bytes"]} == {
         "model Systran/faster-whisper-small": 486_000_000, "model greffier/open-diarization": 33_956_313,
@@ -214,8 +214,8 @@ def test_a_file_without_an_inventory(run: Run, address: str, monkeypatch: pytest
     assert (said.status, said.out) == (0, "And so.\n"), said
     assert b'filename="a.wav"' in Service.got[0] and b"whisper-1" in Service.got[0]
     assert "Did you mean" in run("transcribe", "a.wav", "-u", address.removesuffix("/v1")).err
-    assert "is no address: 'whisper.example.org'" in run("transcribe", "a.wav", "-u", "whisper.example.org").err
-    assert "has a password in it" in run("transcribe", "a.wav", "-u", "https://a:b@c.example/v1").err
+    assert "is not a URL: 'whisper.example.org'" in run("transcribe", "a.wav", "-u", "whisper.example.org").err
+    assert "contains a password" in run("transcribe", "a.wav", "-u", "https://a:b@c.example/v1").err
     monkeypatch.setenv("GREFFIER_API_KEY", "other")
     said = run("transcribe", "a.wav", "-u", address)
     assert (
@@ -242,7 +242,7 @@ def test_several_files(run: Run, address: str, tmp_path: Path) -> None:
 def test_standard_input(run: Run, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"RIFF piped"), isatty=lambda: False))
     assert run("transcribe", "-", "-u", address).out == "And so.\n" and b"RIFF piped" in Service.got[0]
-    assert "Nothing came on standard input." in run("transcribe", "-", "-u", address).err
+    assert "Standard input is empty." in run("transcribe", "-", "-u", address).err
 
 
 def test_an_address_is_fetched_by_the_service(run: Run, address: str) -> None:
@@ -257,5 +257,5 @@ def test_a_text_as_it_is_made(run: Run, address: str, tmp_path: Path) -> None:
     assert run("transcribe", "a.wav", "--stream", "-u", address).out == "And so.\n"
     (tmp_path / "a.wav").write_bytes(b"RIFF cut")
     said = run("transcribe", "a.wav", "--stream", "-u", address)
-    assert said.status == 3 and "ended before the text was whole" in said.err
-    assert "Only the format text comes as it is made." in run("transcribe", "a.wav", "--stream", "-f", "srt").err
+    assert said.status == 3 and "ended before the text was complete" in said.err
+    assert "--stream works with the format text only." in run("transcribe", "a.wav", "--stream", "-f", "srt").err

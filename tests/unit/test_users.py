@@ -88,12 +88,12 @@ def test_import_keeps_hashes_and_names_the_slow_and_the_weak(one: HostStack, tar
     advice = {user.name: user.advice.split(":")[0].split(" ")[0] for user in taken}
     assert advice == {"ana": "slow", "ben": "", "carl": "weak", "dora": "plain"}
     assert refused == [
-        "line 7: ana is there already",
+        "line 7: ana already exists",
         *(f"line {n}: not `user:hash` with a name of letters, digits and ._@-" for n in (8, 9, 10)),
     ]
     assert [user.name for user in users.listed(target, one.layout)] == ["ana", "ben", "carl", "dora", "zoe"]
     again, refused = users.take(target, one.layout, OTHER)
-    assert not again and "line 2: ana is there already" in refused
+    assert not again and "line 2: ana already exists" in refused
 
 
 @given(st.text(max_size=120))

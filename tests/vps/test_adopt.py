@@ -180,15 +180,15 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
     )
     for verb in ("setup", "olden"), ("deploy",):
         told = laptop.cli(*verb, status=3)
-        assert all(sentence in told for sentence in named) and "`setup olden --adopt`" in told
+        assert all(sentence in told for sentence in named) and "`greffier setup olden --adopt`" in told
     told = laptop.cli("setup", "olden", "--adopt", status=2)
     assert all(sentence in told for sentence in named[:-1])
-    assert "becomes /etc/nginx/before-greffier/portal.bak" in told and "ben, with the password that is known" in told
+    assert "becomes /etc/nginx/before-greffier/portal.bak" in told and "ben, with the current password" in told
     assert "spoken.olden.test is not in the inventory" in told and "Nothing was done" in told
 
     # nginx must be well before, and be well without what is taken out.
     olden.write("/etc/nginx/conf.d/broken.conf", "server {\n")
-    assert "nginx on olden refuses its configuration as it is" in laptop.cli("setup", "olden", status=3)
+    assert "nginx on olden rejects its current configuration" in laptop.cli("setup", "olden", status=3)
     assert (
         olden.ssh("rm /etc/nginx/conf.d/broken.conf; ls -d /etc/greffier /var/lib/greffier 2>/dev/null || true") == ""
     )
@@ -196,23 +196,23 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
         "/etc/nginx/conf.d/broken.conf", "server { listen 80; server_name b.olden.test; limit_req zone=calls; }"
     )
     told = laptop.cli("setup", "olden", "--adopt", "--yes", status=3)
-    assert "nginx refuses its configuration without" in told and '"calls"' in told
+    assert "nginx rejects its configuration without" in told and '"calls"' in told
     olden.ssh("rm /etc/nginx/conf.d/broken.conf")
     assert olden.ssh(STATE) == before and old_page(olden) == "hello\n"
 
     # Cut off in the middle of it, it is finished by another time.
     adopt = ("setup", "olden", "--adopt", "--yes")
-    cut_off(laptop, "Putting /etc/nginx/sites-enabled/whisper aside", *adopt)
+    cut_off(laptop, "Moving /etc/nginx/sites-enabled/whisper aside", *adopt)
     assert "stt-proxy.service" in laptop.cli("setup", "olden", status=3)
     cut_off(laptop, "Stopping container faster-whisper", *adopt)
     assert "olden is ready" in laptop.cli(*adopt)
-    assert "was ready already" in laptop.cli("setup", "olden")
+    assert "was already set up" in laptop.cli("setup", "olden")
     assert not [step for step in laptop.data("plan", status=4)["olden"] if "image" in step["what"]]
     assert olden.ssh("stat -c '%a %U' /var/lib/greffier/adopted.json").strip() == "600 root"
 
     # A first deploy that fails names the way back.
     laptop.write(inventory({"olden": host("olden")}, {"whisper": service(environment={"STT_QUEUE": "many"})}))
-    assert "`setup olden --undo-adopt` brings back what was there before" in laptop.cli("deploy", status=3)
+    assert "`greffier setup olden --undo-adopt` restores what was there before" in laptop.cli("deploy", status=3)
     laptop.write(inventory({"olden": host("olden")}))
 
     # Who called before calls now, with the same password; and what was not in the way is as it was.
@@ -226,7 +226,7 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
         "ben": "weak",
     }
     assert olden.ssh("curl --silent -H 'Host: blog.olden.test' http://127.0.0.1/") == "a blog\n"
-    assert "was ready already" in laptop.cli("setup", "olden")
+    assert "was already set up" in laptop.cli("setup", "olden")
     assert laptop.cli("plan").strip() == "olden: nothing to do."
 
     # Back to it; but not over what was changed in between.
@@ -234,12 +234,12 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
     olden.ssh("mv /etc/nginx/before-greffier/portal.bak /root/ && touch /etc/nginx/sites-enabled/whisper")
     told = laptop.cli(*undo, status=3)
     assert "/etc/nginx/before-greffier/portal.bak is gone" in told
-    assert "/etc/nginx/sites-enabled/whisper is there, and is not the link" in told
+    assert "/etc/nginx/sites-enabled/whisper exists, and is no longer a link" in told
     assert client.transcript() == SAID
     olden.ssh("mv /root/portal.bak /etc/nginx/before-greffier/ && rm /etc/nginx/sites-enabled/whisper")
-    assert "brings back what was there" in laptop.cli("destroy", "--yes", "--volumes")
-    cut_off(laptop, "Bringing back stt-proxy.service", *undo)
-    assert "as it was before" in laptop.cli(*undo)
+    assert "restores what was there" in laptop.cli("destroy", "--yes", "--volumes")
+    cut_off(laptop, "Restoring stt-proxy.service", *undo)
+    assert "restored to its state before Greffier" in laptop.cli(*undo)
     assert olden.ssh(STATE) == before
     until(lambda: old_page(olden) == "hello\n", "the old installation serves again")
     assert "nothing to undo" in laptop.cli(*undo, status=3)

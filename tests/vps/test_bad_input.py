@@ -29,7 +29,7 @@ def test_a_service_that_is_larger_than_its_host(laptop: Laptop, alpha: Host) -> 
     laptop.write(inventory(ALPHA, {"whisper": service(memory="900G")}))
     with untouched(alpha):
         told = laptop.cli("deploy", status=3)
-    assert "whisper may take 900G of memory, and alpha has " in told and "Nothing was changed" in told
+    assert "whisper may use 900G of memory, but alpha has " in told and "Nothing was changed" in told
 
 
 def test_a_disk_without_room_for_a_model(laptop: Laptop, alpha: Host) -> None:
@@ -38,8 +38,8 @@ def test_a_disk_without_room_for_a_model(laptop: Laptop, alpha: Host) -> None:
     try:
         with untouched(alpha):
             told = laptop.cli("deploy", status=3)
-        assert f"alpha has 0.10 GB free at {models}, and this deploy takes 0.15 GB ({MODEL} 0.15 GB)." in told
-        assert "`prune`" in told
+        assert f"alpha has 0.10 GB free at {models}, but this deploy needs 0.15 GB ({MODEL} 0.15 GB)." in told
+        assert "`greffier prune`" in told
     finally:
         alpha.ssh(f"umount {models}")
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
@@ -68,7 +68,7 @@ def test_docker_that_does_not_answer(laptop: Laptop, alpha: Host) -> None:
         told = laptop.cli("deploy", status=3)
     finally:
         alpha.ssh("mv /run/docker.sock.away /run/docker.sock")
-    assert "Docker does not answer on alpha." in told and "Is the docker daemon running?" in told
+    assert "Docker is not responding on alpha." in told and "Is the docker daemon running?" in told
 
 
 def test_an_older_kit(laptop: Laptop, alpha: Host) -> None:

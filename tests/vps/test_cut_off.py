@@ -26,10 +26,10 @@ LOSE = {
     "Starting autostart": "echo another >/run/greffier/autostart.release",
 }
 """What makes a host need a step that a change of the inventory alone does not have."""
-BESIDE = "Starting the new whisper beside the one that serves"
-ASLEEP = ("Holding new requests to whisper while it finishes those it has", "Making the container of whisper")
+BESIDE = "Starting the new whisper in the second slot"
+ASLEEP = ("Draining whisper; queueing new requests", "Creating the container of whisper")
 """In place of BESIDE, where the service sleeps."""
-END = ("Reloading nginx", "Proving whisper", "Checking the way in")
+END = ("Reloading nginx", "Verifying whisper", "Checking HTTPS and authentication")
 AWAKE = (*list(LOSE)[:2], BESIDE, "Writing the configuration", "Starting autostart", *END)
 FIRST = (*list(LOSE)[:2], "Writing the configuration", ASLEEP[1], "Starting autostart", *END)
 RECORDING = f"{END[-1]}: done"
@@ -170,7 +170,7 @@ CASES = [(kill, step) for step in POINTS] + [
     (interrupt, BESIDE),
     (drop, ASLEEP[1]),
     (power, BESIDE),
-    (silence, "Proving whisper"),
+    (silence, "Verifying whisper"),
 ]
 EVERY = list(product(STATUS, POINTS))
 

@@ -55,13 +55,13 @@ def test_it_is_set_up_with_what_debian_has(laptop: Laptop, gamma: Host) -> None:
     engine, compose, buildx, nginx, python, certbot = gamma.ssh(VERSIONS).splitlines()
     assert engine.startswith("26.") and compose.startswith("2.") and "github.com/docker/buildx" in buildx
     assert "nginx/1.26." in nginx and "3.13." in python and certbot.startswith("certbot 4.")
-    assert "ready already" in laptop.cli("setup", "gamma")
+    assert "already set up" in laptop.cli("setup", "gamma")
 
 
 def test_from_https_to_the_end(laptop: Laptop, gamma: Host, internet: Internet) -> None:
     for name in ("whisper", "portal"):
         internet.point(f"{name}.gamma.test", gamma.inside)
-    assert "Asking for a certificate: done" in laptop.cli("deploy")
+    assert "Requesting a certificate: done" in laptop.cli("deploy")
     assert laptop.cli("plan").strip() == "gamma: nothing to do."
     assert http2(gamma) == ON
     client = Client(gamma, laptop.user("anna"), internet.acme_root())
@@ -94,7 +94,7 @@ def test_from_https_to_the_end(laptop: Laptop, gamma: Host, internet: Internet) 
     gamma.write("/tmp/rules", RULES)
     gamma.ssh("apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy nftables && nft -f /tmp/rules")
     found = {finding["found"] for finding in laptop.data("doctor", status=3)["gamma"] if finding["advice"]}
-    assert "nftables is on, and no rule that could be read opens 80" in found
+    assert "nftables is active, and no rule that could be read opens 80" in found
     gamma.ssh("nft delete table inet filter")
     gamma.reboot()
     serving_again(gamma)
@@ -116,7 +116,7 @@ def test_docker_of_dockers_own_on_debian_13(laptop: Laptop, gamma: Host, interne
     assert "installed docker-compose, docker-buildx" in told and "docker.io" not in told
     assert gamma.ssh("docker compose version --short").startswith("2.") and gamma.ssh("docker buildx version")
     with shared.image(gamma):
-        assert "Asking for a certificate: done" in laptop.cli("deploy")
+        assert "Requesting a certificate: done" in laptop.cli("deploy")
     assert Client(gamma, laptop.user("berta"), internet.acme_root()).transcript() == SAID
 
     ours = "docker-ce docker-ce-cli containerd.io"
@@ -128,4 +128,4 @@ def test_docker_of_dockers_own_on_debian_13(laptop: Laptop, gamma: Host, interne
     assert "added Docker's apt source" in told and "docker-compose-plugin, docker-buildx-plugin" in told
     assert "Suites: trixie\n" in gamma.ssh("cat /etc/apt/sources.list.d/docker.sources")
     assert gamma.ssh("docker compose version --short").startswith("2.") and gamma.ssh("docker buildx version")
-    assert "ready already" in laptop.cli("setup", "gamma")
+    assert "already set up" in laptop.cli("setup", "gamma")

@@ -45,7 +45,7 @@ def test_a_second_deploy_has_nothing_to_do(laptop: Laptop, alpha: Host) -> None:
     assert laptop.cli("deploy").strip() == "alpha: nothing to do."
     after = alpha.ssh("find /etc/greffier /opt/greffier /var/lib/greffier -printf '%p %T@\\n' | grep -v /.lock | sort")
     assert before == after
-    assert "ready already" in laptop.cli("setup", "alpha")
+    assert "already set up" in laptop.cli("setup", "alpha")
 
 
 def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, alpha: Host) -> None:
@@ -104,7 +104,7 @@ def test_the_other_verbs(laptop: Laptop, client: Client, alpha: Host, tmp_path: 
     assert client.transcript() == SAID
     alpha.ssh("docker tag $(docker images -q greffier/faster-whisper | head -1) greffier/faster-whisper:old")
     assert "greffier/faster-whisper:old" in laptop.cli("prune", "--yes")
-    assert "there is nothing to prune" in laptop.cli("prune", "--yes")
+    assert "nothing to prune" in laptop.cli("prune", "--yes")
 
 
 def test_a_file_that_was_changed_on_the_host(laptop: Laptop, alpha: Host) -> None:
@@ -133,7 +133,7 @@ def test_a_release_that_does_not_start_is_taken_back(laptop: Laptop, client: Cli
     before = alpha.ssh(running)
     laptop.write(broken)
     told = laptop.cli("deploy", status=3)
-    assert "STT_QUEUE" in told and f"Release {release} serves on" in told
+    assert "STT_QUEUE" in told and f"Release {release} keeps serving" in told
     assert laptop.state()["state"] == "ready" and alpha.ssh(running) == before
     laptop.cli("sleep", "whisper")
     told = laptop.cli("deploy", status=3)
@@ -153,7 +153,7 @@ def test_a_new_release_starts_beside_the_one_that_serves(laptop: Laptop, client:
         laptop.write(tuned(4))
         with laptop.start("deploy") as process:
             assert process.stderr
-            told = next(line for line in process.stderr if line.startswith("Letting the whisper of before"))
+            told = next(line for line in process.stderr if line.startswith("Draining the previous whisper"))
             # The old one is at work still, and the new one serves already.
             assert told and not long.done()
             assert "QUEUE=4" in alpha.ssh("docker inspect --format '{{.Config.Env}}' $(docker ps --quiet | head -1)")
@@ -175,7 +175,7 @@ def test_a_restart_lets_nobody_wait(laptop: Laptop, client: Client, alpha: Host)
         until(lambda: laptop.state()["in_flight"], "it is at work")
         with laptop.start("restart", "whisper") as process:
             assert process.stderr
-            assert any(line.startswith("Letting the whisper of before") for line in process.stderr)
+            assert any(line.startswith("Draining the previous whisper") for line in process.stderr)
             assert client.transcript() == SAID  # by the new one, while the old one is at work
             assert not long.done()
             process.communicate()
@@ -198,7 +198,7 @@ def test_two_at_once_only_where_memory_allows(laptop: Laptop, client: Client, al
     laptop.write(tuned(5, memory=f"{whole // 1024 - 50}M"))
     laptop.cli("wake", "whisper")
     told = laptop.cli("deploy")
-    assert "may not fit into memory" in told and "Holding new requests to whisper" in told
+    assert "may not fit in memory" in told and "Draining whisper; queueing" in told
     assert client.transcript() == SAID
 
 

@@ -150,7 +150,7 @@ def test_an_image_is_built_on_the_laptop_and_sent(
     told = workshop.cli("deploy", status=3, PATH=str(workshop.folder / "bare"))
     assert "no docker program" in told and "build: host" in told
     told = workshop.cli("deploy", status=3, DOCKER_HOST="unix:///nowhere")
-    assert "Docker on this machine does not answer." in told and "/nowhere" in told
+    assert "Docker on this machine is not responding." in told and "/nowhere" in told
     try:
         workshop.cli("deploy")
         with client.http("tiny.alpha.test") as http:

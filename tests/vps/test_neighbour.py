@@ -85,7 +85,7 @@ def test_a_neighbour_with_a_route_does_not_reach_a_container(internet: Internet,
         assert reached() == (False, "nothing")
         assert laptop.cli("plan").strip() == "guarded: nothing to do."
         guarded.ssh("systemctl stop greffier-guard")
-        assert any("neighbours" in f["found"] for f in laptop.data("doctor", status=3)["guarded"])
+        assert any("direct access to its containers" in f["found"] for f in laptop.data("doctor", status=3)["guarded"])
         laptop.cli("destroy", "--yes", "--volumes")
         assert "greffier" not in guarded.ssh(RULES)
         with pytest.raises(VpsError):

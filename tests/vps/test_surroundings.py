@@ -54,20 +54,18 @@ def test_a_host_of_its_own_kind(internet: Internet, tmp_path: Path) -> None:
         odd.ssh("apt-get -q update && apt-get -q -y install ufw")
         odd.ssh("ufw allow 22/tcp && ufw allow 443/tcp && ufw --force enable")
         firewall = [f["found"] for f in laptop.data("doctor", status=3)["odd"] if f["what"] == "firewall"]
-        assert firewall == ["ufw is on, and no rule that could be read opens 80"]
+        assert firewall == ["ufw is active, and no rule that could be read opens 80"]
         odd.ssh("ufw disable")
         # Somebody changes it back, as an upgrade may.
         odd.ssh("sed -i 's/^user web;/user www-data;/' /etc/nginx/nginx.conf && systemctl restart nginx")
-        assert "change htpasswd (it is of the group web, and nginx's workers are in www-data)" in laptop.cli(
-            "plan", status=4
-        )
+        assert "change htpasswd (its group is web, but nginx's workers are in www-data)" in laptop.cli("plan", status=4)
         laptop.cli("deploy")
         with client.http("board.odd.test") as http:
             assert http.get("/").text == "hello\n"
         laptop.write(inventory({"odd": host("odd", user="admin")}, {"board": page()}))
         told = laptop.cli("plan", status=3)
         assert "admin@odd needs a password for sudo, and there is no terminal" in told
-        for answer, outcome in (("wrong", "sudo on admin@odd did not take that password"), (ADMIN_PASSWORD, "to do.")):
+        for answer, outcome in (("wrong", "sudo on admin@odd rejected the password"), (ADMIN_PASSWORD, "to do.")):
             program, *words = laptop.command("plan")
             terminal = pexpect.spawn(program, words, env=laptop.environment, encoding="utf-8", timeout=60)
             terminal.expect("sudo password of admin@odd: ")

@@ -38,4 +38,4 @@ def test_a_host_is_upgraded_to_debian_13(internet: Internet, tmp_path: Path) -> 
         delta.reboot()
         serving_again(delta)
         assert client.transcript() == SAID
-        assert "ready already" in laptop.cli("setup", "delta")
+        assert "already set up" in laptop.cli("setup", "delta")

@@ -25,7 +25,7 @@ def test_status_tells_of_memory_drift_and_the_last_request(laptop: Laptop, clien
     laptop.cli("sleep", "whisper")
     alpha.ssh("echo '# by hand' >>/etc/nginx/conf.d/greffier-service-whisper.conf")
     told = laptop.cli("status")
-    assert "1 file was changed on the host since: `plan` shows how" in told
+    assert "1 file was changed on the host since: `greffier plan` shows how" in told
     assert "asleep" in told and "at most 2G" in told
     laptop.cli("deploy", "--force")
     assert laptop.data("status")[0]["drift"] == []
@@ -47,7 +47,7 @@ def test_models_are_fetched_ahead_and_checked_to_the_last_byte(laptop: Laptop, a
     alpha.ssh(f"rm {folder}/tokenizer.json")
     assert "missing or damaged" in laptop.cli("doctor", status=3)
     assert f"alpha: fetched {MODEL}." in laptop.cli("models", "pull")
-    assert "alpha: every model is there." in laptop.cli("models", "pull")
+    assert "alpha: every model is present." in laptop.cli("models", "pull")
     assert "Models: " in laptop.cli("models", "pull", "somebody/else", status=2)
     assert laptop.data("models", "list")["alpha"][0]["state"] == "right"
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
@@ -75,8 +75,8 @@ def test_the_doctor_sees_a_firewall_and_what_belongs_to_nothing(laptop: Laptop, 
         told = {f["found"]: f["advice"] for f in laptop.data("doctor", status=3)["alpha"]}
     finally:
         alpha.ssh("nft delete table inet filter")
-    assert "dport 80 accept" in told["nftables is on, and no rule that could be read opens 80"]
-    assert told["greffier-gone belongs to no service any more"] == "`prune` removes it."
+    assert "dport 80 accept" in told["nftables is active, and no rule that could be read opens 80"]
+    assert told["greffier-gone no longer belongs to a service"] == "Run `greffier prune` to remove it."
     assert "greffier-gone" in laptop.cli("prune", "--yes")
     assert "greffier-gone" not in alpha.ssh("docker ps --all --format '{{.Names}}'")
 
@@ -102,7 +102,7 @@ def test_somebody_is_told_of_a_service_that_fails(laptop: Laptop, client: Client
         laptop.write({**content, "notify": {"webhook": "env:HOOK"}})
         laptop.cli("deploy", HOOK="http://127.0.0.1:9999/s3cret")
         assert laptop.cli("plan", HOOK="http://127.0.0.1:9999/s3cret").strip() == "alpha: nothing to do."
-        assert "From now on you are told here" in alpha.ssh(look)
+        assert "Greffier will notify you here" in alpha.ssh(look)
         assert alpha.ssh("systemctl is-active greffier-notify.timer").strip() == "active"
         assert "s3cret" not in alpha.ssh("journalctl -u greffier-notify; cat /etc/systemd/system/greffier-notify.*")
         named = "docker ps --all --filter label=greffier.service=whisper --format '{{.Names}}'"
@@ -113,7 +113,7 @@ def test_somebody_is_told_of_a_service_that_fails(laptop: Laptop, client: Client
         assert "alpha: whisper failed: " in alpha.ssh(look)
         alpha.ssh(f"docker rename aside {container}")
         until(lambda: "is ready" in laptop.cli("wake", "whisper"), "it starts again")
-        assert "alpha: whisper is well again." in alpha.ssh(look)
+        assert "alpha: whisper has recovered." in alpha.ssh(look)
     finally:
         alpha.ssh("systemctl stop hook; rm -f /tmp/hook.py /tmp/told")
         laptop.write(content)

@@ -39,21 +39,19 @@ def _serve(config: Path) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="greffier_autostart", description="The on-demand proxy of Greffier."
-    )
+    parser = argparse.ArgumentParser(prog="greffier_autostart", description="Greffier's on-demand proxy.")
     programs = parser.add_subparsers(dest="program", required=True, metavar="serve|control")
     serving = programs.add_parser("serve", help="run the proxy")
-    serving.add_argument("--config", type=Path, required=True, metavar="FILE", help="its JSON configuration")
-    control = programs.add_parser("control", help="talk to the running proxy; prints one JSON document")
-    control.add_argument("--socket", type=Path, required=True, metavar="PATH", help="its control socket")
+    serving.add_argument("--config", type=Path, required=True, metavar="FILE", help="JSON configuration file")
+    control = programs.add_parser("control", help="control the running proxy; prints one JSON document")
+    control.add_argument("--socket", type=Path, required=True, metavar="PATH", help="control socket")
     commands = control.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("status", help="what every service does")
+    commands.add_parser("status", help="show the state of every service")
     for name, words in (
         ("wake", "start a service and wait until it is ready"),
         ("sleep", "stop an idle service"),
-        ("hold", "finish what is in flight, stop the service and hold its requests until `release`"),
-        ("release", "end a hold"),
+        ("hold", "drain and stop the service, and hold new requests until `release`"),
+        ("release", "let held requests go on"),
         ("dismiss", "close the websockets of a user"),
     ):
         commands.add_parser(name, help=words).add_argument("name", metavar="NAME")

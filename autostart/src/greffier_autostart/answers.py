@@ -53,7 +53,7 @@ def refusal(why: Refusal) -> Answer:
 
 
 def unknown_host(host: str) -> Answer:
-    return error(404, "unknown_host", f"no service is known by the host name {host!r}")
+    return error(404, "unknown_host", f"no service has the host name {host!r}")
 
 
 def options() -> Answer:
@@ -62,7 +62,7 @@ def options() -> Answer:
 
 
 def unauthorized() -> Answer:
-    return error(401, "invalid_api_key", "this key is not valid any more")
+    return error(401, "invalid_api_key", "this key is no longer valid")
 
 
 def bad_gateway(service: str, message: str) -> Answer:

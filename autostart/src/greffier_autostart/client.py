@@ -231,7 +231,7 @@ class Client(asyncio.Protocol):
                 if self._lingering or not self._pending:
                     self._transport.abort()
                 else:
-                    message = f"the head of the request did not arrive within {HEAD_SECONDS:g} s"
+                    message = f"the request's headers did not arrive within {HEAD_SECONDS:g} s"
                     self._refuse(answers.error(408, "timeout", message))
         elif exchange.early and now - self._heard > LINGER_SECONDS:
             self._transport.abort()
@@ -281,7 +281,7 @@ class Client(asyncio.Protocol):
         data = self._pending
         end = data.find(b"\r\n\r\n", self._scanned)
         if (len(data) if end < 0 else end) > MAX_HEAD:
-            message = f"the head of the request is larger than {MAX_HEAD} bytes"
+            message = f"the request's headers are larger than {MAX_HEAD} bytes"
             self._refuse(answers.error(431, "head_too_large", message))
             return False
         if end < 0:

@@ -172,7 +172,7 @@ def _parse_listen(top: _Section) -> Address:
     except ValueError:
         loopback = False
     good = bool(re.match(r"[0-9]{1,5}\Z", port)) and int(port) <= 65535
-    top.check("listen", loopback, f"{value!r} must be a loopback address, for there is no password here")
+    top.check("listen", loopback, f"{value!r} must be a loopback address: there is no password here")
     top.check("listen", good, f"{value!r} must end in a port")
     return address, int(port) if good else 0
 
@@ -301,7 +301,7 @@ def _refuse_repeats(services: tuple[ServiceEntry, ...], errors: list[str]) -> No
         for name in entry.release.containers if entry.release.driver == "docker" else ():
             first = owners.setdefault(name, hostname)
             if first != hostname:
-                errors.append(f"services.{hostname}.containers: {name} is of services.{first} already")
+                errors.append(f"services.{hostname}.containers: {name} already belongs to services.{first}")
 
 
 _DRIVERS = ("docker", "process")

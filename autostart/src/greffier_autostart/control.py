@@ -57,7 +57,7 @@ class ControlServer:
         try:
             listener = self._bind()
         except OSError as error:
-            message = f"the control socket {self._path} cannot be made: {error.strerror}"
+            message = f"the control socket {self._path} cannot be created: {error.strerror}"
             raise ControlError(message) from None
         self._inode = self._path.lstat().st_ino
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_REQUEST_BYTES)
@@ -148,9 +148,9 @@ def ask(path: Path, command: str, name: str | None) -> dict[str, Any]:
     except PermissionError:
         raise ControlError(f"{path} may be used only by the user who runs autostart") from None
     except TimeoutError:
-        raise ControlError(f"autostart hangs: it does not answer on {path}") from None
+        raise ControlError(f"autostart is not responding on {path}") from None
     except (OSError, ValueError):
-        raise ControlError(f"autostart went away before it answered on {path}") from None
+        raise ControlError(f"autostart ended before it answered on {path}") from None
     if not isinstance(answer, dict):
         raise ControlError(f"what answers on {path} is not autostart")
     return answer

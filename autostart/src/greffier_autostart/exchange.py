@@ -145,7 +145,7 @@ class Exchange:
         """End it if it is a websocket of this user, or is to become one. Whether it was."""
         if self.over or not self.head.upgrade or self.head.user != user:
             return False
-        self._goodbye = farewell(POLICY, "this key is not valid any more")
+        self._goodbye = farewell(POLICY, "this key is no longer valid")
         self._stop(answers.unauthorized())
         return True
 
@@ -247,7 +247,7 @@ class Exchange:
                 self._end()
                 self.client.cut(reset=self.response.open_ended)
             else:
-                self._reply(answers.timeout(name, "took and said nothing", SILENT_SECONDS))
+                self._reply(answers.timeout(name, "accepted and did not answer", SILENT_SECONDS))
 
     # upstream.Owner
 

@@ -58,7 +58,7 @@ class Head:
             self.length = int(value)
         elif name == b"transfer-encoding":
             if value.strip().lower() != b"chunked":
-                raise BadMessage("the only transfer encoding understood is chunked", 501)
+                raise BadMessage("the only supported transfer encoding is chunked", 501)
             self.chunked = True
         elif name in _BETWEEN_NEIGHBOURS:
             self.plain = False
@@ -171,7 +171,7 @@ class RequestHead(Head):
     def check(self) -> None:
         """Raises BadMessage where nobody can be asked this."""
         if self.version not in ("1.1", "1.0"):
-            raise BadMessage("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
+            raise BadMessage("only HTTP/1.0 and HTTP/1.1 are supported", 505)
         if self.hosts != 1:
             raise BadMessage("a request needs exactly one Host header")
         if not self.target.startswith(b"/"):
@@ -252,7 +252,7 @@ def host_name(value: bytes) -> str:
 def parse_request(raw: bytes) -> RequestHead:
     """The head in `raw`, which ends with its empty line. Raises BadMessage."""
     if raw.startswith((b"\r", b"\n")):
-        raise BadMessage("a request begins with its method")
+        raise BadMessage("a request must begin with its method")
     head = RequestHead()
     parser = HttpRequestParser(head)
     try:
@@ -288,7 +288,7 @@ def parse_response(raw: bytes) -> ResponseHead:
     if head.status < 100 or head.version not in ("1.0", "1.1"):
         raise BadMessage("the service's answer is not valid HTTP/1.1: its first line has no status", 502)
     if head.chunked and head.version == "1.0":
-        raise BadMessage("the service's answer is chunked, which HTTP/1.0 does not know", 502)
+        raise BadMessage("the service's answer is chunked, which HTTP/1.0 does not support", 502)
     options = head.options
     head.keep_alive = b"close" not in options and (head.version == "1.1" or b"keep-alive" in options)
     return head

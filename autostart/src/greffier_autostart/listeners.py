@@ -102,7 +102,7 @@ class Listeners:
     def _fail(self, listen: Address, why: str) -> None:
         if self._errors.get(listen) != why:
             address, port = listen
-            self._house.troubled(self._names[listen], f"{address} port {port} cannot be listened on: {why}")
+            self._house.troubled(self._names[listen], f"cannot listen on {address} port {port}: {why}")
         self._errors[listen] = why
 
 

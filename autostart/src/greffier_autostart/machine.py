@@ -108,7 +108,7 @@ class Machine:
         self._want()
         if not hold:
             retry = ceil(self.last_start_seconds or 2)
-            return Refusal("service_starting", f"{self.name} is starting; ask again in {retry} s", retry)
+            return Refusal("service_starting", f"{self.name} is starting; try again in {retry} s", retry)
         self._held[waiter] = self._effects.now(), self._effects.now() + self.limits.hold
         if self._hold_alarm is None:
             self._hold_alarm = self._effects.alarm(self.limits.hold, self._on_hold_alarm)
@@ -135,7 +135,7 @@ class Machine:
 
     def expel(self) -> None:
         """End what is in flight."""
-        refusal = self._closed or Refusal(STOPPING, f"{self.name} is being stopped; ask again", 1)
+        refusal = self._closed or Refusal(STOPPING, f"{self.name} is being stopped; try again", 1)
         for waiter in list(self._inside):
             waiter.expel(refusal)
 

@@ -14,10 +14,13 @@ _WORDS = {
     ),
     State.DRAINING: (
         "is restarting",
-        "It is finishing earlier work first. This page opens it when it is ready.",
+        "It is finishing earlier requests. This page opens it when it is ready.",
     ),
-    State.PAUSED: ("is being updated", "A new release is being put in place. This page opens it afterwards."),
-    State.FAILED: ("could not be started", "It is tried again when this page reloads."),
+    State.PAUSED: (
+        "is being updated",
+        "A new release is being deployed. This page opens it when it is ready.",
+    ),
+    State.FAILED: ("could not be started", "This page tries again when it reloads."),
 }
 
 _PAGE = Template("""<!doctype html>

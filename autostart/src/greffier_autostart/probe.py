@@ -25,7 +25,7 @@ def check_port_is_free(host: str, port: int) -> None:
             probe.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} is already in use by another program"
+            message = f"port {port} is in use by another program"
         else:
             message = f"port {port} cannot be used: {error.strerror}"
         raise StartError(message) from None

@@ -78,7 +78,7 @@ class Response:
             end = data.find(b"\r\n\r\n")
             if end < 0:
                 if len(data) > MAX_HEAD:
-                    raise BadMessage("the head of the service's answer is too large", 502)
+                    raise BadMessage("the headers of the service's answer are too large", 502)
                 self._pending = data
                 return out
             raw, rest = data[: end + 4], data[end + 4 :]

@@ -113,7 +113,7 @@ async def _listen(
     try:
         return await loop.create_server(supervisor.client, host, port, backlog=BACKLOG)
     except OSError as error:
-        raise ServeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from None
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
 
 
 def _inherited() -> socket.socket | None:

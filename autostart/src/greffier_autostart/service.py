@@ -191,7 +191,7 @@ class Service:
             return
         except Exception as error:  # a mistake of ours must not leave callers waiting
             await self._driver.stop(self._patience)
-            self.machine.on_failed(Cause("autostart failed; its log says how", repr(error)))
+            self.machine.on_failed(Cause("autostart failed; see its log", repr(error)))
             raise
         self.machine.on_ready()
         end = await self._driver.ended()
@@ -231,7 +231,7 @@ class Service:
         finally:
             prober.cancel()
             changed.cancel()
-        late = f"it did not say at {policy.ready_path} within {policy.start_seconds:g} s that it is ready"
+        late = f"it did not report ready at {policy.ready_path} within {policy.start_seconds:g} s"
         raise StartError(late, await self._driver.last_words())
 
     def _told(self, end: End) -> StartError:
@@ -283,7 +283,7 @@ class Service:
 
     def _on_hold_too_long(self) -> None:
         state = self.machine.state
-        self._report(self, state, state, f"nobody released it within {self.hold_seconds:g} s: its hold ends")
+        self._report(self, state, state, f"not released within {self.hold_seconds:g} s: the hold ends")
         self.release()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

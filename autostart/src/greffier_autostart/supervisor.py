@@ -93,7 +93,7 @@ class Supervisor:
         """Waits until the service is ready. Raises CommandError with the reason if it cannot be."""
         service = self._named(name)
         if service.on_hold:
-            raise CommandError(f"{name} is on hold; end it with `release {name}`")
+            raise CommandError(f"{name} is on hold; run `release {name}` to end it")
         service.machine.wake()
         state = await self._reach(service, State.READY, State.FAILED, State.ASLEEP)
         if state is State.FAILED:
@@ -128,7 +128,7 @@ class Supervisor:
         if not service.on_hold:
             busy, most = service.machine.in_flight, service.hold_seconds
             raise CommandError(
-                f"{name} is not on hold any more (a hold ends after {most:g} s); in flight {busy}"
+                f"{name} is no longer on hold (a hold ends after {most:g} s); in flight {busy}"
             )
         return self._describe(service)
 
@@ -301,7 +301,7 @@ class Supervisor:
         service = self._services.get(name)
         if service is None or service.wanted_entry is None:
             known = ", ".join(sorted(self._services)) or "none"
-            raise CommandError(f"no service is called {name!r}; known: {known}")
+            raise CommandError(f"there is no service {name!r}; known: {known}")
         return service
 
     async def _reach(self, service: Service, *states: State) -> State:
@@ -313,7 +313,7 @@ class Supervisor:
 
     def _refuse_if_gone(self, service: Service) -> None:
         if service.wanted_entry is None:
-            raise CommandError(f"{service.entry.name} was replaced or removed meanwhile; ask again")
+            raise CommandError(f"{service.entry.name} was replaced or removed meanwhile; try again")
 
     def _describe(self, service: Service) -> dict[str, Any]:
         machine, now = service.machine, self._loop.time()

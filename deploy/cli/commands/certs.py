@@ -5,12 +5,12 @@ import typer
 from deploy.cli.commands.options import DEFAULT, HostName, Inventory, Json
 from deploy.cli.commands.verbs import Verbs
 
-app = typer.Typer(help="The certificates that the hosts serve.", no_args_is_help=True, cls=Verbs)
+app = typer.Typer(help="Show and renew the hosts' certificates.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("status")
 def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Show each host's certificate, and who renews it. Status 3: one needs something."""
+    """Show each host's certificate and who renews it. Exit status 3: one needs attention."""
     from deploy import fleet, workspace
     from deploy.certificates import renewal
     from deploy.cli import progress, tables, terminal
@@ -29,7 +29,7 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
 
 @app.command("renew")
 def renew(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Get another certificate now. Let's Encrypt gives the same names five a week."""
+    """Renew a certificate now. Let's Encrypt issues five a week for the same names."""
     from deploy import fleet, workspace
     from deploy.certificates import renewal
     from deploy.cli import progress, terminal

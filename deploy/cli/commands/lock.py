@@ -5,12 +5,12 @@ import typer
 from deploy.cli.commands.options import DEFAULT, HostName, Inventory
 from deploy.cli.commands.verbs import Verbs
 
-app = typer.Typer(help="The lock that keeps two deploys of one host apart.", no_args_is_help=True, cls=Verbs)
+app = typer.Typer(help="Show or release the lock that keeps deploys of a host apart.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("status")
 def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Say who holds the lock of a host."""
+    """Show who holds a host's lock."""
     from deploy import fleet, workspace
     from deploy.cli import progress, terminal
 
@@ -27,14 +27,14 @@ def status(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
 
 @app.command("release")
 def release(inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """End the command that holds the lock of a host; the next deploy finishes its work."""
+    """Stop the command that holds a host's lock. The next deploy finishes its work."""
     from deploy import fleet, workspace
     from deploy.cli import terminal
 
     space = workspace.glimpsed(inventory)
     outcomes = fleet.in_turn(
         workspace.chosen(space, host),
-        lambda chosen: "released" if space.target(chosen).release_lock() else "nobody held it",
+        lambda chosen: "released" if space.target(chosen).release_lock() else "nobody held the lock",
     )
     for outcome in outcomes:
         if outcome.done:

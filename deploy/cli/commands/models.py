@@ -7,12 +7,12 @@ import typer
 from deploy.cli.commands.options import DEFAULT, HostName, Inventory, Json
 from deploy.cli.commands.verbs import Verbs
 
-app = typer.Typer(help="The models on the hosts: check them, fetch them ahead.", no_args_is_help=True, cls=Verbs)
+app = typer.Typer(help="List, verify and fetch the hosts' models.", no_args_is_help=True, cls=Verbs)
 
 
 @app.command("list")
 def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """List the models, each checked to its last byte. Status 3: one is missing or damaged."""
+    """List the models and verify every byte. Exit status 3: one is missing or damaged."""
     from deploy import fleet, workspace
     from deploy.cli import progress, tables, terminal
     from deploy.models import cache
@@ -30,11 +30,11 @@ def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 @app.command("pull")
 def pull(
-    model: Annotated[str | None, typer.Argument(help="Name of the model. Default: all that are missing.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Default: all that are missing or damaged.")] = None,
     inventory: Inventory = DEFAULT,
     host: HostName = None,
 ) -> None:
-    """Fetch what is missing or damaged, ahead of a deploy. Nothing else changes."""
+    """Fetch missing or damaged models ahead of a deploy. Nothing else changes."""
     from deploy import fleet, workspace
     from deploy.cli import progress, terminal
     from deploy.models import cache
@@ -49,6 +49,6 @@ def pull(
         )
     for outcome in outcomes:
         if outcome.done is not None:
-            fetched = f"fetched {', '.join(outcome.done)}" if outcome.done else "every model is there"
+            fetched = f"fetched {', '.join(outcome.done)}" if outcome.done else "every model is present"
             typer.echo(f"{outcome.host.name}: {fetched}.")
     terminal.failures(outcomes)

@@ -8,25 +8,25 @@ import typer
 from deploy.cli.commands import completion
 
 Inventory = Annotated[
-    Path, typer.Option("--inventory", "-i", help="The inventory.", envvar="GREFFIER_INVENTORY", show_default=True)
+    Path, typer.Option("--inventory", "-i", help="The inventory file.", envvar="GREFFIER_INVENTORY", show_default=True)
 ]
 HostName = Annotated[
     str | None,
-    typer.Option("--host", help="Host to act on, where there are several.", autocompletion=completion.hosts),
+    typer.Option("--host", help="Host to act on, if the inventory has several.", autocompletion=completion.hosts),
 ]
 Alone = Annotated[
     str | None,
     typer.Option(
         "--service",
         "-s",
-        help="Only this service; all else stays as it was deployed.",
+        help="Only this service; everything else stays as deployed.",
         autocompletion=completion.services,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Overwrite files that were changed on the host; they are kept as .bak.")
+    bool, typer.Option("--force", help="Overwrite files that were changed on the host; each is kept as .bak.")
 ]
 Service = Annotated[
     str,

@@ -22,15 +22,13 @@ def setup(
         str, typer.Argument(metavar="HOST", help="Name of the host in the inventory.", autocompletion=completion.hosts)
     ],
     inventory: Inventory = DEFAULT,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over what somebody put there by hand; shows it first.")
-    ] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what was set up by hand; shows it first.")] = False,
     undo_adopt: Annotated[
-        bool, typer.Option("--undo-adopt", help="Remove Greffier, and bring back what was taken over.")
+        bool, typer.Option("--undo-adopt", help="Remove Greffier and restore what was taken over.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Make a bare Debian or Ubuntu host ready: Docker, nginx, certbot and autostart. Safe to repeat."""
+    """Prepare a Debian or Ubuntu host. Installs Docker, nginx, certbot and autostart; safe to repeat."""
     from deploy import workspace
     from deploy.adoption import adopt as adoption
     from deploy.cli import progress, terminal
@@ -42,7 +40,7 @@ def setup(
     target = space.target(host)
     if undo_adopt:
         return _undo_adopt(space, host, yes=yes)
-    with progress.reporter() as report, report.step(f"Reaching {host.address}"):
+    with progress.reporter() as report, report.step(f"Connecting to {host.address}"):
         prepare.bootstrap(workspace.way(host))
         if not adopt:
             adoption.refuse(host, target)
@@ -53,7 +51,7 @@ def setup(
         if not terminal.confirm_adoption(host, found, yes=yes):
             return
     elif adopt:
-        typer.echo(f"{name}: there is nothing to take over.")
+        typer.echo(f"{name}: nothing to take over.")
     with progress.reporter() as report:
         done = prepare.run(host, target, report)
         if found:
@@ -61,7 +59,7 @@ def setup(
             done += adoption.take(host, target, found, report)
     for sentence in done:
         typer.echo(f"{name}: {sentence}.")
-    typer.echo(f"{name} is ready: deploy to it." if done else f"{name} was ready already.")
+    typer.echo(f"{name} is ready. Next: greffier deploy" if done else f"{name} was already set up.")
 
 
 def _undo_adopt(space: "Workspace", host: "HostStack", *, yes: bool) -> None:
@@ -73,17 +71,17 @@ def _undo_adopt(space: "Workspace", host: "HostStack", *, yes: bool) -> None:
     if terminal.confirm_return(host, steps, destroy.doomed(space, host, volumes=False), yes=yes):
         with progress.reporter() as report:
             adopt.undo(space, host, destroy.clear, report)
-        typer.echo(f"{host.name}: it is as it was before Greffier.")
+        typer.echo(f"{host.name}: restored to its state before Greffier.")
 
 
 @app.command()
 def rollback(
-    number: Annotated[int | None, typer.Argument(help="Release to go back to. Default: the one before.")] = None,
+    number: Annotated[int | None, typer.Argument(help="Release to roll back to. Default: the previous one.")] = None,
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     force: Force = False,
 ) -> None:
-    """Bring a host back to an earlier release. The last five are kept."""
+    """Roll a host back to an earlier release. The last five are kept."""
     from deploy import workspace
     from deploy.cli import progress, terminal
     from deploy.rollout import apply
@@ -109,7 +107,7 @@ def audit(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json =
 
 @app.command()
 def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Look for what is wrong, and say what to do about it. Status 3: something is."""
+    """Diagnose the hosts and say how to fix what is wrong. Exit status 3: something is wrong."""
     from deploy import fleet, workspace
     from deploy.cli import progress, tables, terminal
     from deploy.upkeep import doctor
@@ -127,8 +125,8 @@ def doctor(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json 
 
 @app.command()
 def prune(inventory: Inventory = DEFAULT, host: HostName = None, yes: Yes = False) -> None:
-    """Remove what nothing uses any more. That is containers of no service, and images and code of neither of the last
-    two releases; it says first what that frees."""
+    """Remove what is no longer used. That is containers that belong to no service, and images and code that neither of
+    the last two releases uses. Shows first what it frees."""
     from deploy import fleet, workspace
     from deploy.cli import terminal
     from deploy.upkeep import housekeeping
@@ -149,10 +147,10 @@ def backup(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Archive to write. Default: greffier-<host>-<day>.tar.gz here.")
+        Path | None, typer.Option("--out", "-o", help="Archive to write. Default: greffier-<host>-<date>.tar.gz.")
     ] = None,
 ) -> None:
-    """Save what a deploy cannot make again. Settings, users, certificates and data in one archive; no models."""
+    """Save what a deploy cannot recreate. Settings, users, certificates and data in one archive, without models."""
     from deploy import workspace
     from deploy.cli import progress
     from deploy.upkeep import housekeeping
@@ -162,17 +160,17 @@ def backup(
     path = out or Path(f"greffier-{chosen.name}-{dt.date.today()}.tar.gz")
     with progress.reporter() as report:
         housekeeping.backup(space, chosen, path, report)
-    typer.echo(f"Wrote {path}. It holds secrets: keep it safe.")
+    typer.echo(f"Wrote {path}. It contains secrets: keep it safe.")
 
 
 @app.command()
 def restore(
-    archive: Annotated[Path, typer.Argument(help="What backup wrote.")],
+    archive: Annotated[Path, typer.Argument(help="Archive that `backup` wrote.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     yes: Yes = False,
 ) -> None:
-    """Put a backup back onto a host that was set up. Then deploy to it. Of a host that is in use it asks first."""
+    """Restore a backup to a host that is set up. Deploy to it afterwards. Asks first if the host is in use."""
     from deploy import workspace
     from deploy.cli import progress, terminal
     from deploy.upkeep import housekeeping
@@ -184,7 +182,7 @@ def restore(
         return
     with progress.reporter() as report:
         housekeeping.restore(space, chosen, archive, content, report)
-    typer.echo(f"{chosen.name}: restored. `deploy` does what is left: models, images, containers.")
+    typer.echo(f"{chosen.name}: restored. Run `greffier deploy` for the rest: models, images, containers.")
 
 
 @app.command()
@@ -192,9 +190,9 @@ def destroy(
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     yes: Yes = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the models and the services' data too.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also remove the models and the services' data.")] = False,
 ) -> None:
-    """Remove what Greffier put on a host. Users and certificates included; it says what, and asks first."""
+    """Uninstall Greffier from a host. Users and certificates too; shows what it removes and asks first."""
     from deploy import fleet, workspace
     from deploy.adoption import journal
     from deploy.cli import progress, terminal
@@ -209,6 +207,6 @@ def destroy(
                 destroy.run(space, chosen, volumes=volumes)
             typer.echo(f"{chosen.name}: removed.")
             if journal.read(space.target(chosen)):
-                typer.echo(f"`setup {chosen.name} --undo-adopt` brings back what was there before Greffier.")
+                typer.echo(f"`greffier setup {chosen.name} --undo-adopt` restores what was there before Greffier.")
 
     terminal.failures(fleet.in_turn(workspace.chosen(space, host), destroyed))

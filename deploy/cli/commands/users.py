@@ -9,13 +9,13 @@ from deploy.cli.commands.options import DEFAULT, HostName, Inventory, Json, User
 from deploy.cli.commands.verbs import Verbs
 
 app = typer.Typer(
-    help="Who may call the services. Changes are at once, without a deploy.", no_args_is_help=True, cls=Verbs
+    help="Manage who may call the services. Takes effect at once, without a deploy.", no_args_is_help=True, cls=Verbs
 )
 
 
 @app.command("add")
 def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Make a user; the password and the API key are generated and shown once."""
+    """Add a user. The password and the API key are generated and shown once."""
     from deploy import workspace
     from deploy.cli import terminal
     from deploy.state import users
@@ -27,7 +27,7 @@ def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_js
 
 @app.command("rotate")
 def rotate(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
-    """Give a user a new password; the old one ends at once, and so do the websockets opened with it."""
+    """Replace a user's password. The old one stops working at once, and websockets opened with it are closed."""
     from deploy import workspace
     from deploy.cli import terminal
     from deploy.runtime import control
@@ -54,7 +54,7 @@ def list(inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = 
 
 @app.command("remove")
 def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) -> None:
-    """Take a user away; the password ends at once, and so do the websockets opened with it."""
+    """Remove a user. The password stops working at once, and websockets opened with it are closed."""
     from deploy import workspace
     from deploy.runtime import control
     from deploy.state import users
@@ -63,20 +63,20 @@ def remove(name: User, inventory: Inventory = DEFAULT, host: HostName = None) ->
     chosen = space.host(host)
     target = space.target(chosen)
     users.remove(target, chosen.layout, name)
-    typer.echo(f"{name} is removed.")
+    typer.echo(f"Removed {name}.")
     control.dismiss(chosen, target, name)
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="An htpasswd file.")],
+    file: Annotated[Path, typer.Argument(help="htpasswd file to import.")],
     inventory: Inventory = DEFAULT,
     host: HostName = None,
     rotate: Annotated[
-        bool, typer.Option("--rotate", help="Give new passwords to users with slow or weak hashes.")
+        bool, typer.Option("--rotate", help="Rotate the passwords of users with slow or weak hashes.")
     ] = False,
 ) -> None:
-    """Take over the users of another htpasswd file, with their passwords."""
+    """Import the users of an htpasswd file, with their passwords."""
     from deploy import workspace
     from deploy.cli import terminal
     from deploy.state import users

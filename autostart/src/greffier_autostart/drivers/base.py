@@ -66,8 +66,8 @@ def ending(status: int) -> str:
     """How a program ended. `status`: as a shell has it, 128 more than the number of a signal."""
     number = status - 128
     if number == SIGKILL:
-        return "it was killed (signal 9), perhaps for want of memory"
+        return "it was killed (signal 9), perhaps because memory ran out"
     if number > 0:
         name = f" ({Signals(number).name})" if number in list(Signals) else ""
-        return f"it ended by signal {number}{name}"
-    return f"it ended with status {status}" if status else "it ended by itself"
+        return f"it was ended by signal {number}{name}"
+    return f"it exited with status {status}" if status else "it exited"

@@ -68,17 +68,17 @@ class DockerDriver:
         assert run is not None
         facts = await asyncio.shield(run.ended)
         if facts is None:
-            return End(Cause("its container was removed or started anew"), clean=True, at=time.time())
+            return End(Cause("its container was removed or restarted"), clean=True, at=time.time())
         if facts.message:
             return End(
                 Cause("Docker could not run its container", facts.message), clean=False, at=facts.ended
             )
         if run.told_to_end:
-            return End(Cause("its container was stopped by somebody else"), clean=True, at=facts.ended)
+            return End(Cause("its container was stopped by someone else"), clean=True, at=facts.ended)
         told, code = ending(facts.exit_code), facts.exit_code
         if code and (run.out_of_memory or facts.out_of_memory):
             limit = f" (memory limit {_bytes(facts.memory)})" if facts.memory else ""
-            told = f"it was killed for want of memory{limit}"
+            told = f"it was killed because it ran out of memory{limit}"
         return End(Cause(told, await self.last_words()), clean=not code, at=facts.ended, status=code)
 
     async def stop(self, patience: float) -> None:
@@ -135,7 +135,9 @@ class DockerDriver:
         try:
             await self._engine.start(container)
         except Missing:
-            raise StartError(f"its container {container} is not there; `deploy` makes it") from None
+            raise StartError(
+                f"its container {container} is missing; run `greffier deploy` to create it"
+            ) from None
 
     async def _stop(self, container: str, patience: float) -> None:
         for number in range(STOP_TRIES):

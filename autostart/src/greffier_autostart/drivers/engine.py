@@ -249,8 +249,8 @@ def _unreachable(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, PermissionError):
-            return f"Docker at {where} may not be used by autostart's user; it must be in the group docker"
+            return f"autostart's user may not use Docker at {where}; it must be in the group docker"
         if isinstance(cause, Timeout | TimeoutError):
             return f"Docker at {where} did not answer within {CALL_SECONDS:g} s"
         cause = cause.__cause__ or cause.__context__
-    return f"Docker does not answer at {where}; see `systemctl status docker`"
+    return f"Docker is not responding at {where}; see `systemctl status docker`"
