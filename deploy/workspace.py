@@ -43,6 +43,8 @@ class Workspace:
     def host(self, name: str | None = None) -> HostStack:
         """The named host, or the only one. Raises KitError."""
         hosts = {host.name: host for host in self.stack.hosts}
+        if not hosts:
+            raise KitError("The inventory has no host whose address is known.", "`check` says why.", code=INVENTORY)
         if name is None and len(hosts) == 1:
             return next(iter(hosts.values()))
         if name not in hosts:

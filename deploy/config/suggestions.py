@@ -50,6 +50,18 @@ def mapping(keys: Sequence[Key], value: object) -> str:
     return f"write {_SHAPES[key]}" if key in _SHAPES else ""
 
 
+def empty(keys: Sequence[Key]) -> str:
+    """What to write where a key has no value."""
+    key = keys[-1] if keys else ""
+    if key == "hosts":
+        return f"write {_SHAPES['hosts']}"
+    if len(keys) == 2 and keys[0] in ("hosts", "services"):
+        return f"write {key}: {{{'domain: example.org' if keys[0] == 'hosts' else 'kind: faster-whisper'}}}"
+    if key == "kind":
+        return "such as kind: faster-whisper"
+    return f"write {_SHAPES[str(key)]}, or leave it out" if key in _SHAPES else "write a value, or leave it out"
+
+
 def listed(keys: Sequence[Key], value: object) -> str:
     """What to write where a list is wanted."""
     one = isinstance(value, str) and "," not in value and value.isprintable()
