@@ -125,7 +125,7 @@ class Host(_Part):
 class Service(_Part):
     """A service on one of the hosts: a kind of the kit's, or somebody else's container."""
 
-    kind: Name = Field(description="What it is: the name of a folder in services/.")
+    kind: Plain = Field(description="What it is: the name of a folder in services/.")
     host: Name | None = Field(None, description="Name of its host. Default: the only host there is.")
     hostname: Hostname | None = Field(
         None, description="Its own host name. Default: <service name>.<domain of its host>."
@@ -380,7 +380,7 @@ def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
 
 
 _TYPES = {
-    "string_type": "text (put it in quotes)",
+    "string_type": "text",
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "a mapping of keys to values",
