@@ -65,7 +65,7 @@ def looked_at(
 ) -> tuple[Stack, tuple[Problem, ...]]:
     """What is right of it, enough to look at the hosts; and all that is wrong. Hosts whose place is not known are
     left out."""
-    resolver = _Resolver(inventory, source, catalog, layouts, autostart)
+    resolver = _Resolver(inventory, source, catalog, layouts, autostart, told=bool(problems))
     found = resolver.stack()
     placed = tuple(host for host in found.hosts if host.address != UNKNOWN)
     return Stack(placed), (*problems, *resolver.problems)
@@ -132,7 +132,10 @@ class _Resolver:
         catalog: Catalog,
         layouts: Mapping[str, Layout],
         autostart: Autostart,
+        *,
+        told: bool,
     ) -> None:
+        self.told = told
         self.inventory = inventory
         self.source = source
         self.catalog = catalog
@@ -141,8 +144,9 @@ class _Resolver:
         self.problems: list[Problem] = []
 
     def _written(self, *keys: Key) -> bool:
-        """Whether something stands there that is wrong in itself, which has been told: it is not missing as well."""
-        return written(self.source, keys)
+        """Whether something stands there that is wrong in itself, which has been told: it is not missing as well.
+        Where nothing has been told, nothing is excused."""
+        return self.told and written(self.source, keys)
 
     def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.source.place(keys), message, hint))

@@ -39,7 +39,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
             yield ("image",), "nothing runs from an image with `runtime: process`", ""
     elif not own:
         for key, such in REQUIRED:
-            if not written(key):
+            if not getattr(service, key) and not written(key):
                 yield (), f"a container needs `{key}`", f"such as {key}: {such}"
     folders: set[str] = set()
     for volume, folder in service.volumes.items():

@@ -47,7 +47,7 @@ def test_a_container_of_another_maker_gets_what_it_is_given(resolved: Resolved) 
 
 def test_it_is_no_plain_variable_either(resolved: Resolved) -> None:
     text = "hosts: {h: {domain: example.org}}\nservices: {w: {kind: whisperx, environment: {HF_TOKEN: hf}}}\n"
-    with pytest.raises(InventoryError, match="HF_TOKEN is for the deploy, and no service gets it"):
+    with pytest.raises(InventoryError, match="HF_TOKEN is for the deploy only"):
         resolved(text)
 
 
