@@ -27,6 +27,7 @@ help: ## list the targets
 
 setup: ## make the environment of the kit itself, and install nginx where it is missing
 	@scripts/setup
+	$(if $(filter setup,$(MAKECMDGOALS)),@echo "Ready: .venv/bin/greffier --help")
 
 demo: setup ## deploy examples/demo.yml to this machine and transcribe a sentence with it
 	@$(PYTHON) cli.py demo
@@ -67,7 +68,7 @@ wheel: setup ## build the wheel into dist/
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build -t wheel -d dist
 
-release-check: ## install the wheel with pipx in an empty place, and run `greffier check` and `greffier demo` there
+release-check: ## install the wheel with pipx in an empty place, and run its init, check, render and demo there
 	@scripts/setup --tests unit
 	@$(MAKE) --no-print-directory wheel
 	@scripts/release-check dist/*.whl

@@ -59,7 +59,7 @@ def check(inventory: Inventory = DEFAULT) -> None:
 
     space, notes = offline.checked(inventory)
     for host in space.stack.hosts:
-        names = ", ".join(service.hostname for service in host.services) or "no service"
+        names = ", ".join(host.names) or "no service"
         typer.echo(f"{host.name} ({host.runtime}): {names}")
         for service in host.services:
             if service.own:

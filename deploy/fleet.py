@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from deploy import unexpected
 from deploy.config.stack import HostStack
-from deploy.errors import KitError
+from deploy.errors import INVENTORY, KitError
 from deploy.reporting import Bar, Reporter
 from deploy.workspace import Workspace
 
@@ -42,6 +42,8 @@ def each(
         except Exception as error:
             return Outcome(host, None, unexpected.as_kit_error(error))
 
+    if not hosts:
+        raise KitError("The inventory has no host whose address is known.", "`check` says why.", code=INVENTORY)
     if len(hosts) == 1:
         return [one(hosts[0])]  # where Ctrl-C arrives
     with ThreadPoolExecutor(len(hosts)) as pool:

@@ -43,6 +43,8 @@ class Workspace:
     def host(self, name: str | None = None) -> HostStack:
         """The named host, or the only one. Raises KitError."""
         hosts = {host.name: host for host in self.stack.hosts}
+        if not hosts:
+            raise KitError("The inventory has no host whose address is known.", "`check` says why.", code=INVENTORY)
         if name is None and len(hosts) == 1:
             return next(iter(hosts.values()))
         if name not in hosts:
@@ -175,21 +177,26 @@ def _running(root: Path) -> frozenset[str]:
 
 
 def example_domains(workspace: Workspace) -> None:
-    """Refuse to deploy to a domain that nobody can own. Raises InventoryError."""
-    names = stack.example_domains(workspace.stack)
-    if names:
-        place = workspace.source.place(("hosts",))
-        for host in workspace.stack.hosts:
-            if set(names) & set(host.names):
-                place = workspace.source.place(("hosts", host.name, "domain"))
-                break
-        raise InventoryError(
-            [
-                Problem(
-                    place, f"{', '.join(names)}: an example domain, reserved for documentation", "set your own domain"
-                )
-            ]
-        )
+    """Refuse to deploy to names that nobody can own, or that get no certificate. Raises InventoryError."""
+    problems = names(workspace)
+    if problems:
+        raise InventoryError(problems)
+
+
+def names(workspace: Workspace) -> list[Problem]:
+    """What is wrong with the hosts' names, other than their form."""
+    problems = []
+    for host in workspace.stack.hosts:
+        place = workspace.source.place(("hosts", host.name, "domain"))
+        examples = stack.example_domains(host)
+        if examples:
+            said = f"{', '.join(examples)}: an example domain, reserved for documentation"
+            problems.append(Problem(place, said, "set your own domain"))
+        private = [name for name in stack.private_names(host) if name not in examples]
+        if private:
+            said = f"{', '.join(private)}: no public authority issues certificates for names of a private network"
+            problems.append(Problem(place, said, "set a domain that you own, or tls: {mode: internal}"))
+    return problems
 
 
 def _target(host: HostStack) -> Target:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from statistics import median
 
 from bench import report as results
-from bench.deploy import beginning, change, scene, state, still
+from bench.deploy import beginning, change, far, scene, state, still
 from bench.deploy.scene import Scene
-from bench.deploy.tools import Ansible, Kit, Pyinfra, timed
+from bench.deploy.tools import Ansible, Kit, Pyinfra, Tool, timed
 from bench.report import Figure
 from deploy import ROOT
 from deploy.cli import progress, terminal
@@ -31,7 +31,9 @@ def main() -> int:
             figures += beginning.measure(there, report)
             kit = Kit(there)
             written = state.write(there.folder / "state", there.laptop.path)
-            figures += still.measure(there, kit, [Ansible(there, written), Pyinfra(there, written)], report)
+            peers: list[Tool] = [Ansible(there, written), Pyinfra(there, written)]
+            figures += still.measure(there, kit, peers, report)
+            figures += far.measure(there, kit, peers, report)
             figures += change.measure(there, kit, report)
             figures += _plain(there, kit, report)
     except KitError as error:

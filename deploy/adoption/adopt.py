@@ -10,6 +10,7 @@ from deploy.config.stack import HostStack
 from deploy.errors import HOST, KitError
 from deploy.render import units
 from deploy.reporting import Reporter
+from deploy.runtime import docker
 from deploy.state import users
 from deploy.transport.targets import Target
 from deploy.workspace import Workspace
@@ -139,16 +140,16 @@ def _stop(target: Target, step: Unit | Container) -> None:
     if step.id not in _containers(target):  # a service that was stopped took it along, and brings it back
         return
     if step.restart != "no":
-        target.run(("docker", "update", "--restart=no", step.id))
+        target.run(docker.restart_policy(step.id, "no"))
     if step.running:
-        target.run(("docker", "stop", step.id))
+        target.run(docker.stop(step.id))
     if step.aside:
-        target.run(("docker", "rename", step.id, step.aside))
+        target.run(docker.rename(step.id, step.aside))
 
 
 def _containers(target: Target) -> dict[str, str]:
     """Name of each container, by id."""
-    listed = target.run(("docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"))
+    listed = target.run(docker.list_containers("{{.ID}} {{.Names}}"))
     return dict(line.split(" ", 1) for line in listed.splitlines())
 
 
@@ -258,8 +259,8 @@ def _start(target: Target, step: Unit | Container) -> None:
     if name is None:  # its owner made it anew
         return
     if name != step.name:
-        target.run(("docker", "rename", step.id, step.name))
+        target.run(docker.rename(step.id, step.name))
     if step.restart != "no":
-        target.run(("docker", "update", f"--restart={step.restart}", step.id))
+        target.run(docker.restart_policy(step.id, step.restart))
     if step.running:
-        target.run(("docker", "start", step.id))
+        target.run(docker.start(step.id))

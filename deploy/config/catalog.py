@@ -1,10 +1,13 @@
-"""What each kind of service needs: services/<kind>/service.yml -> Manifest."""
+"""What each kind of service needs: services/<kind>/service.yml -> Manifest.
+
+What all of the kit's own kinds have in common stands once, in services/core/service-defaults.yml.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.functional_validators import BeforeValidator
@@ -153,8 +156,6 @@ class Own(_Part):
     """What building its image takes on the host, layers of the build included."""
     compute_types: dict[Literal["cpu", "cuda"], str]
     settings: Settings
-    secrets: list[str]
-    """Secrets that it can use."""
     models: Models
 
 
@@ -229,13 +230,17 @@ def autostart(folder: Path = ROOT / "autostart") -> Autostart:
 
 def load(folder: Path = ROOT / "services") -> dict[str, Kind]:
     """Every kind there is. A manifest that is wrong is the kit's fault, and says so."""
-    manifests = {path.parent.name: _manifest(path) for path in sorted(folder.glob("*/service.yml"))}
+    common = read(folder / "core" / "service-defaults.yml").data
+    manifests = {path.parent.name: _manifest(path, common) for path in sorted(folder.glob("*/service.yml"))}
     return {name: _kind(folder, name, manifests) for name in manifests}
 
 
-def _manifest(path: Path) -> Manifest:
+def _manifest(path: Path, common: Mapping[str, Any]) -> Manifest:
+    written = read(path).data
+    if written.get("own"):
+        written = {**common, **written, "settings": {**common["settings"], **written.get("settings", {})}}
     try:
-        return _MANIFEST.validate_python(read(path).data)
+        return _MANIFEST.validate_python(written)
     except ValidationError as error:
         raise KitError(f"{path} is not a manifest: {error}", code=INVENTORY) from None
 

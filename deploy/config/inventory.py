@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from deploy.config import suggestions
 from deploy.config.fields import (
@@ -46,6 +47,15 @@ from deploy.errors import InventoryError, Problem
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _something(cls, value: object) -> object:
+        """A key with nothing behind it says neither what is wanted nor that the default is: no key may stand so.
+        None is what the code calls a key that is not written."""
+        if value is None:
+            raise PydanticCustomError("empty", "is empty")
+        return value
 
 
 class Tls(_Part):
@@ -116,7 +126,7 @@ class Host(_Part):
 class Service(_Part):
     """A service on one of the hosts: one of Greffier's kinds, or any container."""
 
-    kind: Name = Field(description="Kind of service: the name of a folder in services/.")
+    kind: Plain = Field(description="Kind of service: the name of a folder in services/.")
     host: Name | None = Field(None, description="Host it runs on. Default: the only host.")
     hostname: Hostname | None = Field(
         None, description="Host name it answers at. Default: <service name>.<domain of its host>."
@@ -202,7 +212,8 @@ class Service(_Part):
     )
     secrets: dict[Variable, SecretText] = Field(
         default_factory=dict,
-        description="Environment variables with secrets, as references: env:NAME, file:path or command:program.",
+        description="Environment variables with secrets, as references: env:NAME, file:path or command:program. "
+        "HF_TOKEN, the token of the model hub, is for the deploy alone: none of the kit's services gets it.",
     )
     enabled: bool | None = Field(
         None,
@@ -329,6 +340,8 @@ def _problem(source: Source, error: dict[str, Any]) -> Problem:
     if kind == "missing":
         return Problem(place, f"{where} is missing")
     value = error["input"]
+    if value is None:
+        return Problem(place, f"{where} is empty", suggestions.empty(keys))
     said = source.shown(keys, value)
     if kind == "value_error":
         # What a value's form says begins with the value, as Python has it.
@@ -362,11 +375,13 @@ def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
     where = ".".join(named)
     if error["type"] == "value_error":
         return f"{where}: {error['ctx']['error']}"
+    if error["input"] is None:
+        return f"{where} is empty"
     return f"{where}: not {_TYPES['dict_type'] if keys[-1] == 'secrets' else 'a reference such as env:NAME'}"
 
 
 _TYPES = {
-    "string_type": "text (put it in quotes)",
+    "string_type": "text",
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "a mapping of keys to values",

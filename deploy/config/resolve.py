@@ -11,6 +11,7 @@ from deploy.config import model_names, rules, side_models, suggestions
 from deploy.config.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.config.inventory import Host, Inventory, Service, written
 from deploy.config.quantities import show_bytes, show_size
+from deploy.config.rules import TOKENS
 from deploy.config.source import Key, Source
 from deploy.config.stack import (
     SECOND,
@@ -64,7 +65,7 @@ def looked_at(
 ) -> tuple[Stack, tuple[Problem, ...]]:
     """What is right of it, enough to look at the hosts; and all that is wrong. Hosts whose place is not known are
     left out."""
-    resolver = _Resolver(inventory, source, catalog, layouts, autostart)
+    resolver = _Resolver(inventory, source, catalog, layouts, autostart, told=bool(problems))
     found = resolver.stack()
     placed = tuple(host for host in found.hosts if host.address != UNKNOWN)
     return Stack(placed), (*problems, *resolver.problems)
@@ -131,7 +132,10 @@ class _Resolver:
         catalog: Catalog,
         layouts: Mapping[str, Layout],
         autostart: Autostart,
+        *,
+        told: bool,
     ) -> None:
+        self.told = told
         self.inventory = inventory
         self.source = source
         self.catalog = catalog
@@ -140,8 +144,9 @@ class _Resolver:
         self.problems: list[Problem] = []
 
     def _written(self, *keys: Key) -> bool:
-        """Whether something stands there that is wrong in itself, which has been told: it is not missing as well."""
-        return written(self.source, keys)
+        """Whether something stands there that is wrong in itself, which has been told: it is not missing as well.
+        Where nothing has been told, nothing is excused."""
+        return self.told and written(self.source, keys)
 
     def _wrong(self, keys: tuple[Key, ...], message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.source.place(keys), message, hint))
@@ -293,6 +298,9 @@ class _Resolver:
         moved = dict(self.layouts[host_name].service_ports)
         port = service.port or moved.get(name, port)
         torch = Torch(own.torch, TORCH_INDEX[service.device], service.device == "cpu") if own and own.torch else None
+        secrets = [
+            (v, reference(t, self.source.place((*at, "secrets", v)))) for v, t in sorted(service.secrets.items())
+        ]
         address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
             name=name,
@@ -323,10 +331,8 @@ class _Resolver:
             memory=service.memory or _memory(manifest, (model, *others)),
             timezone=host.timezone,
             environment=tuple(sorted(service.environment.items())),
-            secrets=tuple(
-                (v, reference(text, self.source.place((*at, "secrets", v))))
-                for v, text in sorted(service.secrets.items())
-            ),
+            secrets=tuple(one for one in secrets if not (own and one[0] in TOKENS)),
+            tokens=tuple(one for one in secrets if own and one[0] in TOKENS),
             portal_path=f"/{name}" if own and portal else "",
             wyoming=(address.strip("[]"), int(listen)) if listen else None,
             wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,

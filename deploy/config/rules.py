@@ -12,7 +12,7 @@ ZONE = "TZ"
 """Variable that carries the host's `timezone`, whatever the kind."""
 OF_THE_KIT = ("model", "models", "compute_type", "diarizer", "diarization_model", "alignment")
 TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
-"""Secrets that open gated models."""
+"""Secrets that open gated models: what of the kit's takes one is the deploy, and no service."""
 OF_A_CONTAINER = ("container_port", "health", "volumes")
 REQUIRED = (("image", "ghcr.io/owner/name:1.2"), ("container_port", "8080"))
 """What a container has no default for, with an example."""
@@ -39,7 +39,7 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
             yield ("image",), "nothing runs from an image with `runtime: process`", ""
     elif not own:
         for key, such in REQUIRED:
-            if not written(key):
+            if not getattr(service, key) and not written(key):
                 yield (), f"a container needs `{key}`", f"such as {key}: {such}"
     folders: set[str] = set()
     for volume, folder in service.volumes.items():
@@ -115,6 +115,9 @@ def _variables(service: Service, own: Own | None) -> Iterator[Misfit]:
         if variable in settings:
             hint = "use the service's or the host's own key for it"
             yield ("environment", variable), f"{variable} is set by Greffier", hint
+        elif own and variable in TOKENS:
+            hint = f"secrets: {{{variable}: 'env:{variable}'}}"
+            yield ("environment", variable), f"{variable} is for the deploy only; services do not get it", hint
     for variable in service.secrets:
         if variable in service.environment or variable in settings:
             yield ("secrets", variable), f"{variable} is set twice", ""

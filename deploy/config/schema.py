@@ -18,6 +18,7 @@ def document() -> Part:
     """The schema, as data."""
     whole = Inventory.model_json_schema()
     _close(whole)
+    _fill(whole)
     parts = whole["$defs"]
     whole["properties"]["services"]["propertyNames"] = {"not": {"enum": sorted(RESERVED_NAMES)}}
     parts["Service"]["properties"]["kind"]["enum"] = list(catalog.load())
@@ -40,6 +41,21 @@ def _close(part: Any) -> None:
             _close(inside)
 
 
+def _fill(part: Any) -> None:
+    """A key that is written has a value: null is none."""
+    if isinstance(part, dict):
+        if {"type": "null"} in part.get("anyOf", ()):
+            others = [one for one in part.pop("anyOf") if one != {"type": "null"}]
+            part |= others[0] if len(others) == 1 else {"anyOf": others}
+        if part.get("default", ...) is None:
+            del part["default"]
+        for inside in part.values():
+            _fill(inside)
+    elif isinstance(part, list):
+        for inside in part:
+            _fill(inside)
+
+
 def _kinds() -> Iterator[Part]:
     """What each kind takes, and what it does not."""
     for name, kind in catalog.load().items():
@@ -49,7 +65,7 @@ def _kinds() -> Iterator[Part]:
             continue
         models = kind.manifest.models
         names = {"enum": [*models.names, *sorted(model_names.OPENAI), *(n for n in models.known if "/" not in n)]}
-        model = {"anyOf": [names, {"pattern": HUB}, {"type": "null"}]}
+        model = {"anyOf": [names, {"pattern": HUB}]}
         properties = {"model": model, "models": {"items": model}, **_without(rules.OF_A_CONTAINER)["properties"]}
         yield {"if": _is("kind", name), "then": {"properties": properties}}
 

@@ -19,19 +19,28 @@ MAX_BYTES = 1 << 16
 
 def resolve(references: Iterable[Reference], folder: Path) -> dict[Reference, Secret]:
     """Every secret; `file:` paths are relative to `folder`. Raises InventoryError naming all that fail."""
+    found, problems = looked_up(references, folder)
+    if problems:
+        raise InventoryError(list(problems.values()))
+    return found
+
+
+def looked_up(
+    references: Iterable[Reference], folder: Path
+) -> tuple[dict[Reference, Secret], dict[Reference, Problem]]:
+    """The same: those that are there, and why the others are not."""
     found: dict[Reference, Secret] = {}
-    problems = []
+    problems: dict[Reference, Problem] = {}
     for reference in references:
         value, problem = _value(reference, folder)
         if not problem and not _is_text(value):
             problem = "is not text"
         if problem or not value:
             message = f"the secret {reference} {problem or 'is empty'}"
-            problems.append(Problem(reference.place, message, _HINTS[reference.scheme]))
-        found[reference] = Secret(value)
-    if problems:
-        raise InventoryError(problems)
-    return found
+            problems[reference] = Problem(reference.place, message, _HINTS[reference.scheme])
+        else:
+            found[reference] = Secret(value)
+    return found, problems
 
 
 _HINTS = {

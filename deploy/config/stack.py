@@ -1,7 +1,7 @@
 """What an inventory means: hosts and services with every default filled in."""
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,8 +17,10 @@ WYOMING = 300
 TORCH_INDEX = {"cpu": "https://download.pytorch.org/whl/cpu", "cuda": "https://download.pytorch.org/whl/cu126"}
 """PyTorch's own package indexes, by device. Of its builds for CUDA that for 12, whose libraries CTranslate2 needs."""
 
-_EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org")
-"""Domains that nobody can own (RFC 2606, RFC 6761)."""
+_EXAMPLES = (".example", ".invalid", "example.com", "example.net", "example.org", "your.domain")
+"""Domains that nobody can own (RFC 2606, RFC 6761), and the one that the documentation writes."""
+_PRIVATE = ("localhost", "local", "internal", "home.arpa")
+"""Domains of the machine's or the network's own (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`)."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ class ServiceStack:
     timezone: str
     environment: tuple[tuple[str, str], ...]
     secrets: tuple[tuple[str, Reference], ...]
+    """In its environment."""
+    tokens: tuple[tuple[str, Reference], ...]
+    """What the inventory says among its secrets, and a deploy alone needs: they open gated models at the hub."""
     portal_path: str
     """`/whisper`, or empty where the portal does not carry the service."""
     second_port: int = 0
@@ -258,15 +263,23 @@ class Stack:
                 found[host.tls.key] = None
             found |= dict.fromkeys(host.notify.references if host.notify else ())
             for service in host.services:
-                found |= dict.fromkeys(reference for _, reference in service.secrets)
+                found |= dict.fromkeys(reference for _, reference in (*service.secrets, *service.tokens))
         return tuple(found)
 
 
-def example_domains(stack: Stack) -> list[str]:
+def example_domains(host: HostStack) -> list[str]:
     """Host names below a reserved example domain: nothing can be deployed there."""
-    return [
-        name
-        for host in stack.hosts
-        for name in host.names
-        if any(name == e.lstrip(".") or name.endswith(e if e[0] == "." else f".{e}") for e in _EXAMPLES)
-    ]
+    return [name for name in host.names if _below(name, _EXAMPLES)]
+
+
+def private_names(host: HostStack) -> list[str]:
+    """Host names for which Let's Encrypt is asked in vain. Another authority may know them."""
+    if host.tls.mode != "letsencrypt" or host.tls.server:
+        return []
+    private = _PRIVATE if "." in host.domain else (*_PRIVATE, host.domain)
+    return [name for name in host.names if "." not in name or _below(name, private)]
+
+
+def _below(name: str, domains: Iterable[str]) -> bool:
+    """Whether a name is one of the domains or below it; below only, where that begins with a dot."""
+    return any(name == e.lstrip(".") or name.endswith(e if e[0] == "." else f".{e}") for e in domains)

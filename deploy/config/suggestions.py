@@ -20,6 +20,7 @@ _KINDS = {
     **{"docker": "container", "image": "container"},
 }
 """What others call the kinds."""
+_MODES = ("letsencrypt", "internal", "files")
 _SHAPES = {
     "hosts": "hosts: {vps: {domain: example.org}}",
     "services": "services: {whisper: {kind: faster-whisper}}",
@@ -38,7 +39,7 @@ def mapping(keys: Sequence[Key], value: object) -> str:
     """What to write where a mapping is wanted, and something else stands."""
     key = str(keys[-1]) if keys else ""
     if key == "tls" and isinstance(value, str):
-        return f"write tls: {{mode: {_choice('mode', value) or value}}}"
+        return f"write tls: {{mode: {_meant('mode', value, _MODES) or 'internal'}}}"
     if len(keys) == 2 and isinstance(value, str) and keys[0] == "services":
         return f"write {key}: {{kind: {value}}}"
     if len(keys) == 2 and isinstance(value, str) and keys[0] == "hosts":
@@ -48,6 +49,18 @@ def mapping(keys: Sequence[Key], value: object) -> str:
     if key in _SHAPES and isinstance(value, list):
         return f"each has a name: write {_SHAPES[key]}"
     return f"write {_SHAPES[key]}" if key in _SHAPES else ""
+
+
+def empty(keys: Sequence[Key]) -> str:
+    """What to write where a key has no value."""
+    key = keys[-1] if keys else ""
+    if key == "hosts":
+        return f"write {_SHAPES['hosts']}"
+    if len(keys) == 2 and keys[0] in ("hosts", "services"):
+        return f"write {key}: {{{'domain: example.org' if keys[0] == 'hosts' else 'kind: faster-whisper'}}}"
+    if key == "kind":
+        return "such as kind: faster-whisper"
+    return f"write {_SHAPES[str(key)]}, or leave it out" if key in _SHAPES else "write a value, or leave it out"
 
 
 def listed(keys: Sequence[Key], value: object) -> str:
@@ -60,15 +73,15 @@ def chosen(keys: Sequence[Key], value: object, choices: Sequence[str]) -> str:
     """What was meant where none of the choices stands; empty where nobody knows."""
     if not isinstance(value, str):
         return ""
-    text = value.lower()
-    close = difflib.get_close_matches(text, choices, 1, 0.6)
-    found = text if text in choices else _choice(str(keys[-1]), text) or (close[0] if close else "")
+    found = _meant(str(keys[-1]), value, choices)
     return f"did you mean {found!r}?" if found else ""
 
 
 def plain(value: object, kind: str) -> str:
     """What to write where quotes, or the want of them, are what is wrong."""
     text = str(value).lower()
+    if kind == "string_type":
+        return "put it in quotes" if isinstance(value, (int, float)) else ""
     if kind == "int_type" and text.isdecimal():
         return f"write {text}, without quotes"
     words = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
@@ -83,8 +96,11 @@ def named(name: str, names: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}? {known}" if close else known
 
 
-def _choice(key: str, text: str) -> str:
-    return _MEANT.get(key, {}).get(text.lower(), "")
+def _meant(key: str, text: str, choices: Sequence[str]) -> str:
+    """Which of the choices was meant; empty where nobody knows."""
+    text = text.lower()
+    close = difflib.get_close_matches(text, choices, 1, 0.6)
+    return text if text in choices else _MEANT.get(key, {}).get(text, "") or (close[0] if close else "")
 
 
 def _item(text: str) -> str:

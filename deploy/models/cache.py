@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.config import secrets
-from deploy.config.rules import TOKENS
 from deploy.config.stack import HostStack
 from deploy.errors import INVENTORY, KitError
 from deploy.host.store import RECORD
@@ -74,7 +73,7 @@ def obstacle(space: Workspace, host: HostStack, name: str) -> str:
 
 def tokens(host: HostStack) -> list[Reference]:
     """References of the secrets that may open a gated model."""
-    return [ref for service in host.services for variable, ref in service.secrets if variable in TOKENS]
+    return [ref for service in host.services for _, ref in service.tokens]
 
 
 def _record(host: HostStack, name: str) -> str:

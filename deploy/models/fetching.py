@@ -101,9 +101,9 @@ def _is(request: Request, recorded: Mapping[str, str]) -> bool:
 
 
 def token(host: HostStack, known: Mapping[Reference, Secret]) -> str | None:
-    """What opens gated models, of the secrets of the host's services."""
+    """What opens gated models, of what the inventory says of the host's services."""
     for service in host.services:
-        named = dict(service.secrets)
+        named = dict(service.tokens)
         for variable in TOKENS:
             if named.get(variable) in known:
                 return known[named[variable]].reveal()

@@ -31,13 +31,15 @@ LABEL = "greffier.service"
 """Of a container: the name of its service."""
 BRIDGE = "greffier-"
 """How the bridges of our containers' networks begin: what is not let through to them is said of these (units.py)."""
+CONTAINERS = "greffier-"
+"""How the names of our containers begin, and of their projects."""
 SECOND = "_2"
 """No service's name has an underscore."""
 
 
 def container(service: ServiceStack) -> str:
     """Its container, and the project of that; two releases that run at the same time have two."""
-    return f"greffier-{service.name}" + SECOND * service.second
+    return f"{CONTAINERS}{service.name}" + SECOND * service.second
 
 
 def bridge(service: ServiceStack) -> str:

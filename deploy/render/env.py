@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deploy.config.stack import HostStack, ServiceStack, Stack
-from deploy.errors import INVENTORY, KitError
+from deploy.errors import InventoryError, Problem
 from deploy.types import Effect, File, Part, Reference, Secret
+
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+"""For the hub's library: all models are fetched by `deploy`, whose token no service gets."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: s
             names.device: service.device,
             names.compute_type: service.compute_type,
             names.upload_limit: str(service.upload_limit),
+            **OFFLINE,
         } | told
         if service.diarizer:
             told[names.diarizer] = service.diarizer.name
@@ -74,22 +78,23 @@ def changed(there: str, wanted: str) -> tuple[str, ...]:
     return tuple(sorted({line.partition("=")[0] for line in lines}))
 
 
-def refuse_unwritable(variable: str, value: str, place: str) -> None:
-    """Raise KitError for a secret that an .env file cannot carry unchanged to every reader."""
-    bad = any(ord(c) < 32 or ord(c) == 127 for c in value) or "'" in value or "\\" in value
-    if bad:
-        raise KitError(
-            f"{place}: the secret of {variable} has a quote, a backslash or a control character.",
-            "An .env file cannot carry it unchanged: take a secret without these.",
-            code=INVENTORY,
-        )
-
-
 def check_writable(stack: Stack, secrets: Mapping[Reference, Secret]) -> None:
-    """Refuse values that an .env file would change. Raises KitError."""
+    """Refuse secrets that an .env file cannot carry unchanged to every reader. Raises InventoryError."""
+    problems = list(unwritable(stack, secrets))
+    if problems:
+        raise InventoryError(problems)
+
+
+def unwritable(stack: Stack, secrets: Mapping[Reference, Secret]) -> Iterator[Problem]:
+    """What is wrong with those, of the secrets that are known."""
     for host in stack.hosts:
-        for reference in host.notify.references if host.notify else ():
-            refuse_unwritable("notify", secrets[reference].reveal(), reference.place)
-        for service in host.services:
-            for variable, reference in service.secrets:
-                refuse_unwritable(variable, secrets[reference].reveal(), reference.place)
+        named = [("notify", reference) for reference in (host.notify.references if host.notify else ())]
+        named += [one for service in host.services for one in service.secrets]
+        for variable, reference in named:
+            value = secrets[reference].reveal() if reference in secrets else ""
+            if any(ord(c) < 32 or ord(c) == 127 for c in value) or "'" in value or "\\" in value:
+                yield Problem(
+                    reference.place,
+                    f"the secret of {variable} has a quote, a backslash or a control character",
+                    "an .env file cannot carry it unchanged: take a secret without these",
+                )

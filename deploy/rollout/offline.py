@@ -1,6 +1,6 @@
 """Work on the inventory alone, without any host: check it, describe it, render it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deploy import render as rendering
@@ -8,28 +8,55 @@ from deploy import workspace
 from deploy.certificates import issuing
 from deploy.config import model_names, secrets
 from deploy.config.quantities import show_bytes, show_size
-from deploy.config.stack import ServiceStack
-from deploy.errors import InventoryError, KitError
-from deploy.models import gated
+from deploy.config.stack import HostStack, ServiceStack
+from deploy.errors import InventoryError, KitError, Problem
+from deploy.models import fetching, gated
 from deploy.render import env
 from deploy.runtime.processes import nginx_version
+from deploy.types import Reference, Secret
 from deploy.workspace import Workspace
 
 
 def checked(path: Path) -> tuple[Workspace, list[str]]:
     """The inventory, with every secret it refers to found, and what is to be said of it. Asks the hub of gated models
-    alone. Raises InventoryError."""
+    alone. Raises InventoryError with all that is wrong."""
     space = workspace.opened(path)
-    workspace.example_domains(space)
-    resolved = secrets.resolve(space.stack.references, path.resolve().parent)
-    env.check_writable(space.stack, resolved)
+    problems = workspace.names(space)
+    known, missing = secrets.looked_up(space.stack.references, path.resolve().parent)
+    problems += missing.values()
+    problems += env.unwritable(space.stack, known)
     for host in space.stack.hosts:
-        if host.tls.mode == "files":
-            issuing.brought(host, resolved)
-    problems, notes = gated.look(space, resolved)
+        if host.tls.key in known:
+            problems += _certificate(space, host, known)
+    notes = list(_unknown(space))
+    tokens = {reference for host in space.stack.hosts for one in host.services for _, reference in one.tokens}
+    if tokens <= known.keys():  # without one, the hub would say that it is missing, which is said already
+        closed, more = gated.look(space, known)
+        problems += closed
+        notes += more
     if problems:
         raise InventoryError(problems)
     return space, notes
+
+
+def _certificate(space: Workspace, host: HostStack, known: Mapping[Reference, Secret]) -> Iterator[Problem]:
+    try:
+        issuing.brought(host, known)
+    except KitError as error:
+        place = space.source.place(("hosts", host.name, "tls", "certificate"))
+        yield Problem(place, error.message.rstrip("."), error.hint)
+
+
+def _unknown(space: Workspace) -> Iterator[str]:
+    """Models that may be misspelt: what they are, only the hub can tell."""
+    pinned = fetching.read_lock(space.path)
+    for host in space.stack.hosts:
+        for service in host.services:
+            if not service.own:
+                continue
+            for model in dict.fromkeys((service.model, *service.models)):
+                if not (model_names.size(service.own.models, model) or model in pinned):
+                    yield f"{service.name}: Greffier does not know {model}: `deploy` asks the hub for it."
 
 
 def needs(service: ServiceStack) -> str:

@@ -9,7 +9,7 @@ from deploy.errors import HOST, KitError
 from deploy.render.manifest import ServiceManifest
 from deploy.reporting import Reporter
 from deploy.rollout.prospect import Prospect
-from deploy.runtime import control, images
+from deploy.runtime import control, docker, images
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target
 
@@ -56,10 +56,10 @@ def start(prospect: Prospect, name: str, states: States, report: Reporter) -> No
     with report.step(f"Starting the new {name} in the second slot"):
         anew = not _drains(service, states[name])
         if anew:
-            target.afterwards(f"beside {name}", ("docker", "rm", "--force", *service.containers))
+            target.afterwards(f"beside {name}", docker.remove_containers(service.containers))
         images.create(target, service.folder, anew=anew)
         for container in service.containers:
-            target.run(("docker", "start", container))
+            target.run(docker.start(container))
         _until_ready(target, service)
 
 
@@ -109,8 +109,7 @@ def _until_ready(target: Target, service: ServiceManifest) -> None:
     container, seconds = service.containers[0], service.start_seconds
     until = time.monotonic() + seconds
     while not _answers(target, service):
-        form = "{{.State.Running}} {{.State.OOMKilled}}"
-        running, _, starved = target.run(("docker", "inspect", "--format", form, container), check=False).partition(" ")
+        running, _, starved = target.run(docker.inspect_state(container), check=False).partition(" ")
         if running == "true" and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
             continue
@@ -118,9 +117,7 @@ def _until_ready(target: Target, service: ServiceManifest) -> None:
         what = late if running == "true" else "exited while starting"
         if starved.strip() == "true":
             what = "ran out of memory: raise `memory` in the inventory, or use a smaller model"
-        said = target.run(
-            ("sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "sh", str(LOG_LINES), container), check=False
-        )
+        said = target.run(docker.log_text(container, LOG_LINES), check=False)
         raise KitError(f"The new {service.name} {what}.", output=said, code=HOST)
 
 

@@ -4,13 +4,12 @@ import io
 import re
 import tarfile
 from collections.abc import Callable, Container, Iterable
-from pathlib import PurePosixPath
 
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import HOST, KitError
 from deploy.render.compose import LABEL
 from deploy.reporting import Bar
-from deploy.runtime import laptop_docker
+from deploy.runtime import docker, laptop_docker
 from deploy.transport import asking
 from deploy.transport.asking import Asking
 from deploy.transport.targets import Target
@@ -28,8 +27,7 @@ def present(images: Iterable[str], there: Container[str]) -> frozenset[str]:
 
 def identified() -> Asking[dict[str, str]]:
     """Image -> its id, of all that the host has: by each tag and digest, as Docker lists them."""
-    form = "{{.Repository}}:{{.Tag}} {{.ID}}\n{{.Repository}}@{{.Digest}} {{.ID}}"
-    listed = yield from asking.run(("docker", "image", "ls", "--digests", "--no-trunc", "--format", form))
+    listed = yield from asking.run(docker.list_images())
     return _pairs(line for line in listed.splitlines() if "<none>" not in line)
 
 
@@ -72,7 +70,7 @@ def _pull(target: Target, service: ServiceStack, bar: Bar) -> None:
         done += line.endswith((": Pull complete", ": Already exists"))
         bar.update(done, layers, line)
 
-    said = _followed(target.connection.lines(("docker", "pull", service.image)), told)
+    said = _followed(target.connection.lines(docker.pull(service.image)), told)
     if said is not None:
         raise KitError(f"{service.image} could not be pulled.", _advice(said), output=said, code=HOST)
 
@@ -88,7 +86,7 @@ def _advice(said: str) -> str:
 
 def _build(target: Target, service: ServiceStack, bar: Bar) -> None:
     """Build on the host; the context is what the digest was made of, sent once."""
-    command = ("docker", *_building(service, service.image))
+    command = docker.build(service.kind.name, service.image, service.build_arguments)
     said = _followed(target.connection.lines(command, context(service)), lambda line: bar.update(0, 0, line))
     if said is not None:
         raise KitError(f"The image of {service.name} could not be built.", _unbuilt(said), output=said, code=HOST)
@@ -100,18 +98,18 @@ def _send(target: Target, service: ServiceStack, bar: Bar) -> None:
     # The tag here names the processor: another host may want the same image for another one.
     tag = f"{service.image}-{platform.removeprefix('linux/').replace('/', '')}"
     if not laptop_docker.has(tag):
-        words = _building(service, tag, "--platform", platform)
-        said = _followed(laptop_docker.lines(words, context(service)), lambda line: bar.update(0, 0, line))
+        command = docker.build(service.kind.name, tag, service.build_arguments, platform)
+        said = _followed(laptop_docker.lines(command, context(service)), lambda line: bar.update(0, 0, line))
         if said is not None:
             message = f"The image of {service.name} could not be built on this machine."
             raise KitError(message, "Nothing was changed on the host.", output=said, code=HOST)
     size = laptop_docker.size(tag)
     parts = laptop_docker.saved(tag, lambda done: bar.update(done, max(size, done), "sent"))
-    said = _followed(target.connection.lines(("docker", "load", "--quiet"), parts), lambda line: None)
+    said = _followed(target.connection.lines(docker.load(), parts), lambda line: None)
     if said is not None:
         raise KitError(f"The host could not load the image of {service.name}.", output=said, code=HOST)
-    target.run(("docker", "tag", tag, service.image))
-    target.run(("docker", "image", "rm", tag))
+    target.run(docker.tag(tag, service.image))
+    target.run(docker.remove_images((tag,)))
 
 
 def _followed(lines: Iterable[tuple[int, str]], told: Callable[[str], None]) -> str | None:
@@ -141,14 +139,6 @@ def _unbuilt(said: str) -> str:
     return " ".join((*[hint for hint in hints][:1], "Nothing else was changed. Fix this, then deploy again."))
 
 
-def _building(service: ServiceStack, tag: str, *more: str) -> tuple[str, ...]:
-    kind = service.kind.name
-    words = ["--label", f"greffier.kind={kind}"]
-    for name, value in service.build_arguments:
-        words += ["--build-arg", f"{name}={value}"]
-    return ("build", "--progress", "plain", "--tag", tag, *words, "--file", f"services/{kind}/Dockerfile", *more, "-")
-
-
 def context(service: ServiceStack) -> bytes:
     """A tar of the Dockerfile and what it copies; the same bytes for the same files."""
     archive = io.BytesIO()
@@ -165,29 +155,23 @@ def discard(target: Target, images: Iterable[str]) -> None:
     """Remove images. With the last tag of one its digests go too, so that a name may be gone when its turn comes."""
     for image in images:
         if present((image,), target.answer(identified())):
-            target.run(("docker", "image", "rm", image))
+            target.run(docker.remove_images((image,)))
 
 
 def containers() -> Asking[dict[str, str]]:
     """Container -> service, of all that were made of compose files of ours, the newest first."""
     form = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
-    command = ("docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", form)
-    listed = yield from asking.run(command, check=False)
+    listed = yield from asking.run(docker.list_containers(form, ours=True), check=False)
     return _pairs(listed.splitlines())
 
 
 def create(target: Target, folder: str, *, anew: bool = True) -> None:
     """Make the container of a service's compose file, without starting it: that is autostart's to do. Where it is
     `anew`, even if nothing of it changed; else one that is right is left as it is, running or not."""
-    # Named, it is made whatever profile it has.
-    name = PurePosixPath(folder).name
-    project = ("docker", "compose", "--project-directory", folder)
-    recreate = ("--force-recreate",) if anew else ()
-    target.run((*project, "up", "--no-start", *recreate, "--remove-orphans", name), whole=True)
+    target.run(docker.create(folder, anew=anew), whole=True)
 
 
 def remove(target: Target, names: Iterable[str], *, volumes: bool = False) -> None:
     """Remove containers and the networks of their projects; data only with `volumes`."""
     for name in names:
-        command = ("docker", "compose", "--project-name", name, "down", "--remove-orphans")
-        target.run((*command, *(("--volumes",) if volumes else ())), check=False)
+        target.run(docker.down(name, volumes=volumes), check=False)

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from deploy.errors import HOST, KitError
+from deploy.runtime import docker
 
 CHUNK = 1 << 20
 """Bytes that are compressed and sent at a time: an image never lies in memory as a whole."""
@@ -21,21 +22,21 @@ def platform(machine: str) -> str:
 
 def has(tag: str) -> bool:
     """Whether this machine has an image. Raises KitError where it has no Docker that answers."""
-    return bool(_said("image", "ls", "--quiet", tag))
+    return bool(_said(docker.find_image(tag)))
 
 
 def size(tag: str) -> int:
     """Bytes of an image, unpacked."""
-    return int(_said("image", "inspect", "--format", "{{.Size}}", tag))
+    return int(_said(docker.inspect_sizes((tag,))))
 
 
-def lines(words: tuple[str, ...], content: bytes) -> Iterator[tuple[int, str]]:
+def lines(command: docker.Command, content: bytes) -> Iterator[tuple[int, str]]:
     """(1, line) of what a docker command prints, as it comes; at the end (0, its status)."""
     with tempfile.TemporaryFile() as given:
         given.write(content)
         given.seek(0)
         with subprocess.Popen(
-            (_docker(), *words),
+            _here(command),
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -60,7 +61,7 @@ def saved(tag: str, told: Callable[[int], None]) -> Iterator[bytes]:
     done = 0
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen((_docker(), "save", tag), stdout=subprocess.PIPE, stderr=errors) as process,
+        subprocess.Popen(_here(docker.save(tag)), stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         try:
             assert process.stdout
@@ -79,8 +80,8 @@ def saved(tag: str, told: Callable[[int], None]) -> Iterator[bytes]:
         yield squeezed.flush()
 
 
-def _said(*words: str) -> str:
-    done = subprocess.run((_docker(), *words), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+def _said(command: docker.Command) -> str:
+    done = subprocess.run(_here(command), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         hint = "Start it, or set `build: host` in the inventory to build on the host."
         said = done.stderr.decode(errors="replace")
@@ -88,7 +89,8 @@ def _said(*words: str) -> str:
     return done.stdout.decode(errors="replace").strip()
 
 
-def _docker() -> str:
+def _here(command: docker.Command) -> docker.Command:
+    """A command line with the program that this machine has. Raises KitError where it has none."""
     found = shutil.which("docker")
     if not found:
         raise KitError(
@@ -96,4 +98,4 @@ def _docker() -> str:
             "Install Docker here, or set `build: host` to build on the host.",
             code=HOST,
         )
-    return found
+    return (found, *command[1:])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from deploy.config.stack import HostStack
 from deploy.errors import INVENTORY, KitError
 from deploy.render import autostart
-from deploy.runtime import images
+from deploy.runtime import docker, images
 from deploy.transport.targets import Target
 
 
@@ -58,7 +58,7 @@ def _command(host: HostStack, target: Target, name: str, lines: int, *, follow: 
         case "container":
             # The newest: the one that serves.
             newest = next((c for c, of in target.answer(images.containers()).items() if of == what), what)
-            return ("docker", "logs", "--tail", count, *(("--follow",) if follow else ()), newest)
+            return docker.logs(newest, lines, follow=follow)
         case _:
             words = ("journalctl", "--no-pager", "--output", "cat", "--lines", count, "--unit", what)
             return (*words, *(("--follow",) if follow else ()))

@@ -20,6 +20,9 @@ from deploy.types import Layout
 
 START_SECONDS = 10
 STOP_SECONDS = 40
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""Of the operator's environment what runs on gets these. The secrets that the inventory takes from there, a token of
+the hub among them, are no business of what outlives the command."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class LocalSupervisor:
             began = output.tell()
             process = subprocess.Popen(
                 wanted.command,
-                env={**os.environ, **wanted.environment},
+                env={name: os.environ[name] for name in KEPT if name in os.environ} | dict(wanted.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy import host as programs
 from deploy.errors import HOST, KitError
+from deploy.runtime import docker
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target, Writing
 
@@ -111,12 +112,12 @@ def _engine(target: Target) -> str:
 
 def engine(target: Target) -> str:
     """Version of the engine that answers; empty where none does."""
-    return said(target, "version", "--format", "{{.Server.Version}}")
+    return target.run(docker.server_version(), check=False).strip()
 
 
 def said(target: Target, *words: str) -> str:
     """What docker prints on standard output; nothing where it is not there or refuses."""
-    return target.run(("sh", "-c", 'docker "$@" 2>/dev/null', "docker", *words), check=False).strip()
+    return target.run(docker.quietly(*words), check=False).strip()
 
 
 def too_old(version: str) -> bool:

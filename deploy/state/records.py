@@ -5,6 +5,8 @@ import secrets as tokens
 from collections.abc import Mapping
 from typing import Any
 
+from packaging.version import Version
+
 from deploy import VERSION
 from deploy.config.stack import HostStack
 from deploy.errors import INVENTORY, KitError
@@ -26,7 +28,7 @@ def of(host: HostStack, raw: bytes | str | None) -> dict[str, Any]:
         return blank
     try:
         record = {**later, **json.loads(raw)}
-        newer = _version(record["kit"]) > _version(VERSION)
+        newer = Version(record["kit"]) > Version(VERSION)
         if any(type(record[key]) is not type(value) for key, value in blank.items()):
             raise TypeError
     except (ValueError, LookupError, AttributeError, TypeError):
@@ -88,7 +90,3 @@ def _write(target: Target, record: Mapping[str, Any]) -> None:
     layout = target.layout
     content = (json.dumps(record, indent=1) + "\n").encode()
     target.write(layout.record, content, 0o600, layout.root, layout.root_group)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))

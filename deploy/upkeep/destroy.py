@@ -8,7 +8,7 @@ from deploy.certificates import acme
 from deploy.config.stack import HostStack
 from deploy.models import fetching
 from deploy.render import compose, notify, units
-from deploy.runtime import images
+from deploy.runtime import docker, images
 from deploy.state import records, users
 from deploy.transport.targets import Target
 from deploy.workspace import Workspace
@@ -79,25 +79,23 @@ def clear(target: Target, host: HostStack, *, volumes: bool = False) -> None:
 
 
 def _containers(target: Target, host: HostStack, pulled: Iterable[str], *, volumes: bool) -> None:
-    listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
+    listed = target.run(docker.list_containers("{{.Names}}", named=True))
     services = (host.services, host.in_second_slots([service.name for service in host.services]).services)
     wanted = {compose.container(service) for both in services for service in both}
     images.remove(target, sorted(wanted | set(listed.split())), volumes=volumes)
     kept = _volumes(target) if volumes else []
     if kept:
-        target.run(("docker", "volume", "rm", *kept))
-    built = ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=greffier/*")
-    tags = target.run(built).split()
+        target.run(docker.remove_volumes(kept))
+    tags = target.run(docker.list_built()).split()
     if tags:
-        target.run(("docker", "image", "rm", *tags))
+        target.run(docker.remove_images(tags))
     for image in pulled:
-        target.run(("docker", "image", "rm", image), check=False)  # somebody else's container may be made of it
+        target.run(docker.remove_images((image,)), check=False)  # somebody else's container may be made of it
 
 
 def _volumes(target: Target) -> list[str]:
     """Data of services that are taken out of the inventory: their containers are gone, it is not."""
-    label = '{{.Name}} {{.Label "com.docker.compose.project"}}'
-    listed = target.run(("docker", "volume", "ls", "--format", label)).splitlines()
+    listed = target.run(docker.list_volumes()).splitlines()
     return [line.split()[0] for line in listed if line.partition(" ")[2].startswith("greffier-")]
 
 

@@ -275,7 +275,7 @@ def _users(space: Workspace, host: HostStack, target: Target) -> Iterator[Findin
 
 def _secrets(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:
     for service in host.services:
-        for variable, reference in service.secrets:
+        for variable, reference in (*service.secrets, *service.tokens):
             try:
                 secrets.resolve([reference], space.path.resolve().parent)
                 yield Finding("secret", f"{variable} of {service.name} resolves ({reference})")

@@ -14,7 +14,7 @@ from deploy import reading
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.reporting import Reporter
-from deploy.runtime import components, control, images
+from deploy.runtime import components, control, docker, images
 from deploy.state import records, releases, users
 from deploy.transport.targets import Target
 from deploy.workspace import Workspace
@@ -50,7 +50,7 @@ def waste(space: Workspace, host: HostStack) -> Waste:
         pictures = sorted(made.keys() - wanted)
         going = {made[image] for image in pictures} - {made[image] for image in wanted}
         if going:
-            sizes = target.run(("docker", "image", "inspect", "--format", "{{.Size}}", *sorted(going)))
+            sizes = target.run(docker.inspect_sizes(sorted(going)))
             size = sum(map(int, sizes.split()))
     used = {path for release in kept for path in release.components}
     folders = [path for path in components.unused(target, host) if path not in used]
@@ -63,7 +63,7 @@ def orphans(host: HostStack, target: Target) -> set[str]:
     """Containers with a name of ours that neither the inventory nor autostart knows."""
     if host.runtime == "process":
         return set()
-    listed = target.run(("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", "name=^greffier-"))
+    listed = target.run(docker.list_containers("{{.Names}}", named=True))
     known = {service.name for service in host.services} | control.states(host, target).keys()
     of = target.answer(images.containers())
     return {name for name in listed.split() if of.get(name, name.removeprefix("greffier-")) not in known}
@@ -72,7 +72,7 @@ def orphans(host: HostStack, target: Target) -> set[str]:
 def _images(host: HostStack, target: Target) -> dict[str, str]:
     """Image -> its id, of those that are on the host because of us: built, or pulled and of no other container."""
     of = target.answer(images.containers())
-    made_of = target.run(("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}")).splitlines()
+    made_of = target.run(docker.list_containers("{{.Names}} {{.Image}}")).splitlines()
     others = {words[1] for words in map(str.split, made_of) if len(words) == 2 and words[0] not in of}
     there = target.answer(images.identified())
     pulled = set(records.read(target, host).get("pulled", ())) - others
@@ -85,7 +85,7 @@ def prune(space: Workspace, host: HostStack, found: Waste) -> None:
     target = space.target(host)
     with target.lock("prune"):
         if found.containers:
-            target.run(("docker", "rm", "--force", *found.containers))
+            target.run(docker.remove_containers(found.containers))
         images.discard(target, found.images)
         target.remove(*found.folders)
 

@@ -274,4 +274,4 @@ def test_a_container_can_do_little() -> None:
         assert service["user"] == "10001:10001" and service["mem_limit"] == 12 << 30
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert service["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
-        assert "HF_TOKEN" not in service["environment"]
+        assert "WEBHOOK_TOKEN" not in service["environment"]

@@ -1,11 +1,14 @@
-"""The examples of docs/api.md, run as they stand there but for address and key."""
+"""The examples of docs/api.md and of other pages, run as they stand there but for address, key and file."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.heard import plain
 from tests.integration.kit import JFK, PATIENCE, ROOT, SAID, Kit
@@ -48,3 +51,30 @@ def test_python_examples(kit: Kit, tmp_path: Path) -> None:
 def test_curl_example(kit: Kit, tmp_path: Path) -> None:
     told = ran(kit, tmp_path, "bash", "-ec", examples(kit, "sh"))
     assert told.startswith("1\n00:00:0") and "fellow americans" in plain(told)
+
+
+@pytest.mark.parametrize(
+    ("page", "address", "key", "file"),
+    [
+        ("README.md", "https://localhost:8443/whisper", "…", "meeting.m4a"),
+        ("docs/deploy.md", "https://whisper.vps.test", "YW5uYTpCa3JtS3JPbnRwMGZHU0VoQmFRS2lSUFE", "jfk.wav"),
+        ("docs/clients.md", "https://whisper.example.org", "your API key", "speech.wav"),
+    ],
+)
+def test_python_of_other_pages(kit: Kit, tmp_path: Path, page: str, address: str, key: str, file: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert address in block and key in block and file in block
+        here = block.replace(address, f"{kit.origin}/whisper").replace(f'"{key}"', f'"{kit.api_key}"')
+        assert plain(ran(kit, tmp_path, sys.executable, "-c", here.replace(file, "speech.wav"))).startswith(SAID)
+
+
+def test_curl_of_the_first_deploy(kit: Kit, tmp_path: Path) -> None:
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "curl" in block)
+    command, shown = block.removeprefix("$ ").rsplit("\n", 2)[:2]
+    here = command.replace("https://whisper.vps.test", f"{kit.origin}/whisper").replace("jfk.wav", "speech.wav")
+    told = json.loads(ran(kit, tmp_path, "bash", "-ec", here.replace("$GREFFIER_API_KEY", kit.api_key)))
+    assert told.keys() == json.loads(shown).keys()
+    assert (told["languages"], told["usage"]) == (json.loads(shown)["languages"], json.loads(shown)["usage"])

@@ -141,6 +141,31 @@ def test_another_policy_touches_nothing_that_runs(site: Kit) -> None:
     site.write(inventory())
 
 
+def test_the_hubs_token_is_for_the_deploy_alone(site: Kit) -> None:
+    site.write(inventory({"whisper": service(secrets={"HF_TOKEN": "env:HF_TOKEN", "A_TOKEN": "env:A_TOKEN"})}))
+    first, second = (
+        {"HF_TOKEN": "hf_first0word", "A_TOKEN": "a0word"},
+        {"HF_TOKEN": "hf_second0word", "A_TOKEN": "a0word"},
+    )
+    site.cli("deploy", **first)
+    site.awake()
+    pid = site.state()["pid"]
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"A_TOKEN=a0word" in environment and b"HF_HUB_OFFLINE=1" in environment
+    assert b"HF_TOKEN" not in environment
+    assert not any(b"hf_first0word" in content for content in _contents(site.root).values())
+    assert site.cli("plan", **second).stdout.strip() == "here: nothing to do."
+
+    # As Greffier 0.1 left it.
+    secrets = site.root / "etc" / "services" / "whisper" / ".env"
+    secrets.write_text(secrets.read_text() + "HF_TOKEN='hf_first0word'\n")
+    told = site.cli("plan", status=4, **second).stdout
+    assert "HF_TOKEN changed" in told and "> restart whisper (.env changed)" in told
+    site.cli("deploy", "--force", **second)
+    assert "HF_TOKEN" not in secrets.read_text() and site.state()["pid"] != pid
+    site.write(inventory())
+
+
 @contextmanager
 def _stopped_deploy(kit: Kit) -> Iterator[subprocess.Popen[bytes]]:
     """A deploy that holds the lock and does not get on."""

@@ -76,13 +76,13 @@ def test_check_finds_it_before_a_deploy(kit: Kit, address: str) -> None:
     assert "gives no access" in kit.cli("check", status=2, HF_TOKEN="hf_other").stderr
     told = kit.cli("check", status=2, HF_TOKEN="hf_revoked").stderr
     assert "the hub rejects the token in HF_TOKEN" in told and "/settings/tokens" in told
-    assert kit.cli("check", HF_TOKEN="hf_accepted").stdout.endswith("is right.\n")
+    assert kit.cli("check", HF_TOKEN="hf_accepted").stdout.endswith("is valid.\n")
 
 
 def test_a_hub_out_of_reach_is_no_error_of_the_inventory(kit: Kit) -> None:
     write(kit, secrets=TOKEN, diarizer="pyannote")
     told = kit.cli("check", HF_TOKEN="hf_accepted", HF_ENDPOINT="http://127.0.0.1:1").stdout
-    assert f"whether the hub gives {COMMUNITY} could not be asked" in told and told.endswith("is right.\n")
+    assert f"whether the hub gives {COMMUNITY} could not be asked" in told and told.endswith("is valid.\n")
 
 
 def test_a_deploy_that_needs_a_gated_model_ends_before_anything_changes(kit: Kit, address: str) -> None:
@@ -128,7 +128,7 @@ def test_a_model_made_of_others_brings_them_and_one_that_aligns_words_its_own_fi
 
 def test_a_folder_of_the_hosts_stands_in_for_the_hub_and_is_looked_for(kit: Kit, tmp_path: Path) -> None:
     write(kit, diarizer="pyannote", diarization_model=str(tmp_path / "diarization"))
-    assert kit.cli("check").stdout.endswith("is right.\n")
+    assert kit.cli("check").stdout.endswith("is valid.\n")
     told = kit.cli("deploy", status=3).stderr
     assert f"{tmp_path}/diarization does not exist on here; meeting needs the diarization model in it." in told
     assert "Copy the model's folder there" in told and not (kit.root / "etc").exists()

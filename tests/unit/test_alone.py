@@ -23,7 +23,7 @@ Document = Mapping[str, Any]
 NAMES = ("a", "b-c", "board")
 SERVICES: dict[str, dict[str, Any]] = {
     "a": {"kind": "faster-whisper", "model": "Systran/faster-whisper-base"},
-    "b-c": {"kind": "faster-whisper", "port": 8101, "secrets": {"HF_TOKEN": "env:HF_TOKEN"}},
+    "b-c": {"kind": "faster-whisper", "port": 8101, "secrets": {"TOKEN": "env:TOKEN"}},
     "board": {"kind": "container", "image": "team/board:1", "container_port": 80},
 }
 CHANGES: list[dict[str, Any]] = [

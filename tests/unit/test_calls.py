@@ -33,7 +33,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "JSON for text": (answer("200 OK", "application/json", b"{}"), "which is not a transcript"),
     "a redirect": (answer("302 Found", "text/plain", b"", more="Location: /login\r\n"), "was status 302."),
     "a body that is cut off": (answer("200 OK", "text/plain", b"And so", 99), "did not finish its answer: peer closed"),
-    "a body of noise": (answer("200 OK", "text/plain", b"x" * 99, more="Content-Encoding: gzip\r\n"), "did not finish"),
+    "a body of noise": (
+        answer("200 OK", "text/plain", b"x" * 99, more="Content-Encoding: gzip\r\n"),
+        "did not finish its answer",
+    ),
     "no HTTP": (b"220 mail.example.org ESMTP\r\n", "did not finish its answer"),
     "nothing": (b"", "did not finish its answer: Server disconnected"),
     "an error that is none": (answer("503 Busy", "application/json", b'["busy"]'), 'was status 503: ["busy"].'),

@@ -1,5 +1,6 @@
 """What a kind's manifest says of other kinds, and what its image is made of."""
 
+import ast
 import io
 import json
 import shutil
@@ -15,7 +16,7 @@ from deploy.config import catalog, dockerfile
 from deploy.config.stack import HostStack, Stack
 from deploy.errors import KitError
 from deploy.render import autostart, compose
-from deploy.runtime import components, images
+from deploy.runtime import components, docker, images
 
 MEETING = "hosts:\n  vps: {domain: example.org}\nservices:\n  meeting: {kind: whisperx%s}\n"
 
@@ -116,6 +117,24 @@ def test_an_image_imports_from_where_its_source_lies(kind: str) -> None:
     assert f"PYTHONPATH={':'.join(folders)}" in variables.split()
 
 
+def test_every_kind_is_quiet_where_autostart_is_by_itself() -> None:
+    code = (ROOT / "autostart/src/greffier_autostart/config.py").read_text()
+    (line,) = [line for line in code.splitlines() if line.startswith("DEFAULT_QUIET_PATHS = ")]
+    quiet = ast.literal_eval(line.partition(" = ")[2])
+    for name in KINDS:
+        manifest = catalog.load()[name].manifest
+        assert isinstance(manifest, catalog.Own) and tuple(manifest.quiet) == quiet
+
+
+def test_what_a_kind_says_itself_counts_before_what_all_have_in_common(services: Path) -> None:
+    path = services / "whisperx/service.yml"
+    path.write_text(path.read_text().replace("settings:\n", "probe: /own\nsettings:\n  port: OWN_PORT\n"))
+    manifest = catalog.load(services)["whisperx"].manifest
+    assert isinstance(manifest, catalog.Own) and manifest.probe == "/own"
+    assert (manifest.settings.port, manifest.settings.host) == ("OWN_PORT", "STT_HOST")
+    assert manifest.settings.diarizer == "STT_DIARIZER"
+
+
 def test_a_copy_that_cannot_be_read_is_no_copy_that_is_overlooked() -> None:
     text = """\
 # syntax=docker/dockerfile:1
@@ -147,7 +166,7 @@ def test_torch_is_part_of_what_an_image_and_an_environment_are_made_of(resolved:
 
     cpu, cuda = of(""), of(", device: cuda")
     assert cpu.services[0].image != cuda.services[0].image
-    words = images._building(cuda.services[0], "tag")
+    words = docker.build("whisperx", "tag", cuda.services[0].build_arguments)
     assert f"TORCH={cuda.services[0].torch.version}" in words  # type: ignore[union-attr]
     assert [word for word in words if word.startswith("TORCH_INDEX=https://download.pytorch.org/whl/cu")]
     paths = {autostart.environment_folder(host, host.services[0]) for host in (cpu, cuda)}

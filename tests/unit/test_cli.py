@@ -54,7 +54,7 @@ def test_init_writes_what_check_finds_right_and_never_overwrites(run: Run, tmp_p
     assert "domain: speech.court.fr" in text and "example.org" not in text
     said = run("check")
     needs = "  whisper: Systran/faster-whisper-small, about 486 MB to fetch; up to 4G of memory\n"
-    expected = f"vps (compose): whisper.speech.court.fr\n{needs}inventory.yml is valid.\n"
+    expected = f"vps (compose): portal.speech.court.fr, whisper.speech.court.fr\n{needs}inventory.yml is valid.\n"
     assert (said.status, said.out) == (0, expected)
     said = run("init", "--domain", "other.fr")
     assert said.status == 2 and "inventory.yml already exists; nothing was changed." in said.err
@@ -76,6 +76,42 @@ def test_check_tells_everything_with_its_place(run: Run, tmp_path: Path) -> None
     assert said.status == 2 and said.out == ""
     starts = [line.split(" ")[1] for line in said.err.splitlines()]
     assert starts == [f"inventory.yml:{place}:" for place in ("1:26", "3:3", "3:10", "4:29")]
+
+
+def test_check_names_every_sort_of_mistake_at_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "inventory.yml").write_text("""\
+hosts:
+  vps: {domain: your.domain}
+  box: {domain: box}
+  own: {domain: speech.test, tls: {mode: files, certificate: none.pem, key: 'file:key'}}
+services:
+  one: {kind: faster-whisper, host: vps, secrets: {A: 'env:NOT_THERE'}}
+  two: {kind: faster-whisper, host: box, secrets: {B: 'file:odd'}}
+  tri: {kind: faster-whisper, host: own}
+""")
+    (tmp_path / "key").write_text("x")
+    (tmp_path / "odd").write_text("it's")
+    said = run("check")
+    lines = said.err.splitlines()
+    for line, sentence in {
+        2: "an example domain",
+        3: "no public authority issues certificates",
+        4: "the certificate none.pem cannot be read",
+        6: "the secret env:NOT_THERE is not set",
+        7: "the secret of B has a quote",
+    }.items():
+        assert any(f"inventory.yml:{line}:" in told and sentence in told for told in lines), lines
+    assert said.status == 2 and len(lines) == 5, lines
+
+
+def test_check_says_which_models_only_the_hub_knows(run: Run, tmp_path: Path) -> None:
+    text = "hosts: {v: {domain: speech.test}}\nservices: {w: {kind: faster-whisper, model: %s}}\n"
+    (tmp_path / "inventory.yml").write_text(text % "someone/whisper-smal")
+    said = run("check")
+    assert said.status == 0 and "does not know someone/whisper-smal: `deploy` asks the hub" in said.out
+    assert "v (compose): portal.speech.test, w.speech.test" in said.out
+    (tmp_path / "inventory.yml").write_text(text % "small")
+    assert "does not know" not in run("check").out
 
 
 def test_check_finds_a_secret_that_is_not_there(run: Run, tmp_path: Path) -> None:

@@ -246,6 +246,16 @@ def test_links_lead_somewhere(file: Path) -> None:
         assert not anchor or anchor in pages.anchors(other), f"{path}#{anchor}"
 
 
+FOR_DEVELOPERS = {"CONTRIBUTING.md", "docs/architecture.md"}
+
+
+@pytest.mark.parametrize("file", pages.FILES, ids=pages.name)
+def test_users_read_of_greffier(file: Path) -> None:
+    """And of no file of it that they would have to start."""
+    if pages.name(file) not in FOR_DEVELOPERS:
+        assert "cli.py" not in file.read_text()
+
+
 def test_measures_that_are_told_are_given() -> None:
     told = sources()
     named = set(re.findall(r"`(stt_[a-z_]+)[{`]", (ROOT / "docs/monitoring.md").read_text()))

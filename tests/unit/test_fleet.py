@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
+import pytest
+
 from deploy import fleet
 from deploy.config.source import Source
 from deploy.config.stack import HostStack, Stack
@@ -50,3 +52,11 @@ def test_they_go_side_by_side_and_one_that_fails_stops_no_other(one: HostStack) 
     assert [outcome.done for outcome in outcomes] == [DONE, DONE, None]
     assert outcomes[2].error and outcomes[2].error.message == "it is gone"
     assert sorted(told.lines) == sorted(f"{host.name}: Reloading nginx" for host in hosts)
+
+
+def test_no_host_at_all_is_a_sentence() -> None:
+    space = Workspace(Path("inventory.yml"), Source("inventory.yml", {}, {}), Stack(()))
+    with pytest.raises(KitError, match="no host whose address is known"):
+        fleet.each(space, (), lambda host, report: DONE, Told())
+    with pytest.raises(KitError, match="no host whose address is known"):
+        space.host()

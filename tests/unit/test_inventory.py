@@ -4,15 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import ROOT
-from deploy.config import inventory
+from deploy.config import catalog, inventory, resolve, schema
 from deploy.config.resolve import RESERVED_NAMES
 from deploy.config.source import MAX_BYTES, parse, read
 from deploy.errors import InventoryError, KitError
+from deploy.transport.layouts import system_layout
 
 Told = Callable[[str], list[str]]
 HOST = "hosts:\n  vps: {domain: example.org}\n"
@@ -32,7 +35,7 @@ BAD = {
     "text for a number": (SERVICE + '    port: "8001"\n', "6:5", "'8001' is not a whole number"),
     "number for text": (SERVICE + "    environment: {STT_BEAM_SIZE: 5}\n", "6:19", "5 is not text (put it in quotes)"),
     "text for truth": (SERVICE + '    enabled: "no"\n', "6:5", "'no' is not true or false"),
-    "nothing for a mapping": (HOST + "services:\n", "3:1", "services: nothing is not a mapping of keys to values"),
+    "nothing for a mapping": (HOST + "services:\n", "3:1", "services is empty (write services: {whisper: "),
     "text for a list": ("hosts:\n  v: {domain: a.b, cors_origins: x}\n", "2:20", "'x' is not a list"),
     "wrong item of a list": (
         "hosts:\n  v: {domain: a.b, cors_origins: ['https://good.example', 'https://a/b']}\n", "2:59",
@@ -216,6 +219,63 @@ def test_a_pasted_secret_is_not_repeated(told: Told, text: str) -> None:
 def test_a_number_pasted_as_a_secret_is_not_repeated(told: Told) -> None:
     (line,) = told(SERVICE + "    secrets: {PIN: 271828}\n")
     assert "271828" not in line and "env:NAME" in line
+
+
+EMPTY = {f"hosts.v.{key}": f"hosts:\n  v: {{domain: a.b, {key}: }}\n" for key in inventory.Host.model_fields}
+EMPTY["hosts.v.domain"] = "hosts:\n  v: {domain: }\n"
+EMPTY |= {
+    f"hosts.v.tls.{key}": f"hosts: {{v: {{domain: a.b, tls: {{{key}: }}}}}}\n" for key in inventory.Tls.model_fields
+}
+EMPTY |= {
+    f"services.w.{key}": HOST + f"services: {{w: {{kind: faster-whisper, {key}: }}}}\n"
+    for key in inventory.Service.model_fields
+}
+EMPTY["services.w.kind"] = HOST + "services: {w: {kind: }}\n"
+EMPTY |= {f"portal.{key}": HOST + f"portal: {{{key}: }}\n" for key in inventory.Portal.model_fields}
+EMPTY |= {
+    f"notify.{key}": HOST + f"notify: {{{key}: {', webhook: env:HOOK' if key != 'webhook' else ''}}}\n"
+    for key in inventory.Notify.model_fields
+}
+EMPTY |= {key: HOST + f"{key}:\n" for key in inventory.Inventory.model_fields}
+EMPTY["hosts"] = "hosts:\n"
+EMPTY |= {
+    "hosts.v": "hosts: {v: }\n",
+    "services.w": HOST + "services: {w: }\n",
+    "services.w.environment.A": HOST + "services: {w: {kind: faster-whisper, environment: {A: }}}\n",
+    "services.w.secrets.A": HOST + "services: {w: {kind: faster-whisper, secrets: {A: }}}\n",
+    "services.w.models.0": HOST + "services: {w: {kind: faster-whisper, models: [~]}}\n",
+    "services.board.image": CONTAINER + "    image:\n    container_port: 80\n",
+    "services.board.container_port": CONTAINER + "    image: a/b:1\n    container_port:\n",
+    "services.x.host": "hosts: {a: {domain: a.b}, b: {domain: b.c}}\nservices: {x: {kind: faster-whisper, host: }}\n",
+    "hosts.f.tls.key": "hosts: {f: {domain: a.b, tls: {mode: files, certificate: c, key: }}}\n",
+}
+
+
+@pytest.mark.parametrize("where", EMPTY)
+def test_a_key_without_a_value_is_told_where_it_stands(told: Told, where: str) -> None:
+    """Not as if it were left out: half of a rule is no rule, and a service that lost its host would be removed."""
+    text = EMPTY[where]
+    lines = told(text)
+    assert len(lines) == 1 and f": {where} is empty" in lines[0], lines
+    places = parse(text.encode(), "i").places
+    place = places[next(keys for keys in places if ".".join(map(str, keys)) == where)]
+    assert lines[0].startswith(f"inventory.yml:{place[0]}:{place[1]}: "), lines
+
+
+@pytest.mark.parametrize("where", EMPTY)
+def test_the_schema_takes_no_key_without_a_value(where: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(EMPTY[where]), schema.document())
+
+
+def test_no_host_is_left_out_without_a_word() -> None:
+    """Even if what reads the file took an empty domain for one that is told of already."""
+    source = parse(b"hosts: {a: {domain: }, b: {domain: b.c}}", "inventory.yml")
+    wrote = inventory.Inventory.model_validate({"hosts": {"a": {}, "b": {"domain": "b.c"}}})
+    layouts = dict.fromkeys(wrote.hosts, system_layout())
+    found, problems = resolve.looked_at(wrote, source, catalog.load(), layouts, catalog.autostart())
+    assert [host.name for host in found.hosts] == ["b"]
+    assert [problem.message for problem in problems] == ["hosts.a: domain is missing"]
 
 
 KEYS = [f"hosts: {{v: {{{key}: %s}}}}" for key in inventory.Host.model_fields]

@@ -103,6 +103,12 @@ def test_what_to_write_is_said(told: Told, text: str, sentence: str) -> None:
 
 
 WHOLE = {
+    "no tls": ("hosts: {v: {domain: a.fr, tls: none}}\n", "(write tls: {mode: internal})"),
+    "tls nearly in one word": ("hosts: {v: {domain: a.fr, tls: file}}\n", "(write tls: {mode: files})"),
+    "a list for text": ("hosts: {v: {domain: [a, b]}}\n", "a list is not text"),
+    "a kind with an underscore": (
+        HOST + "services: {w: {kind: faster_whisper}}\n", "(did you mean 'faster-whisper'? known: ",
+    ),
     "tls in one word": ("hosts: {v: {domain: a.fr, tls: internal}}\n", "(write tls: {mode: internal})"),
     "self-signed": ("hosts: {v: {domain: a.fr, tls: {mode: selfsigned}}}\n", "(did you mean 'internal'?)"),
     "hosts as a list": ("hosts: [{name: v}]\n", "each has a name: write hosts: {vps: {domain: example.org}}"),

@@ -79,12 +79,12 @@ def test_a_value_that_an_env_file_would_change_is_refused(
     resolved: Callable[[str], Stack], tmp_path: Path, bad: str
 ) -> None:
     stack = resolved(
-        "hosts: {v: {domain: a.b}}\nservices: {w: {kind: faster-whisper, secrets: {HF_TOKEN: 'file:token'}}}\n"
+        "hosts: {v: {domain: a.b}}\nservices: {w: {kind: faster-whisper, secrets: {A_TOKEN: 'file:token'}}}\n"
     )
     (tmp_path / "token").write_text(bad)
     with pytest.raises(KitError) as raised:
         env.check_writable(stack, secrets.resolve(stack.references, tmp_path))
-    assert raised.value.code == 2 and "inventory.yml:2:48: the secret of HF_TOKEN" in raised.value.message
+    assert raised.value.code == 2 and "inventory.yml:2:48: the secret of A_TOKEN" in raised.value.message
     assert bad not in raised.value.message
 
 

@@ -53,7 +53,7 @@ def obstacle(host: HostStack, model: str, token: str | None = None) -> str:
     named = (("HF_TOKEN", Reference("env", "A_TOKEN")),) if token else ()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("A_TOKEN", token or "")
-        host = replace(host, services=(replace(host.services[0], secrets=named),))
+        host = replace(host, services=(replace(host.services[0], tokens=named),))
         return cache.obstacle(Workspace(Path("i.yml"), Source("i.yml", {}, {}), Stack((host,))), host, model)
 
 

@@ -192,11 +192,31 @@ def test_an_image_is_built_on_the_host_or_here_or_pulled(resolved: Resolved) -> 
         ("speech.example.com", ["portal.speech.example.com", "whisper.speech.example.com"]),
         ("myexample.org", []),
         ("example.org.fr", []),
+        ("your.domain", ["portal.your.domain", "whisper.your.domain"]),
         ("contest", []),
     ],
 )
 def test_example_domains_are_known(resolved: Resolved, domain: str, names: list[str]) -> None:
-    assert stack.example_domains(resolved(ONE.replace("example.org", domain))) == names
+    (host,) = resolved(ONE.replace("example.org", domain)).hosts
+    assert stack.example_domains(host) == names
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("domain: box", True),
+        ("domain: localhost", True),
+        ("domain: speech.home.arpa", True),
+        ("domain: speech.internal", True),
+        ("domain: box.fr", False),
+        ("domain: box, tls: {mode: internal}", False),
+        ("domain: box, tls: {server: 'https://ca.box/acme'}", False),
+        ("domain: localhost, runtime: process", False),
+    ],
+)
+def test_names_that_get_no_public_certificate(resolved: Resolved, host: str, private: bool) -> None:
+    (found,) = resolved(ONE.replace("domain: example.org", host)).hosts
+    assert bool(stack.private_names(found)) == private
 
 
 def test_every_secret_is_referred_to_once_with_its_place(resolved: Resolved) -> None:

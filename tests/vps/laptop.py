@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JFK = ROOT / "examples" / "jfk.wav"
 SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 MODEL = "Systran/faster-whisper-base"
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds. A limit for what would otherwise hang; nothing is asserted about how long things take."""
 
 

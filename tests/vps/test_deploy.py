@@ -55,7 +55,7 @@ def test_a_changed_line_changes_what_it_says_and_nothing_else(laptop: Laptop, al
     steps = laptop.data("plan", status=4)["alpha"]
     assert [(step["verb"], step["what"]) for step in steps] == [
         ("change", "/etc/greffier/autostart/config.json"),
-        ("restart", "autostart"),
+        ("reload", "autostart"),
     ]
     laptop.cli("deploy")
     assert alpha.ssh(made) == container
@@ -204,17 +204,20 @@ def test_two_at_once_only_where_memory_allows(laptop: Laptop, client: Client, al
 
 def test_a_secret_is_seen_nowhere_and_restarts_what_it_is_of(laptop: Laptop, alpha: Host) -> None:
     other = {"kind": "faster-whisper", "model": MODEL, "port": 8010, "idle": "10m"}
-    named = {"whisper": service(secrets={"HF_TOKEN": "env:A_TOKEN"}), "other": other}
+    named = {"whisper": service(secrets={"A_TOKEN": "env:A_TOKEN", "HF_TOKEN": "env:HF_TOKEN"}), "other": other}
     laptop.write(inventory(ALPHA, named))
-    first, second = "hf_first0secret0word", "hf_second0secret0word"
-    laptop.cli("deploy", A_TOKEN=first)
+    first, second = "first0secret0word", "second0secret0word"
+    hub, later = "hf_first0secret0word", "hf_second0secret0word"
+    laptop.cli("deploy", A_TOKEN=first, HF_TOKEN=hub)
     containers = f"{CONTAINER} {CONTAINER.replace('whisper', 'other')}"
     made = f"docker inspect --format '{{{{.Created}}}}' {containers}"
     before = alpha.ssh(made).split("\n")
-    assert laptop.cli("deploy", A_TOKEN=first).strip() == "alpha: nothing to do."
-    plan = laptop.cli("plan", status=4, A_TOKEN=second)
-    assert "HF_TOKEN changed" in plan and "restart whisper" in plan and "other" not in plan
-    with laptop.start("deploy", A_TOKEN=second) as process:
+    # The hub's token is for the deploy: no container has it, and another one changes nothing.
+    assert laptop.cli("deploy", A_TOKEN=first, HF_TOKEN=later).strip() == "alpha: nothing to do."
+    assert "HF_TOKEN" not in alpha.ssh(f"docker inspect {CONTAINER}; cat /etc/greffier/services/*/.env")
+    plan = laptop.cli("plan", status=4, A_TOKEN=second, HF_TOKEN=hub)
+    assert "A_TOKEN changed" in plan and "restart whisper" in plan and "other" not in plan
+    with laptop.start("deploy", A_TOKEN=second, HF_TOKEN=hub) as process:
         seen = ""
         while process.poll() is None:
             seen += alpha.ssh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")

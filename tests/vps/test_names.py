@@ -39,7 +39,7 @@ def test_a_name_that_does_not_point_here_costs_the_others_nothing(internet: Inte
         assert f"No certificate was issued for {WIKI}: it failed the authority's check" in told
         assert on_it(names) == {PORTAL, BOARD}
         internet.point(WIKI, names.inside)
-        told = laptop.cli("deploy")
+        told = laptop.cli("deploy", status=3)
         assert "`greffier deploy` tries again from" in told and "Requesting a certificate" not in told
         assert "names: renewed" in laptop.cli("certs", "renew")
         assert on_it(names) == {PORTAL, BOARD, WIKI}

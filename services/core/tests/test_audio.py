@@ -55,7 +55,7 @@ def test_hostile_files_take_little_memory_at_any_time() -> None:
     ids=["a picture", "a packet"],
 )
 def test_what_must_be_held_whole_is_small(file: bytes) -> None:
-    with pytest.raises(AudioError, match="far too large"):
+    with pytest.raises(AudioError, match="that is too large"):
         list(AudioFile(io.BytesIO(file)).blocks())
 
 
@@ -79,9 +79,7 @@ def test_a_file_of_a_hundred_tracks_and_more_is_heard() -> None:
 def test_the_sound_of_a_film_is_heard() -> None:
     out = io.BytesIO()
     with av.open(out, "w", format="matroska") as target:
-        parts = [
-            av.open(io.BytesIO(file), "r") for file in (sounds.film_without_sound(), sounds.encoded("m4a"))
-        ]
+        parts = [av.open(io.BytesIO(file), "r") for file in (sounds.film_without_sound(), sounds.encoded("m4a"))]
         streams = [target.add_stream_from_template(part.streams[0]) for part in parts]
         for part, stream in zip(parts, streams, strict=True):
             for packet in part.demux(part.streams[0]):

@@ -8,6 +8,7 @@ import pytest
 from toy import ABLE, Toy
 
 from stt_core.engine.protocol import Capabilities
+from stt_testing.contract.aliases import *  # noqa: F403
 from stt_testing.contract.answers import *  # noqa: F403
 from stt_testing.contract.asr import *  # noqa: F403
 from stt_testing.contract.audio import *  # noqa: F403
@@ -19,7 +20,6 @@ from stt_testing.contract.languages import *  # noqa: F403
 from stt_testing.contract.realtime import *  # noqa: F403
 from stt_testing.contract.streams import *  # noqa: F403
 from stt_testing.contract.url import *  # noqa: F403
-from stt_testing.contract.ways import *  # noqa: F403
 from stt_testing.service import Service, in_thread
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from stt_core import errors
 from stt_core.errors import TooLarge
-from stt_core.fetch import reach
+from stt_core.fetch import addresses
+from stt_core.fetch.addresses import Hosts, hosts
 from stt_core.fetch.fetcher import REDIRECTS, Fetcher, Limits, Resolver, Unfetched
-from stt_core.fetch.reach import Hosts, hosts
 from stt_testing.site import Page, Site, page, site
 
 SIZE = 300_000
@@ -129,9 +129,7 @@ def again(error: errors.ApiError) -> bool:
     return errors.headers(error)["x-should-retry"] == "true"
 
 
-def test_a_file_is_fetched_and_its_secrets_are_not_logged(
-    here: Site, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_is_fetched_and_its_secrets_are_not_logged(here: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     url = f"http://us%40er:secret@media.test:{here.port}/talk.wav?key=secret"
     assert fetched(url, resolve=names({"media.test": ["127.0.0.1"]})) == FILE
@@ -285,38 +283,36 @@ def test_a_trusted_certificate_is_that_of_the_name(monkeypatch: pytest.MonkeyPat
 @given(st.ip_addresses(v=4))
 def test_closed_ipv4_is_closed_in_every_form(address: ipaddress.IPv4Address) -> None:
     forms = [f"::ffff:{address}", f"64:ff9b::{address}"]
-    assert all(reach.address(form) == address for form in forms)
+    assert all(addresses.address(form) == address for form in forms)
     closed = not address.is_global or address.is_multicast or address.is_reserved
-    assert not (reach.public(address) and closed)
-    assert not reach.public(ipaddress.IPv6Address((0x2002 << 112) | int(address) << 80))
-    assert not reach.public(ipaddress.IPv6Address(int(address)))
+    assert not (addresses.public(address) and closed)
+    assert not addresses.public(ipaddress.IPv6Address((0x2002 << 112) | int(address) << 80))
+    assert not addresses.public(ipaddress.IPv6Address(int(address)))
 
 
 @given(st.ip_addresses(v=6))
 def test_closed_ipv6_is_closed(address: ipaddress.IPv6Address) -> None:
     closed = not address.is_global or address.is_multicast or address.is_reserved or address.is_site_local
-    assert not (reach.public(address) and closed)
-    assert not (reach.public(address) and (address.sixtofour or address.teredo or address.ipv4_mapped))
+    assert not (addresses.public(address) and closed)
+    assert not (addresses.public(address) and (address.sixtofour or address.teredo or address.ipv4_mapped))
 
 
 @given(st.ip_addresses(), st.data())
 def test_an_allowed_network_is_open_and_nothing_beside_it(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, data: st.DataObject
 ) -> None:
-    assume(reach.address(str(address)) == address)
+    assume(addresses.address(str(address)) == address)
     prefix = data.draw(st.integers(0, address.max_prefixlen))
     network = ipaddress.ip_network((address, prefix), strict=False)
     other = data.draw(st.ip_addresses())
     extra = hosts(f"media.lan, {network}")
-    assert reach.allowed("x.test", 25, [str(address)], extra) == [str(address)]
-    assert reach.allowed("Media.LAN.", 25, [str(other)], extra) == [str(other)]
-    if reach.address(str(other)) not in network:
-        assert reach.allowed("x.test", 25, [str(other)], extra) == []
+    assert addresses.allowed("x.test", 25, [str(address)], extra) == [str(address)]
+    assert addresses.allowed("Media.LAN.", 25, [str(other)], extra) == [str(other)]
+    if addresses.address(str(other)) not in network:
+        assert addresses.allowed("x.test", 25, [str(other)], extra) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["http://media.lan", "media.lan:80", "10.0.0.1/8", "300.1.2.3", "*.lan", "a b"]
-)
+@pytest.mark.parametrize("text", ["http://media.lan", "media.lan:80", "10.0.0.1/8", "300.1.2.3", "*.lan", "a b"])
 def test_a_wrong_allow_list_is_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="no host name, address or network"):
         hosts(text)

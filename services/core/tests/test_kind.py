@@ -7,19 +7,18 @@ import pytest
 from fastapi import APIRouter
 from toy import Toy
 
-from stt_core.engine.models import Models
+from stt_core.http.intake import Intake
 from stt_core.kind import Kind
-from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_testing.service import serving
 
 
-def greeting(scheduler: Scheduler, models: Models, settings: Settings) -> Iterable[APIRouter]:
+def greeting(intake: Intake, settings: Settings) -> Iterable[APIRouter]:
     router = APIRouter()
 
     @router.get("/greeting", tags=["Own"])
     async def greet() -> dict[str, object]:
-        return {"ready": scheduler.ready, "model": models.resolve("whisper-1"), "port": settings.port}
+        return {"takes": type(intake).__name__, "port": settings.port}
 
     return (router,)
 
@@ -30,7 +29,7 @@ def test_it_has_its_own_paths_and_status() -> None:
 
     kind = Kind("Own", Toy, greeting, status, lambda ready: {"loaded": ready}, ("pytest",))
     with serving(kind, Settings(port=0, model="toy/model")) as service:
-        assert service.get("/greeting").json() == {"ready": True, "model": "toy/model", "port": 0}
+        assert service.get("/greeting").json() == {"takes": "Intake", "port": 0}
         assert "/greeting" in service.get("/openapi.json").json()["paths"]
         found = service.get("/status").json()
         assert found["mood"] == {"today": "fair"} and found["state"] == "ready"

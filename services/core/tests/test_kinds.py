@@ -140,8 +140,7 @@ NO_SOUND = (
     "vplayer vvc webvtt xbin yuv4mpegpipe"
 )
 OPEN_OTHERS = (
-    "hls concat webm_dash_manifest sbg lavfi alsa oss fbdev kmsgrab x11grab rtp rtsp sap sdp video4linux2 "
-    "v4l2"
+    "hls concat webm_dash_manifest sbg lavfi alsa oss fbdev kmsgrab x11grab rtp rtsp sap sdp video4linux2 v4l2"
 )
 NO_HEADER = (
     "alaw mulaw f32be f32le f64be f64le s16be s16le s24be s24le s32be s32le s8 u16be u16le u24be u24le "
@@ -157,10 +156,7 @@ SAME = "mp4 m4a 3gp 3g2 mj2 webm"
 def test_every_demuxer_is_judged() -> None:
     """A new one in PyAV must be looked at before it may be opened."""
     known = {
-        part
-        for name in av.formats_available
-        if _reads(name)
-        for part in av.ContainerFormat(name, "r").name.split(",")
+        part for name in av.formats_available if _reads(name) for part in av.ContainerFormat(name, "r").name.split(",")
     }
     refused = set(f"{NO_SOUND} {OPEN_OTHERS} {NO_HEADER} {OTHERWISE} {SAME}".split())
     refused |= {name for name in known if name.endswith("_pipe")}

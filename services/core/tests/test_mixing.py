@@ -174,9 +174,7 @@ def test_what_lies_at_minus_80_decibels_survives() -> None:
 def test_floats_that_are_too_loud_are_turned_down_as_a_whole() -> None:
     voice = np.tile(speech(), 2)
     for gain in (4.0, 1e6):
-        file = hostile.riff(
-            RATE, 1, 32, (voice * np.float32(gain)).astype("<f4").tobytes(), tag=hostile.FLOAT
-        )
+        file = hostile.riff(RATE, 1, 32, (voice * np.float32(gain)).astype("<f4").tobytes(), tag=hostile.FLOAT)
         found = heard(file)
         assert 0.5 < np.abs(found).max() <= 1
         # Each block of four seconds has a level of its own; within one, the wave is what it was.

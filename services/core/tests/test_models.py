@@ -10,7 +10,7 @@ import pytest
 from toy import Toy
 
 from stt_core import memory, settings
-from stt_core.engine.model_cache import STAY, Shelf
+from stt_core.engine.model_cache import STAY, ModelCache
 from stt_core.engine.models import ALIASES, Models
 from stt_core.engine.protocol import Capabilities, Window, WindowResult
 from stt_core.errors import ApiError, NotFound, StartError
@@ -82,31 +82,31 @@ class Clock:
 
 def test_the_least_recently_used_is_put_away_for_what_is_over_the_budget() -> None:
     sizes = {"a": 4, "b": 4, "c": 3, "huge": 99}
-    shelf = Shelf(Toy, 8, sizes.__getitem__, measured=False)
-    first = shelf.get("a")
-    shelf.get("b")
-    assert shelf.get("a") is first
-    shelf.get("c")
-    assert shelf.costs == {"a": 4, "c": 3}
-    shelf.get("huge")  # over the budget whatever gives way: it is kept alone
-    assert shelf.costs == {"huge": 99}
+    cache = ModelCache(Toy, 8, sizes.__getitem__, measured=False)
+    first = cache.get("a")
+    cache.get("b")
+    assert cache.get("a") is first
+    cache.get("c")
+    assert cache.costs == {"a": 4, "c": 3}
+    cache.get("huge")  # over the budget whatever gives way: it is kept alone
+    assert cache.costs == {"huge": 99}
     gone = ref(first)
     del first
     assert gone() is None
-    shelf.get("a")
-    assert shelf.costs == {"a": 4}
-    assert shelf.able("huge") is not None and shelf.able("never") is None
+    cache.get("a")
+    assert cache.costs == {"a": 4}
+    assert cache.able("huge") is not None and cache.able("never") is None
 
 
 def test_a_model_stays_a_while_before_it_gives_way() -> None:
     clock = Clock()
-    shelf = Shelf(Toy, 8, lambda _: 5, measured=False, clock=clock)
-    assert shelf.welcome("a")
-    shelf.put("a", Toy(), seconds=2, grown=0)
-    assert shelf.welcome("a") and not shelf.welcome("b")
+    cache = ModelCache(Toy, 8, lambda _: 5, measured=False, clock=clock)
+    assert cache.welcome("a")
+    cache.put("a", Toy(), seconds=2, grown=0)
+    assert cache.welcome("a") and not cache.welcome("b")
     clock.now = 2 * STAY
-    assert shelf.welcome("b")
-    assert Shelf(Toy, None, lambda _: 5).welcome("b")
+    assert cache.welcome("b")
+    assert ModelCache(Toy, None, lambda _: 5).welcome("b")
 
 
 def test_a_model_that_fails_to_load_is_told_and_harms_nobody() -> None:
@@ -115,12 +115,12 @@ def test_a_model_that_fails_to_load_is_told_and_harms_nobody() -> None:
             if model == "broken":
                 raise StartError("/models/broken/model.bin is missing")
 
-    shelf = Shelf(Broken, None, lambda _: 1)
-    shelf.get("a")
+    cache = ModelCache(Broken, None, lambda _: 1)
+    cache.get("a")
     with pytest.raises(ApiError, match="The model broken cannot be loaded") as caught:
-        shelf.get("broken")
+        cache.get("broken")
     assert caught.value.status == 500 and "/models" not in caught.value.message
-    assert list(shelf.costs) == ["a"]
+    assert list(cache.costs) == ["a"]
 
 
 def test_memory_is_what_the_container_may_use(tmp_path: Path) -> None:
@@ -218,5 +218,5 @@ def test_memory_that_is_left(tmp_path: Path, files: dict[str, str], left: int) -
         (tmp_path / path).write_text(text)
     assert memory.available(tmp_path) == left
     memory.require(left, "the model a", tmp_path)
-    with pytest.raises(StartError, match=rf"the model a takes about .* and {left / 1e9:.1f} GB are left"):
+    with pytest.raises(StartError, match=rf"the model a takes about .* and this service has {left / 1e9:.1f} GB left"):
         memory.require(left + 1, "the model a", tmp_path)

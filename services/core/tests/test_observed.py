@@ -105,9 +105,7 @@ def test_status_tells_models_memory_and_queue(service: Service) -> None:
         ),
     ],
 )
-def test_the_memory_limit_is_that_of_the_container(
-    tmp_path: Path, files: dict[str, str], expected: int | None
-) -> None:
+def test_the_memory_limit_is_that_of_the_container(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,9 +186,7 @@ def test_the_log_is_a_line_of_json_for_each_request_and_tells_nothing_private(
     assert (second["status"], third["route"], third["status"]) == (400, "other", 404)
 
 
-def test_what_fails_inside_is_one_line_with_its_stack(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_fails_inside_is_one_line_with_its_stack(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     with in_thread(toy := Toy(), "toy/model") as frail:
         toy.poison = ""
         answer = frail.post(sounds.speech())

@@ -155,7 +155,7 @@ def test_a_stream_that_breaks_off_ends_in_an_error(monkeypatch: pytest.MonkeyPat
 @given(st.lists(st.text(st.sampled_from("ab \n"), max_size=5)))
 def test_deltas_joined_are_the_text(texts: list[str]) -> None:
     growing = events.Growing()
-    assert "".join(growing.more(text) for text in texts) == "".join(texts).strip() == growing.told
+    assert "".join(growing.more(text) for text in texts) == "".join(texts).strip() == growing.sent
 
 
 def test_tokens_are_those_of_the_text() -> None:
@@ -175,6 +175,4 @@ def test_tokens_are_those_of_the_text() -> None:
 
 def test_an_error_event_is_openais() -> None:
     kind, data, *_ = events.failed(ApiError("It broke.", code="x")).decode().split("\n")
-    assert (
-        kind == "event: error" and json.loads(data.removeprefix("data: "))["error"]["message"] == "It broke."
-    )
+    assert kind == "event: error" and json.loads(data.removeprefix("data: "))["error"]["message"] == "It broke."

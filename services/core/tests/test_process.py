@@ -39,9 +39,7 @@ from stt_core.errors import StartError
         ),
     ],
 )
-def test_cores_are_those_of_the_container(
-    tmp_path: Path, files: dict[str, str], expected: int | None
-) -> None:
+def test_cores_are_those_of_the_container(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,11 +63,12 @@ def test_libraries_are_told_not_to_report_before_any_is_imported() -> None:
 import os, sys
 from stt_core.errors import StartError
 from stt_core.server import main
+from stt_core.settings import Settings
 
 def build(settings):
     raise StartError(os.environ["ORT_DISABLE_TELEMETRY"] + str("onnxruntime" in sys.modules))
 
-main(build, [])
+main(build, [], Settings())
 """
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
@@ -123,7 +122,7 @@ def test_anything_else_is_not_loaded(models: Path, file: str, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(StartError, match=said) as caught:
         modeldir.verified(models, "a/b")
-    assert "cli.py deploy" in str(caught.value)
+    assert "greffier deploy" in str(caught.value)
     assert Path(file).name in str(caught.value)
 
 

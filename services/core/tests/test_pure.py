@@ -14,7 +14,7 @@ from stt_core.audio.vad import FRAME
 from stt_core.engine.protocol import Segment, Span, VadOptions, WindowResult, Word
 from stt_core.scheduling.batch import FULL, SMALL, WAIT, Queue, choose, passes
 from stt_core.scheduling.timeline import restored
-from stt_core.scheduling.windows import LEAST, LIMIT, SHORT, Segmenter
+from stt_core.scheduling.windows import LIMIT, MIN_FRAMES, SHORT, Segmenter
 
 queues = st.lists(
     st.builds(
@@ -110,7 +110,7 @@ def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int, v
     voiced = [frame for frame, probability in enumerate(heard) if probability >= vad.threshold]
     near = SHORT // FRAME
     for frame in voiced:
-        if bisect_right(voiced, frame + near) - bisect_left(voiced, frame - near) > 2 * LEAST:
+        if bisect_right(voiced, frame + near) - bisect_left(voiced, frame - near) > 2 * MIN_FRAMES:
             assert any(span.start <= frame * FRAME and (frame + 1) * FRAME <= span.end for span in spans)
 
 
@@ -165,8 +165,7 @@ def test_times_come_back_monotone_and_inside(
         spans.append(Span(at + gap, at + gap + length))
         at += gap + length
     segments = tuple(
-        Segment(start, end, "x", words=tuple(Word("x", *word, 1.0) for word in words))
-        for start, end, words in raw
+        Segment(start, end, "x", words=tuple(Word("x", *word, 1.0) for word in words)) for start, end, words in raw
     )
     found = restored(WindowResult("en", segments), spans).segments
     ordered = [time for segment in found for time in (segment.start, segment.end)]

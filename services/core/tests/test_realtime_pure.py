@@ -53,9 +53,7 @@ def test_a_tone_stays_what_it_is() -> None:
     st.integers(0, 2_000),
     st.integers(0, 2_000),
 )
-def test_marks_come_in_order_and_parts_are_short(
-    runs: list[tuple[float, int]], prefix: int, silence: int
-) -> None:
+def test_marks_come_in_order_and_parts_are_short(runs: list[tuple[float, int]], prefix: int, silence: int) -> None:
     turns = Turns(Rules(prefix=prefix * 16, silence=silence * 16), 0)
     part: int | None = None
     pending, spoken, ended = False, False, 0
@@ -205,17 +203,13 @@ def test_turns_are_told_in_the_order_in_which_they_were_spoken() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.floats(0.05, 15)), max_size=6), st.integers(1, 200))
-def test_every_item_is_completed_once_and_no_decoding_is_forgotten(
-    runs: list[tuple[float, float]], piece: int
-) -> None:
+def test_every_item_is_completed_once_and_no_decoding_is_forgotten(runs: list[tuple[float, float]], piece: int) -> None:
     client = Client().hear(*runs, piece=piece)
     client.do(client.session.end())
     for part in list(client.decoding):
         client.answer(part, f"part{part}")
     items = [event["item_id"] for event in client.told if event["type"] == "input_audio_buffer.committed"]
-    done = [
-        event["item_id"] for event in client.told if str(event["type"]).endswith("transcription.completed")
-    ]
+    done = [event["item_id"] for event in client.told if str(event["type"]).endswith("transcription.completed")]
     assert sorted(map(str, items)) == sorted(map(str, done)) and len(set(items)) == len(items)
     assert client.session.waiting == 0
 

@@ -53,9 +53,7 @@ def test_a_full_queue_is_429_and_nobody_is_lost(service: Service, toy: Toy, pool
     until(lambda: service.queued() == 0, "every place is free again")
 
 
-def test_windows_of_several_requests_share_a_forward(
-    service: Service, toy: Toy, pool: ThreadPoolExecutor
-) -> None:
+def test_windows_of_several_requests_share_a_forward(service: Service, toy: Toy, pool: ThreadPoolExecutor) -> None:
     toy.gate.clear()
     first = pool.submit(service.post, sounds.speech(), prompt="first")
     until(lambda: toy.batches, "the first forward runs")
@@ -68,9 +66,7 @@ def test_windows_of_several_requests_share_a_forward(
     assert sorted(sorted(map(str, batch)) for batch in toy.batches) == [["b", "c"], ["first"], ["odd"]]
 
 
-def test_a_short_clip_does_not_wait_for_a_long_file(
-    service: Service, toy: Toy, pool: ThreadPoolExecutor
-) -> None:
+def test_a_short_clip_does_not_wait_for_a_long_file(service: Service, toy: Toy, pool: ThreadPoolExecutor) -> None:
     file = sounds.repeated(9)
     stream = VoiceDetector().stream()
     cut = list(windows(AudioFile(io.BytesIO(file)).blocks(), stream.probabilities, VadOptions()))
@@ -86,9 +82,7 @@ def test_a_short_clip_does_not_wait_for_a_long_file(
     assert toy.batches[1][0] == "short"
 
 
-def test_a_request_that_fails_takes_no_other_with_it(
-    service: Service, toy: Toy, pool: ThreadPoolExecutor
-) -> None:
+def test_a_request_that_fails_takes_no_other_with_it(service: Service, toy: Toy, pool: ThreadPoolExecutor) -> None:
     toy.gate.clear()
     toy.poison = "bad"
     first = pool.submit(service.post, sounds.speech(), prompt="first")
@@ -131,7 +125,7 @@ def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: Thre
     class TwoLanes(Toy):
         @property
         def capabilities(self) -> Capabilities:
-            return replace(super().capabilities, lanes=2)
+            return replace(super().capabilities, workers=2)
 
         def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
             if windows[0].options.prompt == "long":
@@ -153,9 +147,7 @@ def test_a_clip_passes_a_long_file_where_the_engine_has_a_second_lane(pool: Thre
 
 
 @pytest.mark.parametrize(("patience", "status"), [(60, 200), (0, 503)])
-def test_a_stop_answers_what_was_accepted(
-    toy: Toy, pool: ThreadPoolExecutor, patience: int, status: int
-) -> None:
+def test_a_stop_answers_what_was_accepted(toy: Toy, pool: ThreadPoolExecutor, patience: int, status: int) -> None:
     settings = Settings(port=0, model="toy/model", stop_seconds=patience)
     with process(Kind("Stop", lambda: toy), settings) as server, at_work(server):
         service = Service(f"http://127.0.0.1:{server.listener.getsockname()[1]}", "toy/model")

@@ -21,6 +21,7 @@ from toy import Toy
 
 from stt_core.kind import Kind
 from stt_core.server import openapi
+from stt_core.settings import Settings
 from stt_testing import sounds
 from stt_testing.service import Service, in_thread
 
@@ -35,7 +36,7 @@ FILES = (sounds.wav(np.zeros(1600)), sounds.wav(np.arange(-800, 800) * 30), b"",
 EXAMPLES = 40
 
 schemathesis.openapi.format("binary", st.sampled_from(FILES))
-DOCUMENT = schemathesis.openapi.from_dict(json.loads(openapi(Kind("Toy", Toy))))
+DOCUMENT = schemathesis.openapi.from_dict(json.loads(openapi(Kind("Toy", Toy), Settings())))
 RESULTS = list(DOCUMENT.get_all_operations())
 OPERATIONS = {result.ok().label: result.ok() for result in RESULTS if isinstance(result, Ok)}
 assert len(OPERATIONS) == len(RESULTS)

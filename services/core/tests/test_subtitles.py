@@ -8,14 +8,12 @@ from hypothesis import strategies as st
 
 from stt_core.engine.protocol import Segment, Transcript, Word
 from stt_core.output import formats
-from stt_core.output.speakers import introduction
+from stt_core.output.speaker_labels import introduction
 from stt_core.output.subtitles import Limits, cues, width
 
 SCREEN = Limits()
 
-letters = st.sampled_from(
-    list("abcdefgh,.!?-'<>&") + list("字幕表示、。「」は") + ["ü", "e\u0301", "ก", "ี", "😀"]
-)
+letters = st.sampled_from(list("abcdefgh,.!?-'<>&") + list("字幕表示、。「」は") + ["ü", "e\u0301", "ก", "ี", "😀"])
 tokens = st.lists(letters, min_size=1, max_size=60).map("".join)
 times = st.lists(st.floats(0, 9), min_size=2, max_size=2)
 
@@ -105,10 +103,7 @@ def timed(text: str, seconds: float = 0.4, at: float = 0.0) -> Segment:
     return Segment(at, words[-1].end, "".join(word.text for word in words), words=tuple(words))
 
 
-SPEECH = (
-    "And so my fellow Americans, ask not what your country can do for you, "
-    "ask what you can do for your country."
-)
+SPEECH = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 
 
 @pytest.mark.parametrize("spoken", [timed(SPEECH), Segment(0, 9, SPEECH)])
@@ -165,6 +160,5 @@ def test_both_formats() -> None:
         "1\n00:00:00,000 --> 00:00:01,500\nA <b> & c -> d\n\n2\n02:00:00,000 --> 02:00:01,500\nBye.\n"
     )
     assert formats.vtt(spoken) == (
-        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt;b&gt; &amp; c --&gt; d\n\n"
-        "02:00:00.000 --> 02:00:01.500\nBye.\n"
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt;b&gt; &amp; c --&gt; d\n\n02:00:00.000 --> 02:00:01.500\nBye.\n"
     )

@@ -53,9 +53,7 @@ def test_a_track_is_chosen_by_its_number() -> None:
     assert [pitches(file, number) for number in (1, 2)] == [[LOW], [HIGH]]
     error = refusal(file, track=3)
     assert error.param == "track"
-    assert (
-        error.message == "The file has no audio track 3; it has 2: 1 (fra, 1 channel), 2 (eng, 2 channels)."
-    )
+    assert error.message == "The file has no audio track 3; it has 2: 1 (fra, 1 channel), 2 (eng, 2 channels)."
 
 
 def test_the_next_track_is_heard_where_the_first_has_nothing() -> None:

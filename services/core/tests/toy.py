@@ -71,8 +71,7 @@ class Toy:
         return replace(
             transcript,
             segments=tuple(
-                replace(segment, speaker=names[index % len(names)])
-                for index, segment in enumerate(transcript.segments)
+                replace(segment, speaker=names[index % len(names)]) for index, segment in enumerate(transcript.segments)
             ),
         )
 
@@ -81,16 +80,13 @@ def heard(window: Window) -> WindowResult:
     seconds = len(window.samples) / SAMPLE_RATE
     unit = "translated" if window.options.task == "translate" else "second"
     words = tuple(
-        Word(f" {unit}{index}", float(index), min(index + 1.0, seconds), 0.9)
-        for index in range(max(1, int(seconds)))
+        Word(f" {unit}{index}", float(index), min(index + 1.0, seconds), 0.9) for index in range(max(1, int(seconds)))
     )
     segment = Segment(
         0.0,
         seconds,
         "".join(word.text for word in words),
         words=words if window.options.word_times else (),
-        logprobs=tuple(Logprob(word.text.encode(), -0.1) for word in words)
-        if window.options.logprobs
-        else (),
+        logprobs=tuple(Logprob(word.text.encode(), -0.1) for word in words) if window.options.logprobs else (),
     )
     return WindowResult(window.language or "en", (segment,))

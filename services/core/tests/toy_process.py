@@ -10,6 +10,7 @@ from toy import Toy
 from stt_core.engine.protocol import Window, WindowResult
 from stt_core.kind import Kind
 from stt_core.server import main
+from stt_core.settings import Settings
 from stt_testing.service import until
 
 
@@ -21,4 +22,4 @@ class Gated(Toy):
 
 
 if __name__ == "__main__":
-    main(lambda _: Kind("Toy", Gated), sys.argv[1:])
+    main(lambda _: Kind("Toy", Gated), sys.argv[1:], Settings())

@@ -8,11 +8,11 @@ import pytest
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine.protocol import Options, Samples, Span, Stretch, Window, WindowResult
-from stt_ctranslate2 import alignment
 from stt_ctranslate2.engine import FasterWhisper
 from stt_testing import sounds
 from stt_testing.asserts import plain
 from stt_whisper import decoding
+from stt_whisper.tokens import BYTES
 from stt_whisper.windowed import UNSURE
 
 
@@ -61,7 +61,7 @@ def test_logprobs_are_of_the_texts_own_tokens(engine: FasterWhisper) -> None:
         assert all(one.logprob <= 0 for one in found)
     sure = [one.logprob for segment in results[0].segments for one in segment.logprobs]
     assert np.mean(sure) > -0.5
-    assert sorted(alignment.BYTES.values()) == list(range(256))
+    assert sorted(BYTES.values()) == list(range(256))
 
 
 def test_translation_is_english_with_its_words_in_order(engine: FasterWhisper) -> None:

@@ -119,9 +119,7 @@ def _tensor(array: NDArray[Any]) -> torch.Tensor:
 
 def _config(arrays: Arrays, tokenizer: Tokenizer) -> dict[str, Any]:
     vocabulary, width = arrays["decoder/embeddings/weight"].shape
-    layers = {
-        side: sum(f"{side}/layer_{n}/ffn/linear_0/weight" in arrays for n in range(99)) for side in SIDES
-    }
+    layers = {side: sum(f"{side}/layer_{n}/ffn/linear_0/weight" in arrays for n in range(99)) for side in SIDES}
     heads = {side: int(arrays[f"{side}/num_heads"]) for side in SIDES}
     end = tokenizer.token_to_id("<|endoftext|>")
     return {
@@ -189,8 +187,6 @@ def shrunk(source: Path, target: Path) -> None:
     _write(settings, json.loads(settings.read_text()) | heads)
     torch.manual_seed(0)
     model = WhisperForConditionalGeneration(WhisperConfig.from_pretrained(target))
-    tensors = {
-        name: tensor.contiguous() for name, tensor in model.state_dict().items() if name != "proj_out.weight"
-    }
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items() if name != "proj_out.weight"}
     save_file(tensors, target / "model.safetensors", {"format": "pt"})
     record(target)

@@ -6,6 +6,7 @@ import pytest
 
 from stt_core.engine.protocol import Capabilities
 from stt_core.languages import NAMES
+from stt_testing.contract.aliases import *  # noqa: F403
 from stt_testing.contract.answers import *  # noqa: F403
 from stt_testing.contract.asr import *  # noqa: F403
 from stt_testing.contract.audio import *  # noqa: F403
@@ -15,10 +16,10 @@ from stt_testing.contract.forms import *  # noqa: F403
 from stt_testing.contract.general import *  # noqa: F403
 from stt_testing.contract.hostile import *  # noqa: F403
 from stt_testing.contract.languages import *  # noqa: F403
+from stt_testing.contract.manifest import *  # noqa: F403
 from stt_testing.contract.realtime import *  # noqa: F403
 from stt_testing.contract.streams import *  # noqa: F403
 from stt_testing.contract.url import *  # noqa: F403
-from stt_testing.contract.ways import *  # noqa: F403
 from stt_testing.contract.whisper import *  # noqa: F403
 from stt_testing.contract.wyoming import *  # noqa: F403
 

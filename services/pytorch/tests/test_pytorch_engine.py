@@ -89,9 +89,7 @@ def test_windows_of_one_forward_do_not_change_each_other(engine: PyTorchWhisper)
     first = heard(engine, alone)
     together, *_ = engine.run([alone, other, translated])
     assert plain(text(together)) == plain(text(first))
-    starts, expected = (
-        [word.start for segment in one.segments for word in segment.words] for one in (together, first)
-    )
+    starts, expected = ([word.start for segment in one.segments for word in segment.words] for one in (together, first))
     assert starts == pytest.approx(expected, abs=0.1)
 
 
@@ -122,9 +120,7 @@ def test_hotwords_and_prompt_are_heard(engine: PyTorchWhisper) -> None:
 def test_half_precision_says_the_same(models: Path) -> None:
     half = PyTorchWhisper(models, hardware("cpu", "bfloat16", torch.get_num_threads()))
     half.load(BASE)
-    assert "what you can do for your country" in plain(
-        text(heard(half, window(sounds.samples(sounds.speech()))))
-    )
+    assert "what you can do for your country" in plain(text(heard(half, window(sounds.samples(sounds.speech())))))
 
 
 def test_a_device_that_is_not_there_is_a_sentence() -> None:

@@ -16,7 +16,7 @@ from stt_core.engine.protocol import Segment, Transcript
 from stt_core.errors import StartError
 from stt_core.server import process
 from stt_core.settings import Settings
-from stt_pytorch.__main__ import USUAL, kind
+from stt_pytorch.__main__ import DEFAULTS, kind
 from stt_pytorch.answer import body
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import hardware
@@ -164,9 +164,7 @@ def test_auto_and_nothing_are_to_be_detected(service: Service, language: str) ->
     assert asked(service, sounds.clip(), language=language)["language"] == "en"
 
 
-def test_what_a_form_without_a_language_means_is_a_setting(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_form_without_a_language_means_is_a_setting(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first clients knew a service that took it for French."""
     monkeypatch.setenv("STT_TRANSCRIBE_LANGUAGE", "French")
     settings = Settings(port=0, model=BASE, models_dir=models, device="cpu", compute_type="float32")
@@ -216,15 +214,13 @@ def test_its_button_finds_the_diarizer_ready(service: Service) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json() == {
         "status": "success",
-        "message": "Speakers are told apart by open.",
+        "message": "Speakers are identified by open.",
         "diarization_available": True,
     }
     assert service.get("/status").json()["diarizer"] == {"name": "open", "state": "loaded"}
 
 
-def test_without_a_diarizer_it_transcribes_without_speakers(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_diarizer_it_transcribes_without_speakers(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STT_DIARIZER", raising=False)
     settings = Settings(port=0, model=BASE, models_dir=models, device="cpu", compute_type="float32")
     with serving(kind(settings), settings) as alone:
@@ -267,7 +263,7 @@ def test_a_diarizer_that_is_there_and_does_not_work_is_said(
 
 
 def test_its_usual_model_is_medium() -> None:
-    assert (USUAL.model, USUAL.port, USUAL.device) == ("openai/whisper-medium", 8004, "auto")
+    assert (DEFAULTS.model, DEFAULTS.port, DEFAULTS.device) == ("openai/whisper-medium", 8004, "auto")
 
 
 def test_turns_are_segments_of_one_speaker_in_a_row() -> None:

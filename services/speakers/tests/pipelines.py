@@ -47,10 +47,7 @@ class Campplus(Model):
 
     def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         return torch.stack(
-            [
-                self._one(waveform, None if weights is None else weights[row])
-                for row, waveform in enumerate(waveforms)
-            ]
+            [self._one(waveform, None if weights is None else weights[row]) for row, waveform in enumerate(waveforms)]
         )
 
     def _one(self, waveform: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -99,9 +96,7 @@ def segmentation(weights: Path, folder: Path) -> None:
 
 
 def embedding(model: Model, folder: Path) -> None:
-    specifications = Specifications(
-        Problem.REPRESENTATION, Resolution.CHUNK, duration=5.0, classes=["speaker"]
-    )
+    specifications = Specifications(Problem.REPRESENTATION, Resolution.CHUNK, duration=5.0, classes=["speaker"])
     save(model, folder, specifications)
 
 
@@ -169,9 +164,7 @@ def plda(folder: Path, dimension: int) -> None:
     folder.mkdir()
     chance = np.random.default_rng(0)
     basis, _ = np.linalg.qr(chance.normal(size=(dimension, dimension)))
-    np.savez(
-        folder / "xvec_transform.npz", mean1=np.zeros(dimension), mean2=np.zeros(kept), lda=basis[:, :kept]
-    )
+    np.savez(folder / "xvec_transform.npz", mean1=np.zeros(dimension), mean2=np.zeros(kept), lda=basis[:, :kept])
     np.savez(folder / "plda.npz", mu=np.zeros(kept), tr=np.eye(kept), psi=np.linspace(9, 10, kept))
 
 

@@ -32,9 +32,7 @@ def test_words_come_out_in_order_whatever_was_found(data: st.DataObject) -> None
     given_ = segments(sizes, data.draw(st.lists(intervals, min_size=count, max_size=count)))
     found = data.draw(st.lists(st.none() | intervals, min_size=count, max_size=count))
     timed = placed(given_, filled([(word.start, word.end) for word in words_of(given_)], found), END)
-    assert [[word.text for word in one.words] for one in timed] == [
-        [word.text for word in one.words] for one in given_
-    ]
+    assert [[word.text for word in one.words] for one in timed] == [[word.text for word in one.words] for one in given_]
     assert [one.text for one in timed] == [one.text for one in given_]
     words = words_of(timed)
     assert all(0 <= word.start <= word.end <= END for word in words)

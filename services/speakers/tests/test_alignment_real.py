@@ -30,8 +30,7 @@ def segment(written: str, end: float) -> Segment:
     starts, texts = zip(*(one.split(" ", 1) for one in written.split("|")), strict=True)
     ends = [*map(float, starts[1:]), end]
     words = tuple(
-        Word(f" {text}", float(start), stop, 1.0)
-        for start, text, stop in zip(starts, texts, ends, strict=True)
+        Word(f" {text}", float(start), stop, 1.0) for start, text, stop in zip(starts, texts, ends, strict=True)
     )
     return Segment(0.0, end, "".join(word.text for word in words), words=words)
 
@@ -72,9 +71,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_conv_pos_embedding_groups=2,
     )
     Wav2Vec2ForCTC(config).save_pretrained(folder)
-    Wav2Vec2Processor(
-        Wav2Vec2FeatureExtractor(), Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
-    ).save_pretrained(folder)
+    Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))).save_pretrained(
+        folder
+    )
     files = {file.name: {"sha256": "0" * 64, "size": file.stat().st_size} for file in folder.iterdir()}
     for name, entry in files.items():
         entry["mtime_ns"] = (folder / name).stat().st_mtime_ns
@@ -86,9 +85,7 @@ def check(aligner: Aligner, sound: Sound, given: list[Segment]) -> list[Word]:
     """The words, after what holds for every aligner."""
     told: list[float] = []
     timed = aligner.align(sound, given, told.append)
-    assert [[word.text for word in one.words] for one in timed] == [
-        [word.text for word in one.words] for one in given
-    ]
+    assert [[word.text for word in one.words] for one in timed] == [[word.text for word in one.words] for one in given]
     words = words_of(timed)
     assert all(0 <= word.start <= word.end <= sound.duration for word in words)
     assert all(one.end <= other.start for one, other in pairwise(words))
@@ -135,9 +132,7 @@ def test_text_that_does_not_fit_keeps_its_times(speech: Sound) -> None:
         ("ja", ["アス", "カ", "。", "ンア", "42", "漢"]),
     ],
 )
-def test_wav2vec2_aligns_what_whisper_wrote(
-    models: Path, speech: Sound, language: str, words: list[str]
-) -> None:
+def test_wav2vec2_aligns_what_whisper_wrote(models: Path, speech: Sound, language: str, words: list[str]) -> None:
     own = tuple(Word(text, float(place), place + 0.8, 1.0) for place, text in enumerate(words))
     aligner = Aligners(models, {language: NAME}, "cpu").of(language)
     assert isinstance(aligner, Wav2Vec2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_core.engine.protocol import Logprob, Segment, Word
-from stt_core.output.speakers import label, letter
+from stt_core.output.speaker_labels import label, letter
 from stt_speakers.diarization.assign import assigned, exclusive
 from stt_speakers.diarization.protocol import Diarization, Turn
 
@@ -88,15 +88,11 @@ def test_names_of_speakers() -> None:
     assert [letter(number) for number in (0, 1, 25, 26, 51, 52, 701, 702)] == [
         *("A", "B", "Z", "AA", "AZ", "BA", "ZZ", "AAA")
     ]
-    assert [label(number) for number in (0, 9, 10, 100)] == [
-        *("SPEAKER_00", "SPEAKER_09", "SPEAKER_10", "SPEAKER_100")
-    ]
+    assert [label(number) for number in (0, 9, 10, 100)] == [*("SPEAKER_00", "SPEAKER_09", "SPEAKER_10", "SPEAKER_100")]
 
 
 times = st.floats(0, 60, allow_nan=False)
-turns = st.builds(
-    lambda start, length, who: Turn(start, start + length, who), times, times, st.integers(0, 2)
-)
+turns = st.builds(lambda start, length, who: Turn(start, start + length, who), times, times, st.integers(0, 2))
 texts = st.text(st.sampled_from(" \n ab.?!…'é語🙂"), min_size=1, max_size=12)
 
 
@@ -109,9 +105,7 @@ def heard(draw: st.DrawFn) -> list[Segment]:
         written = draw(st.lists(texts, max_size=6))
         steps = draw(st.lists(st.floats(0, 3), min_size=2 * len(written), max_size=2 * len(written)))
         marks = list(accumulate(steps, initial=clock))[1:]
-        words = tuple(
-            Word(text, marks[2 * place], marks[2 * place + 1], 0.5) for place, text in enumerate(written)
-        )
+        words = tuple(Word(text, marks[2 * place], marks[2 * place + 1], 0.5) for place, text in enumerate(written))
         text = "".join(written) if draw(st.booleans()) or not written else draw(texts)
         raw = text.encode()
         parts = [raw[place : place + 2] for place in range(0, len(raw), 2)]

@@ -69,9 +69,7 @@ def test_overlaps_are_heard_and_exclusive_turns_have_none(found: Diarization, ta
     assert overlaps(found.turns) > 0.5
     assert overlaps(found.exclusive) == 0
     assert {turn.speaker for turn in found.exclusive} == {0, 1}
-    assert all(
-        0 <= turn.start < turn.end <= len(talk) / sounds.RATE for turn in found.turns + found.exclusive
-    )
+    assert all(0 <= turn.start < turn.end <= len(talk) / sounds.RATE for turn in found.turns + found.exclusive)
 
 
 def test_each_has_a_voice_of_their_own(diarizer: OpenDiarizer, found: Diarization, talk: Samples) -> None:
@@ -152,9 +150,7 @@ def test_progress_comes_often_and_ends_the_work(diarizer: OpenDiarizer, talk: Sa
 
 
 def test_weights_that_are_not_there_or_not_whole_are_told(tmp_path: Path) -> None:
-    with pytest.raises(
-        DiarizationUnavailable, match=r"Speakers cannot be told apart: .* run `cli\.py deploy`"
-    ):
+    with pytest.raises(DiarizationUnavailable, match=r"Diarization is unavailable: .* run `greffier deploy`"):
         OpenDiarizer(tmp_path, 1).load()
     for name in ("segmentation.pt", "embedding.pt"):
         (tmp_path / name).write_bytes((FOLDER / name).read_bytes()[:100_000])

@@ -136,7 +136,7 @@ def test_what_is_missing_is_named_with_what_to_do(models: Path, tmp_path: Path) 
     for part in (
         f"https://huggingface.co/{pipelines.COMMUNITY},",
         'secrets: {HF_TOKEN: "env:HF_TOKEN"}',
-        "`cli.py models pull`",
+        "`greffier models pull`",
         "STT_DIARIZER",
     ):
         assert part in told(pipelines.COMMUNITY)

@@ -58,9 +58,7 @@ def test_the_shortest_and_the_longest_clip_do(diarizer: OpenDiarizer, seconds: i
         (b"no sound", "cannot be used. The file is text, not audio"),
     ],
 )
-def test_a_clip_that_does_not_do_is_refused_with_its_name(
-    diarizer: OpenDiarizer, clip: bytes, why: str
-) -> None:
+def test_a_clip_that_does_not_do_is_refused_with_its_name(diarizer: OpenDiarizer, clip: bytes, why: str) -> None:
     with pytest.raises(BadRequest) as failure:
         embedded(Voice("Diane", clip), diarizer)
     assert failure.value.param == "known_speaker_references"

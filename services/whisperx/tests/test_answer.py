@@ -23,9 +23,7 @@ def test_only_what_there_is() -> None:
                 "end": 1.5,
                 "text": " Oui.",
                 "speaker": "SPEAKER_01",
-                "words": [
-                    {"word": "Oui.", "start": 1, "end": 1.412, "score": 0.988, "speaker": "SPEAKER_01"}
-                ],
+                "words": [{"word": "Oui.", "start": 1, "end": 1.412, "score": 0.988, "speaker": "SPEAKER_01"}],
             },
             {
                 "start": 2,

@@ -12,7 +12,7 @@ from stt_ctranslate2.engine import FasterWhisper
 from stt_speakers.alignment.choose import Aligners
 from stt_speakers.diarization.choose import Diarizers
 from stt_speakers.diarization.protocol import Diarization, Diarizer
-from stt_speakers.engine import NOBODY, WhisperX
+from stt_speakers.engine import NOBODY, SpeakerEngine
 from stt_speakers.settings import Stages as Settings
 from stt_speakers.stages import Stages
 from stt_testing import sounds
@@ -37,13 +37,13 @@ class Deaf(Diarizers):
         return Diarization((), (), ())
 
 
-def made(folder: Path, kind: type[Diarizers]) -> WhisperX:
+def made(folder: Path, kind: type[Diarizers]) -> SpeakerEngine:
     stages = Stages(Aligners(folder, {}, "cpu"), kind(folder, Settings(), 1, "cpu"), (), None)
-    return WhisperX(FasterWhisper(folder, "cpu", "int8", 1), stages)
+    return SpeakerEngine(FasterWhisper(folder, "cpu", "int8", 1), stages)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> WhisperX:
+def engine(tmp_path: Path) -> SpeakerEngine:
     return made(tmp_path, Broken)
 
 
@@ -55,7 +55,7 @@ def test_words_without_a_voice_are_a_warning(tmp_path: Path, required: bool) -> 
     assert found.text == "Ask not." and not found.told_apart and found.warnings == (NOBODY,)
 
 
-def test_a_failure_is_a_warning_only_where_speakers_may_fail(engine: WhisperX) -> None:
+def test_a_failure_is_a_warning_only_where_speakers_may_fail(engine: SpeakerEngine) -> None:
     source = AudioFile(io.BytesIO(sounds.speech()))
     told: list[str] = []
 
@@ -64,14 +64,14 @@ def test_a_failure_is_a_warning_only_where_speakers_may_fail(engine: WhisperX) -
 
     may = engine.finish(source, HEARD, Options(speakers=SpeakerOptions(required=False)), progress)
     assert may.text == "Ask not." and may.segments[0].speaker is None and may.segments[0].words == ()
-    assert may.warnings == ("It could not be told who spoke: that failed; the service's log says why.",)
+    assert may.warnings == ("No speakers were identified: diarization failed. See the service's log.",)
     assert list(dict.fromkeys(told)) == ["decoding", "diarizing"]
     with pytest.raises(RuntimeError):
         engine.finish(source, HEARD, Options(speakers=SpeakerOptions()), progress)
 
 
 @pytest.mark.parametrize("last", ["decoding", "aligning", "diarizing"])
-def test_whoever_is_told_may_end_it(engine: WhisperX, last: str) -> None:
+def test_whoever_is_told_may_end_it(engine: SpeakerEngine, last: str) -> None:
     def progress(stage: str, share: float) -> None:
         if stage == last:
             raise GivenUp
@@ -81,7 +81,7 @@ def test_whoever_is_told_may_end_it(engine: WhisperX, last: str) -> None:
         engine.finish(AudioFile(io.BytesIO(sounds.speech())), HEARD, asked, progress)
 
 
-def test_a_translation_is_not_looked_for_in_the_sound(engine: WhisperX) -> None:
+def test_a_translation_is_not_looked_for_in_the_sound(engine: SpeakerEngine) -> None:
     source, told = AudioFile(io.BytesIO(sounds.speech())), list[str]()
     asked = Options(task="translate", word_times=True)
     found = engine.finish(source, HEARD, asked, lambda stage, share: told.append(stage))

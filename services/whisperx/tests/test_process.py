@@ -17,7 +17,7 @@ from stt_testing import sounds
 from stt_testing.asserts import refused
 from stt_testing.models import OPEN
 from stt_testing.service import DEADLINE, Service, in_process
-from stt_whisperx.__main__ import USUAL
+from stt_whisperx.__main__ import DEFAULTS
 
 PATH = "/transcribe"
 
@@ -42,7 +42,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def test_speakers_that_cannot_be_told_are_an_error_or_a_warning(lone: Service) -> None:
     error = refused(lone.post(sounds.clip(), path=PATH, diarize="true"), 424)
-    assert error["code"] == "diarization_unavailable" and "cli.py deploy" in error["message"]
+    assert error["code"] == "diarization_unavailable" and "greffier deploy" in error["message"]
     answer = lone.post(sounds.clip(), path=PATH, diarize="auto", align="false").json()
     assert set(answer) == {"segments", "language", "warnings"}
     assert [warning for warning in answer["warnings"] if OPEN in warning] == answer["warnings"]
@@ -81,7 +81,7 @@ def test_what_is_loaded_gives_way_where_memory_is_short(tmp_path: Path) -> None:
             answer = service.post(sounds.clip(), path=PATH, diarize="auto").json()
             assert answer["segments"][0]["speaker"] == "SPEAKER_00", answer
             assert service.get("/status").json()["diarizer"] == {"name": "open", "state": "unloaded"}
-    assert "put away" in (tmp_path / "log").read_text()
+    assert "diarizer unloaded" in (tmp_path / "log").read_text()
 
 
 def diarizers(folder: Path, **given: str) -> Diarizers:
@@ -92,7 +92,7 @@ def test_a_half_downloaded_model_is_named(tmp_path: Path) -> None:
     folder = copied(OPEN, tmp_path)
     diarizers(tmp_path).check()
     (folder / "embedding.pt").unlink()
-    with pytest.raises(DiarizationUnavailable, match=r"embedding\.pt is missing; run `cli.py deploy`"):
+    with pytest.raises(DiarizationUnavailable, match=r"embedding\.pt is missing; run `greffier deploy`"):
         diarizers(tmp_path).check()
 
 
@@ -139,4 +139,4 @@ def test_an_aligners_language_is_the_transcripts() -> None:
 
 
 def test_its_usual_model_is_base() -> None:
-    assert (USUAL.model, USUAL.port) == ("Systran/faster-whisper-base", 8002)
+    assert (DEFAULTS.model, DEFAULTS.port) == ("Systran/faster-whisper-base", 8002)

@@ -163,9 +163,7 @@ def test_the_channels_are_those_of_the_track_that_is_heard(service: Service) -> 
 
 
 def test_words_and_speakers_keep_the_time_of_a_film(service: Service) -> None:
-    late = film(
-        "matroska", Track(sounds.samples(sounds.clip()), "aac", start=5.0), picture="mpeg4", seconds=10
-    )
+    late = film("matroska", Track(sounds.samples(sounds.clip()), "aac", start=5.0), picture="mpeg4", seconds=10)
     alone = service.post(sounds.clip(), path=PATH, diarize="true").json()["segments"]
     found = service.post(late, path=PATH, diarize="true").json()["segments"]
     assert [plain(one["text"]) for one in found] == [plain(one["text"]) for one in alone]
@@ -205,9 +203,7 @@ def test_one_person_asked_for_as_five_and_silence(service: Service) -> None:
         ({"align": "perhaps"}, 400, "align", "perhaps"),
     ],
 )
-def test_what_is_wrong_is_said(
-    service: Service, fields: dict[str, str], status: int, param: str, known: str
-) -> None:
+def test_what_is_wrong_is_said(service: Service, fields: dict[str, str], status: int, param: str, known: str) -> None:
     error = refused(service.post(sounds.clip(), path=PATH, **fields), status)
     assert error["param"] == param and known in error["message"]
 

@@ -14,7 +14,7 @@ from stt_core.scheduling.timeline import restored
 from stt_core.scheduling.windows import windows
 from stt_core.settings import Settings
 from stt_ctranslate2.engine import FasterWhisper
-from stt_speakers.engine import WhisperX
+from stt_speakers.engine import SpeakerEngine
 from stt_speakers.settings import Stages
 from stt_speakers.stages import stages
 from stt_testing.conversation import conversation, said
@@ -26,7 +26,7 @@ OPTIONS = Options(language="en", word_times=True, speakers=SpeakerOptions())
 def heard() -> tuple[str, Transcript]:
     """The text of the conversation, and its transcript."""
     core = Settings(models_dir=models(), model=MODEL)
-    engine = WhisperX(FasterWhisper(models(), "cpu", "int8", 1), stages(core, Stages(), 1))
+    engine = SpeakerEngine(FasterWhisper(models(), "cpu", "int8", 1), stages(core, Stages(), 1))
     engine.load(MODEL)
     source = AudioFile(io.BytesIO(conversation()))
     results = [
@@ -37,7 +37,7 @@ def heard() -> tuple[str, Transcript]:
     return text, engine.finish(source, results, OPTIONS, lambda stage, share: None)
 
 
-def transcribed(engine: WhisperX, window: Window) -> WindowResult:
+def transcribed(engine: SpeakerEngine, window: Window) -> WindowResult:
     while (result := engine.run([window])[0]).again is not None:
         window = replace(window, again=result.again)
     return restored(result, window.spans)

@@ -69,9 +69,7 @@ def spoken(segments: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("way", "output"), [(PATH, "text"), ("/asr", "txt")])
-def test_text_has_a_line_for_each_segment(
-    service: Service, talk: list[dict[str, Any]], way: str, output: str
-) -> None:
+def test_text_has_a_line_for_each_segment(service: Service, talk: list[dict[str, Any]], way: str, output: str) -> None:
     expected = [f"[{segment['speaker']}]: {segment['text'].strip()}" for segment in talk]
     assert written(service, way, output) == "".join(f"{line}\n" for line in expected)
 

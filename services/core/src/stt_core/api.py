@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse, Response
 from stt_core import __version__, errors, memory
 from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
-from stt_core.http import asr, pages, transcriptions
-from stt_core.http.answers import failures
+from stt_core.http import asr, swagger_pages, transcriptions
 from stt_core.http.edge import Edge, Tracer
+from stt_core.http.error_responses import failures
+from stt_core.http.intake import Fetch, Intake
+from stt_core.http.live import GONE, Gone
 from stt_core.kind import Kind
 from stt_core.observability.metrics import Metrics
 from stt_core.realtime import routes as realtime
@@ -102,6 +104,7 @@ def create(
     """The application; the scheduler is started and closed by whoever made it."""
     started = time.monotonic()
     models = Models.of(settings)
+    intake = Intake(scheduler, models, settings.max_upload_bytes, _fetching(settings))
     app = FastAPI(
         title=kind.title,
         version=__version__,
@@ -113,14 +116,15 @@ def create(
     )
     app.add_middleware(Edge, metrics=metrics, tracer=tracer)
     app.add_exception_handler(ApiError, _told)
+    app.add_exception_handler(Gone, _gone)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.include_router(transcriptions.router(scheduler, models, settings, _fetching(settings)))
-    app.include_router(asr.router(scheduler, models, settings))
+    app.include_router(transcriptions.router(intake, settings))
+    app.include_router(asr.router(intake, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
-    for router in kind.routers(scheduler, models, settings):
+    for router in kind.routers(intake, settings):
         app.include_router(router)
-    app.include_router(pages.router)
+    app.include_router(swagger_pages.router)
 
     @app.get("/v1/models", tags=["Models"], summary="List the models")
     async def list_models() -> ModelList:
@@ -146,7 +150,7 @@ def create(
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
         loaded = scheduler.loaded
-        told = Status(
+        common = Status(
             state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
             models=[
@@ -160,15 +164,13 @@ def create(
             device=settings.device,
             compute_type=settings.compute_type,
             memory=Memory(resident_bytes=memory.resident(), limit_bytes=memory.limit()),
-            queue=Queue(
-                requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting
-            ),
+            queue=Queue(requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting),
             stages=[StageStatus(stage=stage.name, share=round(stage.share, 3)) for stage in scheduler.stages],
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),
         )
-        return Status.model_validate(await run_in_threadpool(kind.status, told.model_dump()))
+        return Status.model_validate(await run_in_threadpool(kind.status, common.model_dump()))
 
     @app.get(
         "/metrics",
@@ -203,7 +205,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _fetching(settings: Settings) -> transcriptions.Fetch:
+def _fetching(settings: Settings) -> Fetch:
     async def fetch(url: str) -> IO[bytes]:
         # Slow to import, and wanted only where somebody sends a URL.
         from stt_core.fetch.fetcher import Fetcher, Limits
@@ -234,11 +236,15 @@ async def _told(_: Request, error: Exception) -> Response:
     return _answer(error)
 
 
+async def _gone(_: Request, error: Exception) -> Response:
+    return Response(status_code=GONE)
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     asked = f"{request.method} {request.url.path[:200]}"
     if error.status_code == 404:
-        return _answer(NotFound(f"There is no {asked}; /docs lists what there is.", code="not_found"))
+        return _answer(NotFound(f"There is no {asked}. See /docs for all paths.", code="not_found"))
     if error.status_code == 405:
         methods = (error.headers or {}).get("Allow", "").split(", ")
         allow = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)

@@ -49,7 +49,7 @@ class MethodNotAllowed(BadRequest):
 
 
 class SpeakersUnavailable(BadRequest):
-    """It cannot be told who spoke: what that needs is not there."""
+    """Diarization is unavailable; the message says why."""
 
     status = 424
 
@@ -63,9 +63,7 @@ class TooLarge(BadRequest):
     status = 413
 
     def __init__(self, limit: int, *, param: str = "file") -> None:
-        message = (
-            f"The file is larger than {limit} bytes ({limit / 1e6:.0f} MB), the most that this service takes."
-        )
+        message = f"The file is larger than {limit} bytes ({limit / 1e6:.0f} MB), the limit of this service."
         super().__init__(message, param=param, code="file_too_large")
 
 

@@ -10,19 +10,18 @@ from stt_core.settings import Settings
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
-Routers = Callable[["Scheduler", "Models", Settings], Iterable["APIRouter"]]
+Routers = Callable[["Intake", Settings], Iterable["APIRouter"]]
 """Makes what answers the service's own paths; it is called once, when the web framework is there."""
 
 
-def _none(scheduler: "Scheduler", models: "Models", settings: Settings) -> Iterable["APIRouter"]:
+def _none(intake: "Intake", settings: Settings) -> Iterable["APIRouter"]:
     return ()
 
 
-def _as_it_is(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    return told
+def _as_it_is(common: Mapping[str, Any]) -> Mapping[str, Any]:
+    return common
 
 
 def _no_more(ready: bool) -> Mapping[str, Any]:

@@ -93,6 +93,6 @@ def chosen(text: str, known: Sequence[str], param: str) -> str:
     return found
 
 
-def told(known: Sequence[str]) -> list[str]:
+def listed(known: Sequence[str]) -> list[str]:
     """A model's languages for clients that choose from a list: today's codes beside Whisper's own."""
     return [*known, *(today for today, code in TODAY.items() if code in known)]

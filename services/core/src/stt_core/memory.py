@@ -31,9 +31,7 @@ def available(root: Path = Path("/")) -> int:
 
     What they keep of files can be given up, so it counts as left.
     """
-    left = [
-        value - _used(folder) for folder in groups("memory", root) if (value := _limit(folder)) is not None
-    ]
+    left = [value - _used(folder) for folder in groups("memory", root) if (value := _limit(folder)) is not None]
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
         left += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
@@ -47,8 +45,8 @@ def require(needed: int, what: str, root: Path = Path("/")) -> None:
     left = available(root)
     if left < needed:
         raise StartError(
-            f"Memory is short: {what} takes about {needed / 1e9:.1f} GB to load, and {left / 1e9:.1f} GB are "
-            "left of what this service may use; give it more memory, or choose a smaller model."
+            f"Not enough memory: loading {what} takes about {needed / 1e9:.1f} GB, and this service has "
+            f"{left / 1e9:.1f} GB left. Give it more memory, or choose a smaller model."
         )
 
 

@@ -14,7 +14,7 @@ from stt_core.engine.loading import Loading
 from stt_core.errors import StartError
 from stt_core.kind import Build, Kind
 from stt_core.observability import logs, tracing
-from stt_core.settings import USUAL, Settings, from_environment
+from stt_core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from stt_core.http.web import Web
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("stt")
 
 
-def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
+def main(build: Build, arguments: list[str], defaults: Settings) -> None:
     """Serve until SIGTERM; with the argument `openapi`, print the OpenAPI document and end.
 
-    usual: the settings that hold where the environment is silent.
+    defaults: the settings that hold where the environment is silent.
     What keeps the service from starting is one sentence, the last line on standard error, and status 1.
     """
     # onnxruntime reports to its makers unless it is told not to before it is imported.
@@ -34,13 +34,11 @@ def main(build: Build, arguments: list[str], usual: Settings = USUAL) -> None:
     signal.signal(signal.SIGTERM, _leave)
     try:
         if arguments == ["openapi"]:
-            print(openapi(build(usual), usual))
+            print(openapi(build(defaults), defaults))
         elif arguments:
-            raise StartError(
-                f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables."
-            )
+            raise StartError(f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables.")
         else:
-            settings = from_environment(usual=usual)
+            settings = from_environment(defaults=defaults)
             logs.configure(settings.log_format)
             serve(build(settings), settings)
     except StartError as error:
@@ -51,7 +49,7 @@ def serve(kind: Kind, settings: Settings) -> None:
     """Raises StartError when the address is taken or the model cannot be loaded."""
     with process(kind, settings) as server:
         if server.wyoming:
-            log.info("Wyoming is spoken on %s port %s", *server.wyoming.getsockname()[:2])
+            log.info("listening for Wyoming on %s port %s", *server.wyoming.getsockname()[:2])
         log.info("listening on %s port %s", *server.listener.getsockname()[:2])
         server.run()
 
@@ -80,9 +78,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         listener = ending.enter_context(_listener("STT", settings.host, settings.port))
         wyoming = None
         if settings.wyoming_port is not None:
-            wyoming = ending.enter_context(
-                _listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port)
-            )
+            wyoming = ending.enter_context(_listener("STT_WYOMING", settings.wyoming_host, settings.wyoming_port))
         loading = Loading(kind.engine(), settings.model)
         loading.start()  # while the web framework is still being imported
         # A process that ends while native code loads a model in it is aborted.
@@ -91,7 +87,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         import uvicorn
 
         from stt_core.api import create
-        from stt_core.engine.model_cache import shelf
+        from stt_core.engine.model_cache import model_cache
         from stt_core.engine.models import Models
         from stt_core.http.web import Web
         from stt_core.observability.metrics import Metrics
@@ -102,7 +98,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         traces = tracing.Tracing(kind.title) if traced else None
         if traces is not None:
             ending.callback(traces.close)
-        scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+        scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
         app = create(kind, settings, scheduler, metrics, traces)
         scheduler.start()
         ending.callback(scheduler.close)
@@ -129,23 +125,21 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
     if isinstance(loading.failure, StartError):
         raise loading.failure
     if loading.failure is not None:
-        raise StartError(
-            f"The model {settings.model} cannot be loaded: {loading.failure}"
-        ) from loading.failure
+        raise StartError(f"The model {settings.model} cannot be loaded: {loading.failure}") from loading.failure
 
 
-def openapi(kind: Kind, settings: Settings = USUAL) -> str:
+def openapi(kind: Kind, settings: Settings) -> str:
     """The OpenAPI document as committed: without a model, of a kind made with its usual settings."""
     import json
 
     from stt_core.api import create, document
-    from stt_core.engine.model_cache import shelf
+    from stt_core.engine.model_cache import model_cache
     from stt_core.observability.metrics import Metrics
     from stt_core.scheduling.scheduler import Scheduler
 
     metrics = Metrics()
     loading = Loading(kind.engine(), settings.model)
-    scheduler = Scheduler(shelf(kind.engine, settings), loading, settings.queue, metrics)
+    scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
     return json.dumps(document(create(kind, settings, scheduler, metrics)), indent=2, ensure_ascii=False)
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stt_core.errors import StartError
-from stt_core.fetch.reach import NONE, Hosts, hosts
+from stt_core.fetch.addresses import NONE, Hosts, hosts
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """STT_NAME in capitals, or a name in KNOWN; an empty variable counts as unset.
 
-    model: the default one, loaded at start. models: others that are loaded when somebody asks for them.
+    port: 0 for a free one; each kind has its own, as its service.yml says.
+    model: the default one, loaded at start; likewise.
+    models: others that are loaded when somebody asks for them.
     model_aliases: more names for models, as name=model,name=model.
     memory_budget: bytes that the loaded models may take together before the least recently used one is put
         away. 0: half of what the container may use, where it has a limit (of a GPU's memory it says nothing).
@@ -30,8 +32,8 @@ class Settings:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8001
-    model: str = "Systran/faster-whisper-small"
+    port: int = 0
+    model: str = ""
     models: tuple[str, ...] = ()
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     models_dir: Path = Path("/models")
@@ -52,8 +54,6 @@ class Settings:
     wyoming_port: int | None = None
 
 
-USUAL = Settings()
-
 KNOWN = {
     "host": "UVICORN_HOST",
     "port": "UVICORN_PORT",
@@ -63,9 +63,9 @@ KNOWN = {
 """Names from other Whisper servers."""
 
 
-def from_environment(environment: Mapping[str, str] = os.environ, usual: Settings = USUAL) -> Settings:
-    """`usual` where the environment is silent. Raises StartError naming every variable that is wrong."""
-    return replace(usual, **parsed(environment, _PARSERS, KNOWN))
+def from_environment(environment: Mapping[str, str] = os.environ, defaults: Settings = Settings()) -> Settings:
+    """`defaults` where the environment is silent. Raises StartError naming every variable that is wrong."""
+    return replace(defaults, **parsed(environment, _PARSERS, KNOWN))
 
 
 Parser = Callable[[str], Any]
@@ -91,10 +91,10 @@ def parsed(
     return values
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
         return int(text)
 
     return parse

@@ -24,7 +24,7 @@ SAMPLED = 4
 """Windows whose candidates are sampled at once. With the base model and a file of 330 s a process took 1.6 to
 1.9 GB where they were eight and 1.3 GB where four; 0.8 GB where nothing is sampled."""
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-LANES = 2
+WORKERS = 2
 """Forwards at the same time: a clip does not wait for a batch of a long file. They share the weights."""
 
 
@@ -39,13 +39,13 @@ class Whisper:
                 device=device,
                 compute_type=compute_type,
                 cpu_threads=threads,
-                num_workers=LANES,
+                num_workers=WORKERS,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:
             message = f"{folder} cannot be loaded on {device} as {compute_type}: {error}"
             raise StartError(message) from error
-        self.lanes = LANES
+        self.workers = WORKERS
         self.multilingual: bool = self._library.model.is_multilingual
         self.languages: tuple[str, ...] = tuple(
             language
@@ -73,9 +73,7 @@ class Whisper:
         """The encodings of some windows of a batch, copied."""
         if list(rows) == list(range(encoded.shape[0])):
             return encoded
-        values: NDArray[Any] = np.asarray(
-            encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
-        )
+        values: NDArray[Any] = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
         return _view(values[list(rows)])
 
     def detect(self, encoded: Any) -> list[dict[str, float]]:
@@ -93,11 +91,11 @@ class Whisper:
         return context(tokenizer.sot_prev, before, words)
 
     def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, max_tokens: int = USUAL
     ) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self._begin(one.language, one.task)] for one in prompts]
-        most = limit(len(begin[0]), most)
+        max_tokens = limit(len(begin[0]), max_tokens)
         sampling = (
             {
                 "beam_size": 1,
@@ -116,7 +114,7 @@ class Whisper:
                 self.rows(encoded, range(first, min(first + step, len(prompts)))),
                 begin[first : first + step],
                 # CTranslate2 takes the lesser of its half and what the prompt leaves of it.
-                max_length=max(2 * most, most + len(begin[0])),
+                max_length=max(2 * max_tokens, max_tokens + len(begin[0])),
                 suppress_tokens=self._suppressed,
                 return_scores=True,
                 return_no_speech_prob=True,
@@ -129,12 +127,10 @@ class Whisper:
                 text=self.text(result.sequences_ids[0]),
                 temperature=temperature,
                 # The score is the mean over the tokens; Whisper counts the end token too.
-                avg_logprob=result.scores[0]
-                * len(result.sequences_ids[0])
-                / (len(result.sequences_ids[0]) + 1),
+                avg_logprob=result.scores[0] * len(result.sequences_ids[0]) / (len(result.sequences_ids[0]) + 1),
                 no_speech_prob=result.no_speech_prob,
                 full=encoded.shape[1] * 2 >= FULL,
-                cut=len(result.sequences_ids[0]) >= most,
+                cut=len(result.sequences_ids[0]) >= max_tokens,
             )
             for result in results
         ]

@@ -9,6 +9,7 @@ from stt_core.settings import Settings
 from stt_ctranslate2.engine import FasterWhisper
 
 TITLE = "Greffier: Whisper"
+DEFAULTS = Settings(port=8001, model="Systran/faster-whisper-small")
 
 
 def kind(settings: Settings) -> Kind:
@@ -20,4 +21,4 @@ def kind(settings: Settings) -> Kind:
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:])
+    main(kind, sys.argv[1:], DEFAULTS)

@@ -13,20 +13,19 @@ from stt_core.settings import Settings
 from stt_pytorch.engine import PyTorchWhisper
 from stt_pytorch.hardware import cuda, hardware
 from stt_pytorch.settings import transcribe
-from stt_speakers.engine import WhisperX
+from stt_speakers.engine import SpeakerEngine
 from stt_speakers.settings import Stages, from_environment
 from stt_speakers.stages import stages
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"
 """What its clients know it by."""
-USUAL = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
+DEFAULTS = Settings(port=8004, model="openai/whisper-medium", device="auto", compute_type="auto")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers")
 
 
@@ -36,24 +35,24 @@ def kind(settings: Settings) -> Kind:
     own = transcribe()
     shared = stages(replace(settings, device=taken.device), _own(from_environment()), threads)
 
-    def engine() -> WhisperX:
-        return WhisperX(PyTorchWhisper(settings.models_dir, taken), shared)
+    def engine() -> SpeakerEngine:
+        return SpeakerEngine(PyTorchWhisper(settings.models_dir, taken), shared)
 
-    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    def status(common: Mapping[str, Any]) -> Mapping[str, Any]:
         works = not shared.trouble
         return {
-            **told,
+            **common,
             **shared.status(),
             "device": taken.device,
             "compute_type": taken.compute_type,
             "diarization_available": works,
-            "known_models": told["models"],
+            "known_models": common["models"],
             "service": SERVICE,
             "torch_version": metadata.version("torch"),
             # PyTorch is slow to import, and while the model is loaded somebody else is at it.
-            "cuda_available": taken.device == "cuda" or (told["state"] != "loading" and cuda()),
+            "cuda_available": taken.device == "cuda" or (common["state"] != "loading" and cuda()),
             "models": {
-                "whisper": any(model["state"] == "loaded" for model in told["models"]),
+                "whisper": any(model["state"] == "loaded" for model in common["models"]),
                 "diarization": works,
             },
         }
@@ -69,10 +68,10 @@ def kind(settings: Settings) -> Kind:
             "error": None,  # a service whose model cannot be loaded ends, and its log says why
         }
 
-    def routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+    def routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
         from stt_pytorch import routes  # the web framework is slow to import
 
-        return (routes.router(scheduler, models, settings, own, shared),)
+        return (routes.router(intake, own, shared),)
 
     return Kind(TITLE, engine, routers, status, health, LIBRARIES)
 
@@ -84,4 +83,4 @@ def _own(asked: Stages) -> Stages:
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)

@@ -7,6 +7,7 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from stt_pytorch.attention import POSITION_SECONDS, Heads, starts, watched
+from stt_pytorch.internals import decoded
 from stt_whisper.model import Aligned
 
 
@@ -30,9 +31,7 @@ def aligned(
     # Shorter ones are filled up behind, where none looks.
     tokens = torch.tensor([[*row, *[end] * (longest - len(row))] for row in rows], device=encoded.device)
     with watched(model, heads) as attention:
-        states = model.model.decoder(
-            input_ids=tokens, encoder_hidden_states=encoded, use_cache=False
-        ).last_hidden_state
+        states = decoded(model, tokens, encoded)
     first = len(begin) - 1  # its state tells the first token of the text
     found = []
     for row, (text, duration) in enumerate(zip(texts, durations, strict=True)):

@@ -6,7 +6,7 @@ from itertools import groupby
 from pydantic import BaseModel, Field
 
 from stt_core.engine.protocol import Segment, Transcript
-from stt_core.output.speakers import labelled
+from stt_core.output.speaker_labels import labelled
 
 
 class TranscribeSegment(BaseModel):
@@ -44,12 +44,12 @@ class TranscribeBody(BaseModel):
 def body(transcript: Transcript, model: str, seconds: float, *, diarized: bool) -> TranscribeBody:
     """model: the name in full. seconds: from the request's beginning on. diarized: with speakers."""
     segments = list(_segments(transcript.segments))
-    told = diarized and (transcript.told_apart or not segments)
+    has_speakers = diarized and (transcript.told_apart or not segments)
     return TranscribeBody(
         transcript=transcript.text,
         language=transcript.language,
         segments=segments,
-        speakers=turns(segments) if told else None,
+        speakers=turns(segments) if has_speakers else None,
         warnings=list(transcript.warnings),
         model_used=model.rpartition("/")[2],
         processing_time=round(seconds, 2),
@@ -62,11 +62,7 @@ def turns(segments: Sequence[TranscribeSegment]) -> list[SpeakerBody]:
     So every segment lies within one: its readers look for that by the times.
     """
     rows = ((name, list(own)) for name, own in groupby(segments, lambda segment: segment.speaker))
-    return [
-        SpeakerBody(speaker=name, start=own[0].start, end=own[-1].end)
-        for name, own in rows
-        if name is not None
-    ]
+    return [SpeakerBody(speaker=name, start=own[0].start, end=own[-1].end) for name, own in rows if name is not None]
 
 
 def _segments(segments: Iterable[Segment]) -> Iterable[TranscribeSegment]:

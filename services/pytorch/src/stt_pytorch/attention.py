@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import WhisperForConditionalGeneration
+
+from stt_pytorch.internals import attention_scaling, when_attending
 
 SMOOTHING = 7
 """Positions of the median filter over time; OpenAI's value."""
@@ -44,20 +46,11 @@ class Attention:
 def watched(model: WhisperForConditionalGeneration, heads: Heads) -> Iterator[Attention]:
     """The attention of the decoder's next pass. Only the heads that matter are reckoned anew, so that the
     pass itself may use PyTorch's fused attention, which tells of none."""
-    layers = model.model.decoder.layers
-    seen = Attention(heads, layers[0].encoder_attn.scaling)
+    seen = Attention(heads, attention_scaling(model))
     hooks = []
-
-    def keep(into: dict[int, torch.Tensor], layer: int) -> Any:
-        def hook(_module: Any, _given: Any, output: torch.Tensor) -> None:
-            into[layer] = output
-
-        return hook
-
     for layer in {layer for layer, _ in heads}:
-        attention = layers[layer].encoder_attn
-        hooks.append(attention.q_proj.register_forward_hook(keep(seen.queries, layer)))
-        hooks.append(attention.k_proj.register_forward_hook(keep(seen.keys, layer)))
+        query, key = partial(seen.queries.__setitem__, layer), partial(seen.keys.__setitem__, layer)
+        hooks += when_attending(model, layer, query, key)
     try:
         yield seen
     finally:
@@ -100,9 +93,7 @@ def cheapest(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     for diagonal in range(2, rows + columns + 1):
         row = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         column = diagonal - row
-        before = np.minimum(
-            total[row - 1, column - 1], np.minimum(total[row - 1, column], total[row, column - 1])
-        )
+        before = np.minimum(total[row - 1, column - 1], np.minimum(total[row - 1, column], total[row, column - 1]))
         total[row, column] = costs[row - 1, column - 1] + before
     first = np.zeros(rows, np.int64)
     row, column = rows, columns

@@ -43,7 +43,7 @@ def weights(path: Path) -> int:
             tensors = json.loads(file.read(length) if length <= HEADER else b"")
         return sum(math.prod(one["shape"]) for name, one in tensors.items() if name != "__metadata__")
     except OSError as error:
-        raise StartError(f"{path} cannot be read: {error.strerror}; run `cli.py deploy`.") from None
+        raise StartError(f"{path} cannot be read: {error.strerror}; run `greffier deploy`.") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise StartError(
             f"{path} holds no weights as safetensors; name a model such as openai/whisper-medium."

@@ -15,6 +15,8 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from stt_pytorch.internals import decoded, repeated, shared, vocabulary
+
 Rules = Callable[[torch.Tensor, bool], torch.Tensor]
 """The scores of the next tokens, without those that may not be written: ever, or (True) as the first."""
 
@@ -67,12 +69,13 @@ def generate(
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     tokens = torch.tensor(begin, device=encoded.device)
     length = tokens.shape[1]
-    states = _decoded(model, tokens, encoded, cache)
+    states = decoded(model, tokens, encoded, cache)
     first = scored(model, states[:, mark])
     last = states[:, -1]
     if candidates > 1:
         tokens, last = (one.repeat_interleave(candidates, 0) for one in (tokens, last))
-        encoded = _repeat(cache, encoded, candidates)
+        repeated(cache, candidates)
+        encoded = shared(encoded, candidates)
     # One machine gives one answer: what is drawn is the same for the same sound, now and later.
     chance = torch.Generator(encoded.device).manual_seed(SEED)
     logprob = torch.zeros(len(tokens), device=encoded.device)
@@ -93,7 +96,7 @@ def generate(
         if not going.any():
             break
         if step < limit:
-            last = _decoded(model, chosen[:, None], encoded, cache)[:, -1]
+            last = decoded(model, chosen[:, None], encoded, cache)[:, -1]
     generated = [
         Generated(tuple(token for token in row if token != end), float(sum_), scores_, bool(round_))
         for row, sum_, scores_, round_ in zip(
@@ -117,7 +120,7 @@ def scored(model: WhisperForConditionalGeneration, states: torch.Tensor) -> torc
     itself takes 19, for 5 to 8 rows of base. Of a single column it is no such product: 9 ms, and 3 for two.
     """
     rows = states if len(states) > 1 else states.repeat(2, 1)
-    product = model.proj_out.weight @ rows.T
+    product = vocabulary(model) @ rows.T
     return product.T[: len(states)].float().contiguous()
 
 
@@ -136,34 +139,6 @@ def beaten(
     were certain: one that has ended is likelier. logprob: the sum so far; written: tokens so far; of each."""
     ended = torch.where(going, -torch.inf, logprob / (written + 1)).view(-1, candidates).amax(1)
     return logprob / (limit + 1) < ended.repeat_interleave(candidates)
-
-
-def _decoded(
-    model: WhisperForConditionalGeneration,
-    tokens: torch.Tensor,
-    encoded: torch.Tensor,
-    cache: EncoderDecoderCache,
-) -> torch.Tensor:
-    """The decoder's states for tokens that follow those in the cache."""
-    states: torch.Tensor = model.model.decoder(
-        input_ids=tokens, encoder_hidden_states=encoded, past_key_values=cache, use_cache=True
-    ).last_hidden_state
-    return states
-
-
-def _repeat(cache: EncoderDecoderCache, encoded: torch.Tensor, candidates: int) -> torch.Tensor:
-    """Makes each row of the cache `candidates` rows; one row's encoding, and the keys and values of it, are
-    shared by all. Returns the encoding for them."""
-
-    def shared(values: torch.Tensor) -> torch.Tensor:
-        rows = values[:, None].expand(-1, candidates, *values.shape[1:])
-        return rows.reshape(-1, *values.shape[1:])
-
-    cache.self_attention_cache.batch_repeat_interleave(candidates)
-    for layer in cache.cross_attention_cache.layers:
-        assert layer.keys is not None and layer.values is not None, "the first pass fills them"
-        layer.keys, layer.values = shared(layer.keys), shared(layer.values)
-    return shared(encoded)
 
 
 def circles(tokens: torch.Tensor) -> torch.Tensor:

@@ -1,29 +1,22 @@
 """POST /transcribe and /download-pyannote, as this service's users know them."""
 
-import asyncio
 import logging
 import time
-from contextlib import ExitStack
-from dataclasses import replace
 from typing import Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from stt_core import errors, languages
 from stt_core.audio import AudioFile
-from stt_core.engine.models import Models
 from stt_core.engine.protocol import Capabilities, Options, SpeakerOptions
-from stt_core.errors import BadRequest, SpeakersUnavailable, about
+from stt_core.errors import SpeakersUnavailable
 from stt_core.http import form
-from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
-from stt_core.http.live import GONE, unless_gone
+from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.intake import Intake, Read, Received
 from stt_core.http.parameters import Track
-from stt_core.scheduling.scheduler import Scheduler
-from stt_core.settings import Settings
 from stt_pytorch import answer
 from stt_pytorch.settings import Transcribe
 from stt_speakers.diarization.protocol import DiarizationUnavailable
@@ -44,7 +37,7 @@ class TranscribeForm(BaseModel):
     )
     model: str = Field("", description="Such as `medium` or `large-v3`; left out, the service's own.")
     track: Track = None
-    enable_diarization: bool = Field(False, description="Who spoke when, where the service can tell.")
+    enable_diarization: bool = Field(False, description="Identify the speakers, where the service supports it.")
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for a language that it does not know."""
@@ -62,9 +55,19 @@ class Diarizing(BaseModel):
     diarization_available: Literal[True] = True
 
 
-def router(
-    scheduler: Scheduler, models: Models, settings: Settings, own: Transcribe, stages: Stages
-) -> APIRouter:
+def reading(own: Transcribe) -> Read[TranscribeForm]:
+    """Reads a form of /transcribe, with the service's own language where it names none."""
+
+    async def read(request: Request, limit: int) -> Received[TranscribeForm]:
+        upload, asked, data = await form.uploaded(request, TranscribeForm, limit, FIELD)
+        if "language" not in data:
+            asked = asked.model_copy(update={"language": own.transcribe_language})
+        return Received(upload.file, asked)
+
+    return read
+
+
+def router(intake: Intake, own: Transcribe, stages: Stages) -> APIRouter:
     routes = APIRouter(tags=["PyTorch"])
 
     @routes.post(
@@ -74,31 +77,13 @@ def router(
         responses={**TAKING_AUDIO, **NAMING_A_MODEL},
         openapi_extra=form.described(TranscribeForm, FIELD),
     )
-    async def transcribe(request: Request) -> answer.TranscribeBody | Response:
+    async def transcribe(request: Request) -> answer.TranscribeBody:
         began = time.monotonic()
-        with ExitStack() as held:
-            held.enter_context(scheduler.admission())
-            try:
-                upload, data = await form.received(request, settings.max_upload_bytes, FIELD)
-            except ClientDisconnect:
-                return GONE
-            if upload is None:
-                raise BadRequest(f"The field {FIELD} is missing: send the audio in it.", param=FIELD)
-            held.enter_context(about(FIELD))
-            with ExitStack() as unused:
-                unused.callback(upload.file.close)
-                asked = form.checked(data.multi_items(), TranscribeForm)
-                if "language" not in data:
-                    asked = asked.model_copy(update={"language": own.transcribe_language})
-                model = models.resolve(asked.model)
-                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
-                unused.pop_all()
-            job = scheduler.submit(AudioFile(upload.file, track=asked.track), options)
-            held.callback(scheduler.cancel, job)
-            transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
-        if transcript is None:
-            return GONE
-        return answer.body(transcript, model, time.monotonic() - began, diarized=asked.enable_diarization)
+        async with intake.take(request, reading(own), FIELD) as taken:
+            asked = taken.asked
+            (transcript,) = await taken.transcripts(AudioFile(taken.release(), track=asked.track))
+        spent = time.monotonic() - began
+        return answer.body(transcript, taken.options.model, spent, diarized=asked.enable_diarization)
 
     @routes.post(
         "/download-pyannote",
@@ -114,8 +99,8 @@ def router(
             return _refused(str(error))
         except Exception:
             log.exception("the diarizer cannot be loaded")
-            return _refused("Speakers cannot be told apart: loading failed; the service's log says why.")
-        return Diarizing(message=f"Speakers are told apart by {diarizer.name}.")
+            return _refused("Diarization is unavailable: its model could not be loaded. See the service's log.")
+        return Diarizing(message=f"Speakers are identified by {diarizer.name}.")
 
     return routes
 

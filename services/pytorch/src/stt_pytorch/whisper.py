@@ -11,12 +11,12 @@ from transformers import (
     WhisperForConditionalGeneration,
     WhisperTokenizerFast,
 )
-from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine.protocol import Samples, Task
 from stt_core.errors import StartError
 from stt_core.languages import NAMES
+from stt_pytorch import internals
 from stt_pytorch.alignment import aligned
 from stt_pytorch.generation import Generated, generate, scored
 from stt_pytorch.hardware import Hardware
@@ -26,7 +26,7 @@ from stt_whisper.tokens import raw
 from stt_whisper.trimming import FRAMES_PER_SECOND, FULL
 
 HOP = SAMPLE_RATE // FRAMES_PER_SECOND
-LANES = 1
+WORKERS = 1
 """PyTorch's threads are one pool, and a GPU one queue: two forwards at a time would share them."""
 
 
@@ -51,11 +51,11 @@ class Whisper:
             self._features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
             self._tokenizer: Any = WhisperTokenizerFast.from_pretrained(folder, local_files_only=True)
         except (RuntimeError, ValueError, OSError, KeyError) as error:
-            told = str(error).splitlines()[0]
-            message = f"{folder} cannot be loaded on {hardware.device} as {hardware.compute_type}: {told}"
+            reason = str(error).splitlines()[0]
+            message = f"{folder} cannot be loaded on {hardware.device} as {hardware.compute_type}: {reason}"
             raise StartError(message) from error
         self._settings: Any = self._model.generation_config
-        self.lanes = LANES
+        self.workers = WORKERS
         self.multilingual = bool(getattr(self._settings, "is_multilingual", False))
         self._languages: dict[str, int] = (
             {token.strip("<|>"): number for token, number in self._settings.lang_to_id.items()}
@@ -67,9 +67,7 @@ class Whisper:
         self._begin = int(self._model.config.decoder_start_token_id)
         self._untimed = int(self._settings.no_timestamps_token_id)
         timed = range(self._untimed + 1, self._model.config.vocab_size)
-        self._suppressed = torch.tensor(
-            [*(self._settings.suppress_tokens or ()), *timed], device=self._device
-        )
+        self._suppressed = torch.tensor([*(self._settings.suppress_tokens or ()), *timed], device=self._device)
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[Samples], length: int) -> torch.Tensor:
@@ -78,7 +76,7 @@ class Whisper:
         features = self._features(
             padded, sampling_rate=SAMPLE_RATE, padding="longest", truncation=False, return_tensors="pt"
         ).input_features
-        return self._encoded(features.to(self._device, self._dtype))
+        return internals.encoded(self._model, features.to(self._device, self._dtype))
 
     def rows(self, encoded: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
         """The encodings of some windows of a batch."""
@@ -90,7 +88,7 @@ class Whisper:
         if not self.multilingual:
             return [{"en": 1.0}] * len(encoded)
         begin = torch.full((len(encoded), 1), self._begin, device=self._device)
-        scores = scored(self._model, self._decoded(encoded, begin)[:, 0])
+        scores = scored(self._model, internals.decoded(self._model, begin, encoded)[:, 0])
         probabilities = scores[:, list(self._languages.values())].softmax(-1).tolist()
         return [dict(zip(self._languages, row, strict=True)) for row in probabilities]
 
@@ -101,11 +99,11 @@ class Whisper:
 
     @torch.inference_mode()
     def decode(
-        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+        self, encoded: torch.Tensor, prompts: Sequence[Prompt], temperature: float, max_tokens: int = USUAL
     ) -> list[Decoding]:
         """One decoding of each window, without tokens of time; the prompts' contexts are of one length."""
         begin = [[*one.context, *self.sequence(one.language, one.task), self._untimed] for one in prompts]
-        most = limit(len(begin[0]), most)
+        max_tokens = limit(len(begin[0]), max_tokens)
         generated = generate(
             self._model,
             encoded,
@@ -113,11 +111,11 @@ class Whisper:
             self._permitted,
             mark=len(prompts[0].context),
             end=self._end,
-            limit=most,
+            limit=max_tokens,
             temperature=temperature,
             candidates=BEST_OF if temperature > 0 else 1,
         )
-        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, most) for one in generated]
+        return [self._decoding(one, temperature, encoded.shape[1] * 2 >= FULL, max_tokens) for one in generated]
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -140,10 +138,8 @@ class Whisper:
     def pieces(self, tokens: Sequence[int], language: str, task: Task) -> list[tuple[str, list[int]]]:
         """The words and marks of a text, with their tokens."""
         spoken = "en" if task == "translate" else language
-        _, parts, _ = _combine_tokens_into_words(
-            self._tokenizer, list(tokens), NAMES.get(spoken, spoken), "", ""
-        )
-        return [(self.text(part), list(part)) for part in parts if part]
+        parts = internals.words(self._tokenizer, tokens, NAMES.get(spoken, spoken))
+        return [(self.text(part), part) for part in parts if part]
 
     def raw(self, token: int) -> bytes:
         """The bytes that a token stands for."""
@@ -154,23 +150,6 @@ class Whisper:
         if not self.multilingual:
             return [self._begin]
         return [self._begin, self._languages[language], self._settings.task_to_id[task]]
-
-    def _encoded(self, features: torch.Tensor) -> torch.Tensor:
-        """The encoder's own steps; its `forward` takes nothing but 30 s."""
-        encoder = self._model.model.encoder
-        values = torch.nn.functional.gelu(encoder.conv1(features))
-        values = torch.nn.functional.gelu(encoder.conv2(values)).transpose(1, 2)
-        values = values + encoder.embed_positions.weight[: values.shape[1]]
-        for layer in encoder.layers:
-            (values, *_) = layer(values, None, layer_head_mask=None)
-        encoded: torch.Tensor = encoder.layer_norm(values)
-        return encoded
-
-    def _decoded(self, encoded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self._model.model.decoder(
-            input_ids=tokens, encoder_hidden_states=encoded, use_cache=False
-        ).last_hidden_state
-        return states
 
     def _tokens(self, text: str) -> list[int]:
         if not text.strip():
@@ -184,7 +163,7 @@ class Whisper:
             scores[:, self._settings.begin_suppress_tokens or []] = -torch.inf
         return scores
 
-    def _decoding(self, one: Generated, temperature: float, full: bool, most: int) -> Decoding:
+    def _decoding(self, one: Generated, temperature: float, full: bool, max_tokens: int) -> Decoding:
         silence = self._untimed - 1  # the token of no speech stands before it in every vocabulary
         return Decoding(
             tokens=one.tokens,
@@ -193,6 +172,6 @@ class Whisper:
             avg_logprob=one.avg_logprob,
             no_speech_prob=float(one.first.softmax(-1)[silence]),
             full=full,
-            cut=len(one.tokens) >= most,
+            cut=len(one.tokens) >= max_tokens,
             circles=one.circles,
         )

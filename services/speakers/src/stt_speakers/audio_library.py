@@ -49,9 +49,7 @@ def _import_torchaudio() -> None:
 def _without_libraries() -> ModuleType:
     """torchaudio's own module about its native libraries, as it is in a build that has none."""
     module = ModuleType(_EXTENSION)
-    module.__dict__.update(
-        _IS_TORCHAUDIO_EXT_AVAILABLE=False, _IS_ALIGN_AVAILABLE=False, fail_if_no_align=_unavailable
-    )
+    module.__dict__.update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, _IS_ALIGN_AVAILABLE=False, fail_if_no_align=_unavailable)
     return module
 
 

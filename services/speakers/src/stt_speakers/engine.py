@@ -30,10 +30,10 @@ from stt_speakers.stages import Stages
 
 log = logging.getLogger("stt")
 
-NOBODY = "It could not be told who spoke: there are words, but no voice was found in the recording."
+NOBODY = "No speakers were identified: the transcript has words, but no voice was found in the recording."
 
 
-class WhisperX:
+class SpeakerEngine:
     """One model in memory, with the stages that all models share."""
 
     def __init__(self, whisper: Engine, stages: Stages) -> None:
@@ -77,9 +77,7 @@ class WhisperX:
         finally:
             self._stages.tidy()
 
-    def _refined(
-        self, sound: Sound, transcript: Transcript, options: Options, progress: Progress
-    ) -> Transcript:
+    def _refined(self, sound: Sound, transcript: Transcript, options: Options, progress: Progress) -> Transcript:
         segments, warnings = transcript.segments, list[str]()
         # The words of a translation were never said.
         if options.word_times and transcript.language and options.task == "transcribe":
@@ -98,8 +96,8 @@ class WhisperX:
             except Exception:
                 if options.speakers.required:
                     raise
-                log.exception("speakers were not told apart")
-                warnings.append("It could not be told who spoke: that failed; the service's log says why.")
+                log.exception("diarization failed")
+                warnings.append("No speakers were identified: diarization failed. See the service's log.")
         if not options.word_times:
             segments = tuple(replace(segment, words=()) for segment in segments)
         return replace(transcript, segments=segments, warnings=tuple(warnings))
@@ -119,10 +117,10 @@ class WhisperX:
             aligner, warning = self._stages.aligner(spoken)
             before, share = len(found) / len(segments), len(own) / len(segments)
 
-            def told(part: float, before: float = before, share: float = share) -> None:
+            def report(part: float, before: float = before, share: float = share) -> None:
                 progress("aligning", before + share * part)
 
-            found += aligner.align(sound, own, told)
+            found += aligner.align(sound, own, report)
             warnings += [warning] if warning and warning not in warnings else []
         return tuple(found), warnings
 
@@ -143,7 +141,7 @@ class WhisperX:
         diarizer = self._stages.diarizer()
         known = [(voice.name, embedded(voice, diarizer)) for voice in voices]
         diarization = diarizer.diarize(
-            sound, asked.least, asked.most, lambda share: progress("diarizing", share)
+            sound, asked.min_speakers, asked.max_speakers, lambda share: progress("diarizing", share)
         )
         return assigned(segments, diarization, matched(diarization, known))
 

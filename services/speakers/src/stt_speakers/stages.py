@@ -68,7 +68,7 @@ class Stages:
         """A request is done: the stages go where memory is short."""
         if self._budget is None or self._resident() <= self._budget:
             return
-        log.info("aligners and diarizer put away: the process holds more than %d bytes", self._budget)
+        log.info("aligners and diarizer unloaded: the process uses more than %d bytes", self._budget)
         self._aligners.clear()
         self._diarizers.put_away()
         gc.collect()

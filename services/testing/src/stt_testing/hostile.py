@@ -25,9 +25,7 @@ def riff(rate: int, channels: int, bits: int, data: bytes, tag: int = PCM, size:
     length = len(data) if size is None else size
     head = struct.pack("<IHHIIHH", 16, tag, channels, rate, speed, frame, bits)
     whole = min(length + 36, 0xFFFFFFFF)
-    return (
-        b"RIFF" + struct.pack("<I", whole) + b"WAVEfmt " + head + b"data" + struct.pack("<I", length) + data
-    )
+    return b"RIFF" + struct.pack("<I", whole) + b"WAVEfmt " + head + b"data" + struct.pack("<I", length) + data
 
 
 def tone(seconds: float = 1.0) -> bytes:
@@ -93,9 +91,7 @@ def boxed(name: bytes, data: bytes) -> bytes:
 
 def unusual_layout() -> bytes:
     """A QuickTime whose stereo is right, then left: FFmpeg keeps that as a list beside the layout."""
-    file = bytearray(
-        film("mov", Track(np.frombuffer(tone(4), "<i2").reshape(-1, 2), "pcm_s16le", layout="stereo"))
-    )
+    file = bytearray(film("mov", Track(np.frombuffer(tone(4), "<i2").reshape(-1, 2), "pcm_s16le", layout="stereo")))
     entry = file.find(b"sowt")
     right, left = (struct.pack(">II12x", label, 0) for label in (2, 1))
     added = boxed(b"chan", struct.pack(">IIII", 0, 0, 0, 2) + right + left)
@@ -192,9 +188,7 @@ HOSTILE: dict[str, Make] = {
     "broken granules": shuffled_pages,
     "five minutes of nothing": lambda: quiet(300, "flac", "flac", 8000),
     "channels in an unusual order": unusual_layout,
-    "a gap of a month": lambda: film(
-        "matroska", Track(np.frombuffer(tone(4), "<i2"), "aac", gap=(2.0, 30 * 86_400.0))
-    ),
+    "a gap of a month": lambda: film("matroska", Track(np.frombuffer(tone(4), "<i2"), "aac", gap=(2.0, 30 * 86_400.0))),
     "times without sense": lambda: matroska(
         1, *[tone(0.1)] * 600, times=[number * 20_011 % 65_536 - 32_768 for number in range(600)]
     ),

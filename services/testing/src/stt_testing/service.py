@@ -15,7 +15,7 @@ import httpx
 from openai import OpenAI
 
 from stt_core.engine.protocol import Engine
-from stt_core.fetch.reach import hosts
+from stt_core.fetch.addresses import hosts
 from stt_core.kind import Kind
 from stt_core.server import Server, process
 from stt_core.settings import Settings
@@ -141,7 +141,7 @@ def in_process(
         until(lambda: child.poll() is not None or b"listening on" in log.read_bytes(), "listening")
         assert child.poll() is None, log.read_text()
         found = re.search(r"listening on (\S+) port (\d+)", log.read_text())
-        wyoming = re.search(r"Wyoming is spoken on \S+ port (\d+)", log.read_text())
+        wyoming = re.search(r"listening for Wyoming on \S+ port (\d+)", log.read_text())
         assert found and wyoming
         service = Service(f"http://{found[1]}:{found[2]}", model, int(wyoming[1]))
         until(lambda: child.poll() is not None or service.get("/ready").status_code == 200, "ready")

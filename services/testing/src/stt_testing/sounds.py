@@ -145,8 +145,7 @@ def unspoken(seconds: int) -> dict[str, NDArray[np.int16]]:
         "music": _music(time) + _drums(time, white),
     }
     return {
-        name: (values / max(1e-9, np.abs(values).max()) * 12_000).astype(np.int16)
-        for name, values in found.items()
+        name: (values / max(1e-9, np.abs(values).max()) * 12_000).astype(np.int16) for name, values in found.items()
     }
 
 
@@ -164,9 +163,7 @@ def _music(time: NDArray[Any]) -> NDArray[Any]:
 def _drums(time: NDArray[Any], noise: NDArray[Any]) -> NDArray[Any]:
     """120 beats a minute."""
     kick, snare = time % 0.5, (time + 0.25) % 0.5
-    return cast(
-        NDArray[Any], 3 * np.sin(2 * np.pi * 60 * kick) * np.exp(-20 * kick) + noise * np.exp(-40 * snare)
-    )
+    return cast(NDArray[Any], 3 * np.sin(2 * np.pi * 60 * kick) * np.exp(-20 * kick) + noise * np.exp(-40 * snare))
 
 
 def film_without_sound() -> bytes:

@@ -67,20 +67,18 @@ class Talk:
         """Clear what is left, and read until every item is transcribed."""
         self.send({"type": "input_audio_buffer.clear"})
         self.until(lambda event: event["type"] == "input_audio_buffer.cleared")
-        while len(self.told(".completed")) + len(self.told(".failed")) < len(self.told(".committed")):
+        while len(self.events_of(".completed")) + len(self.events_of(".failed")) < len(self.events_of(".committed")):
             self.next()
 
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.seen]
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
+    def events_of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.seen if event["type"].endswith(kind)]
 
     def of(self, item: str) -> list[dict[str, Any]]:
         """The events of an item."""
-        return [
-            event for event in self.seen if item in (event.get("item_id"), event.get("item", {}).get("id"))
-        ]
+        return [event for event in self.seen if item in (event.get("item_id"), event.get("item", {}).get("id"))]
 
 
 @contextmanager
@@ -105,8 +103,6 @@ def raw(file: bytes, encoding: str = "audio/pcm") -> bytes:
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "s16"
-    whole = av.AudioFrame.from_ndarray(
-        np.concatenate(parts).astype(np.int16)[None], format="s16", layout="mono"
-    )
+    whole = av.AudioFrame.from_ndarray(np.concatenate(parts).astype(np.int16)[None], format="s16", layout="mono")
     whole.sample_rate = rate
     return b"".join(bytes(packet) for one in (whole, None) for packet in encoder.encode(one))

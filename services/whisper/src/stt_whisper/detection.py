@@ -31,6 +31,4 @@ def verdict(heard: Sequence[tuple[float, Mapping[str, float]]], candidates: Sequ
                 sums[language] = sums.get(language, 0.0) + seconds * probability
     language = max(sums, key=lambda one: sums[one])
     probability = sums[language] / max(sum(sums.values()), sys.float_info.min)
-    return Verdict(
-        language, probability, probability >= SURE and sum(seconds for seconds, _ in heard) >= ENOUGH
-    )
+    return Verdict(language, probability, probability >= SURE and sum(seconds for seconds, _ in heard) >= ENOUGH)

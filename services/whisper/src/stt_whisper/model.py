@@ -45,7 +45,7 @@ class Model(Protocol):
     """A loaded Whisper model. What `encode` gives is its library's own.
 
     languages: the codes that it knows. multilingual: it can also translate.
-    lanes: forwards that may run at the same time.
+    workers: forwards that may run at the same time.
     """
 
     @property
@@ -55,7 +55,7 @@ class Model(Protocol):
     def multilingual(self) -> bool: ...
 
     @property
-    def lanes(self) -> int: ...
+    def workers(self) -> int: ...
 
     def encode(self, windows: Sequence[Samples], length: int) -> Any:
         """One encoder pass over windows of at most `length` frames, silence after each."""
@@ -70,7 +70,7 @@ class Model(Protocol):
         """The tokens that stand before the window's own."""
 
     def decode(
-        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, most: int = USUAL
+        self, encoded: Any, prompts: Sequence[Prompt], temperature: float, max_tokens: int = USUAL
     ) -> list[Decoding]:
         """One decoding of each window, of at most so many tokens, none of time; the prompts' contexts are of
         one length."""
@@ -95,9 +95,9 @@ class Model(Protocol):
         """The bytes that a token stands for."""
 
 
-def limit(prompt: int, most: int) -> int:
-    """Of `most` tokens those that may follow a prompt of so many."""
-    return min(most, CONTEXT - prompt)
+def limit(prompt: int, max_tokens: int) -> int:
+    """Of `max_tokens` tokens those that may follow a prompt of so many."""
+    return min(max_tokens, CONTEXT - prompt)
 
 
 def sayable(seconds: float) -> int:

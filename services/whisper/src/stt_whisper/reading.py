@@ -9,7 +9,7 @@ from stt_whisper.decoding import Decoding
 from stt_whisper.model import Aligned, Model
 from stt_whisper.spoken import LOST, Said, certain, lost, placed, sentences, words
 
-LEAST = 1e-10
+MIN_PROBABILITY = 1e-10
 """A token's probability is told from here on; a float32 may round what is less to zero."""
 FORWARD = 1.0
 """Seconds that a decoding which was cut must have read, and left, for the rest to be decoded too."""
@@ -38,9 +38,7 @@ class Reading:
     rest: tuple[Part, ...] = ()
 
 
-def read(
-    model: Model, window: Window, part: Part, language: str, heard: Decoding, aligned: Aligned
-) -> Reading:
+def read(model: Model, window: Window, part: Part, language: str, heard: Decoding, aligned: Aligned) -> Reading:
     """What a decoding of a part says, and when; `aligned` are its tokens."""
     task = window.options.task
     pieces = model.pieces(heard.tokens, language, task)
@@ -58,9 +56,7 @@ def read(
             rest.append(Part(begin, part.end))
     if task == "transcribe" and not part.lone:  # a translation has not the order of what was said
         rest += [
-            _lone(said, start, min(stop, end))
-            for start, stop in lost(said, speech)
-            if min(stop, end) - start >= LOST
+            _lone(said, start, min(stop, end)) for start, stop in lost(said, speech) if min(stop, end) - start >= LOST
         ]
     return Reading(tuple(_segment(model, window, heard, own) for own in sentences(said)), tuple(rest))
 
@@ -101,4 +97,4 @@ def _segment(model: Model, window: Window, heard: Decoding, said: Sequence[Said]
 def _logprobs(model: Model, said: Sequence[Said]) -> Iterator[Logprob]:
     for word in said:
         for token, likely in zip(word.tokens, word.likely, strict=True):
-            yield Logprob(model.raw(token), math.log(max(LEAST, likely)))
+            yield Logprob(model.raw(token), math.log(max(MIN_PROBABILITY, likely)))

@@ -50,9 +50,7 @@ class Said:
         return sum(self.likely) / max(1, len(self.likely))
 
 
-def words(
-    pieces: Sequence[tuple[str, Sequence[int]]], times: Sequence[float], likely: Sequence[float]
-) -> list[Said]:
+def words(pieces: Sequence[tuple[str, Sequence[int]]], times: Sequence[float], likely: Sequence[float]) -> list[Said]:
     """pieces: words and marks as (text, tokens). times: of each token's start, and the last one's end.
 
     A mark is part of its word but takes none of its time: a full stop lasts as long as the silence after it.
@@ -77,9 +75,7 @@ def words(
 
 
 def _joined(one: Said, two: Said, spoken: Said) -> Said:
-    return Said(
-        one.text + two.text, one.tokens + two.tokens, spoken.start, spoken.end, one.likely + two.likely
-    )
+    return Said(one.text + two.text, one.tokens + two.tokens, spoken.start, spoken.end, one.likely + two.likely)
 
 
 def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:
@@ -90,8 +86,8 @@ def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:
     found: list[Said] = []
     floor = 0.0
     for word in said:
-        most = max(SLOWEST, SLOW * sum(letter.isalnum() for letter in word.text))
-        start, end = max(word.start, word.end - most), word.end
+        longest = max(SLOWEST, SLOW * sum(letter.isalnum() for letter in word.text))
+        start, end = max(word.start, word.end - longest), word.end
         shared = [
             ((min(end, last) - max(start, first)) * (LATE if first < end <= last else 1), first, last)
             for first, last in speech
@@ -99,7 +95,7 @@ def placed(said: Sequence[Said], speech: Sequence[Times]) -> list[Said]:
         share, first, last = max(shared, default=(0.0, 0.0, 0.0))
         if share > 0:
             end = min(end, last + ONSET)
-            start = max(word.start, first - ONSET, end - most)
+            start = max(word.start, first - ONSET, end - longest)
         start = max(floor, start)
         found.append(replace(word, start=float(start), end=float(max(start, end))))
         floor = max(start, end)

@@ -27,7 +27,7 @@ from stt_whisper.trimming import FULL, frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Again:
+class Continuation:
     """What is known of a window that comes once more.
 
     language: the one it is decoded in; None while more must be heard to tell.
@@ -46,18 +46,18 @@ class Again:
     encoded: Any = None
 
 
-FRESH = Again()
-UNSURE = Again()
+FRESH = Continuation()
+UNSURE = Continuation()
 """Of a window that was heard, in a language that one window does not tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class Entry:
     """A window in this forward, its row there, and what is known of it, its language included."""
 
     row: int
     window: Window
-    known: Again
+    known: Continuation
     language: str
 
     @property
@@ -80,7 +80,7 @@ class Windowed:
             hotwords=True,
             translation=self._whisper.multilingual,
             logprobs=True,
-            lanes=self._whisper.lanes,
+            workers=self._whisper.workers,
         )
 
     def group(self, window: Window) -> Hashable:
@@ -93,24 +93,24 @@ class Windowed:
         return len(context), window.options.temperature, _length(window, state)
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
-        states: list[Again] = [window.again or FRESH for window in windows]
+        states: list[Continuation] = [window.again or FRESH for window in windows]
         encoded = states[0].encoded  # a failed window is alone in its batch
         if encoded is None:
             sounds = [_samples(window, state) for window, state in zip(windows, states, strict=True)]
             encoded = self._whisper.encode(sounds, _length(windows[0], states[0]))
         verdicts = self._verdicts(windows, states, encoded)
-        turns = []
+        entries = []
         for row, (window, state) in enumerate(zip(windows, states, strict=True)):
             if language := state.language or window.language:
-                turns.append(Turn(row, window, replace(state, language=language), language))
+                entries.append(Entry(row, window, replace(state, language=language), language))
             elif said := verdicts[row]:
                 known = replace(state, language=said.language, probability=said.probability)
-                turns.append(Turn(row, window, known, said.language))
+                entries.append(Entry(row, window, known, said.language))
         results = [WindowResult(None, again=_waiting(windows, row)) for row in range(len(windows))]
-        if turns:
-            encoded = self._whisper.rows(encoded, [turn.row for turn in turns])
-            for turn, result in zip(turns, self._results(turns, encoded), strict=True):
-                results[turn.row] = result
+        if entries:
+            encoded = self._whisper.rows(encoded, [entry.row for entry in entries])
+            for entry, result in zip(entries, self._results(entries, encoded), strict=True):
+                results[entry.row] = result
         return _confirmed(windows, states, results)
 
     def finish(
@@ -124,7 +124,7 @@ class Windowed:
         return self._loaded
 
     def _verdicts(
-        self, windows: Sequence[Window], states: Sequence[Again], encoded: Any
+        self, windows: Sequence[Window], states: Sequence[Continuation], encoded: Any
     ) -> dict[int, Verdict | None]:
         """The language of each row that has none yet; None where more of its file must be heard.
 
@@ -141,8 +141,8 @@ class Windowed:
 
         def said(*rows: int) -> Verdict:
             seconds = [len(windows[row].samples) / SAMPLE_RATE for row in rows]
-            told = [(one, heard[row]) for one, row in zip(seconds, rows, strict=True)]
-            return verdict(told, windows[rows[0]].options.languages)
+            evidence = [(one, heard[row]) for one, row in zip(seconds, rows, strict=True)]
+            return verdict(evidence, windows[rows[0]].options.languages)
 
         found: dict[int, Verdict | None] = {}
         requests: dict[Hashable, list[int]] = {}
@@ -158,55 +158,55 @@ class Windowed:
             found |= dict.fromkeys(rows, first if final else None)
         return found
 
-    def _results(self, turns: Sequence[Turn], encoded: Any) -> list[WindowResult]:
+    def _results(self, entries: Sequence[Entry], encoded: Any) -> list[WindowResult]:
         """What each turn gave; `encoded` has their rows."""
-        asked = turns[0].window.options.temperature  # of all: it is part of the group
-        now = temperature(turns[0].known.tried, asked)
+        asked = entries[0].window.options.temperature  # of all: it is part of the group
+        now = temperature(entries[0].known.tried, asked)
         assert now is not None, "a window comes again only where something is left to try"
         prompts = [
             Prompt(
-                turn.language,
-                turn.window.options.task,
-                self._whisper.context(turn.window.options.prompt, turn.window.options.hotwords),
+                entry.language,
+                entry.window.options.task,
+                self._whisper.context(entry.window.options.prompt, entry.window.options.hotwords),
             )
-            for turn in turns
+            for entry in entries
         ]
         results: dict[int, WindowResult] = {}
         heard: dict[int, Decoding] = {}
-        first = turns[0]
+        first = entries[0]
         # One that failed is alone. What goes in circles takes all the tokens there are, at every temperature.
-        most = sayable(first.part.seconds) if first.known.tried else USUAL
-        for place, decoding in enumerate(self._whisper.decode(encoded, prompts, now, most)):
-            turn = turns[place]
-            tried = (*turn.known.tried, decoding)
+        max_tokens = sayable(first.part.seconds) if first.known.tried else USUAL
+        for place, decoding in enumerate(self._whisper.decode(encoded, prompts, now, max_tokens)):
+            entry = entries[place]
+            tried = (*entry.known.tried, decoding)
             if not decoding.failed:
                 heard[place] = decoding
-            elif turn.part.lone:
-                results[place] = self._settled(turn, Reading())  # it was a guess that something is there
+            elif entry.part.lone:
+                results[place] = self._settled(entry, Reading())  # it was a guess that something is there
             elif temperature(tried, asked) is None:
                 heard[place] = best(tried)
             else:
                 kept = self._whisper.rows(encoded, [place]) if decoding.full else None
                 results[place] = WindowResult(
-                    turn.window.language, again=replace(turn.known, tried=tried, encoded=kept)
+                    entry.window.language, again=replace(entry.known, tried=tried, encoded=kept)
                 )
-        for place, reading in self._readings(turns, encoded, heard):
-            results[place] = self._settled(turns[place], reading)
-        return [results[place] for place in range(len(turns))]
+        for place, reading in self._readings(entries, encoded, heard):
+            results[place] = self._settled(entries[place], reading)
+        return [results[place] for place in range(len(entries))]
 
     def _readings(
-        self, turns: Sequence[Turn], encoded: Any, heard: dict[int, Decoding]
+        self, entries: Sequence[Entry], encoded: Any, heard: dict[int, Decoding]
     ) -> Iterator[tuple[int, Reading]]:
         """What each decoding says and where. Windows of one language and task are aligned together."""
         spoken: list[tuple[str, Task, int]] = []
         for place, decoding in heard.items():
-            turn = turns[place]
+            entry = entries[place]
             if decoding.hopeless:
                 yield place, Reading()
             elif not decoding.text.strip():
-                yield place, unheard(turn.window, turn.part)
+                yield place, unheard(entry.window, entry.part)
             else:
-                spoken.append((turn.language, turn.window.options.task, place))
+                spoken.append((entry.language, entry.window.options.task, place))
         for (language, task), group in groupby(sorted(spoken), key=lambda one: one[:2]):
             places = [place for *_, place in group]
             aligned = self._whisper.align(
@@ -214,18 +214,18 @@ class Windowed:
                 language,
                 task,
                 [heard[place].tokens for place in places],
-                [turns[place].part.seconds for place in places],
+                [entries[place].part.seconds for place in places],
             )
             for place, one in zip(places, aligned, strict=True):
-                turn = turns[place]
-                yield place, read(self._whisper, turn.window, turn.part, language, heard[place], one)
+                entry = entries[place]
+                yield place, read(self._whisper, entry.window, entry.part, language, heard[place], one)
 
-    def _settled(self, turn: Turn, reading: Reading) -> WindowResult:
+    def _settled(self, entry: Entry, reading: Reading) -> WindowResult:
         """The window's result, or what is left of it to decode."""
-        known, options = turn.known, turn.window.options
-        done = (*known.done, *(replace(one, language=turn.language) for one in reading.segments))
+        known, options = entry.known, entry.window.options
+        done = (*known.done, *(replace(one, language=entry.language) for one in reading.segments))
         parts = (*reading.rest, *(known.parts or ())[1:])
-        language = turn.language if done else options.language
+        language = entry.language if done else options.language
         if parts:
             again = replace(known, parts=parts, done=done, tried=(), encoded=None)
             return WindowResult(language, again=again)
@@ -233,14 +233,14 @@ class Windowed:
         return WindowResult(language, segments, language_probability=known.probability)
 
 
-def _waiting(windows: Sequence[Window], row: int) -> Again:
+def _waiting(windows: Sequence[Window], row: int) -> Continuation:
     """What a window waits as that has no language yet: the first of its request to be heard with the next."""
     first = all(other.request != windows[row].request for other in windows[:row])
     return UNSURE if first else FRESH
 
 
 def _confirmed(
-    windows: Sequence[Window], states: Sequence[Again], results: Sequence[WindowResult]
+    windows: Sequence[Window], states: Sequence[Continuation], results: Sequence[WindowResult]
 ) -> list[WindowResult]:
     """A window in which nobody spoke tells no language: those that took theirs from it come again, as they
     would have been heard after it."""
@@ -258,18 +258,18 @@ def _confirmed(
     return found
 
 
-def _part(window: Window, state: Again) -> Part:
+def _part(window: Window, state: Continuation) -> Part:
     whole = Part(0.0, len(window.samples) / SAMPLE_RATE)
     return whole if state.parts is None else state.parts[0]
 
 
-def _samples(window: Window, state: Again) -> Samples:
+def _samples(window: Window, state: Continuation) -> Samples:
     """What is to be decoded next, as loud as speech usually is."""
     part = _part(window, state)
     return raised(window.samples[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)])
 
 
-def _length(window: Window, state: Again) -> int:
+def _length(window: Window, state: Continuation) -> int:
     """Frames of its encoding: by its own length alone, and in full where a trimmed one failed or is in doubt.
 
     A window that tells no language alone shares its forward with the next one in the file, which is long:

@@ -9,18 +9,17 @@ from stt_core.kind import Kind
 from stt_core.server import main
 from stt_core.settings import Settings
 from stt_ctranslate2.engine import FasterWhisper
-from stt_speakers.engine import WhisperX
+from stt_speakers.engine import SpeakerEngine
 from stt_speakers.settings import from_environment
 from stt_speakers.stages import stages
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from stt_core.engine.models import Models
-    from stt_core.scheduling.scheduler import Scheduler
+    from stt_core.http.intake import Intake
 
 TITLE = "Greffier: WhisperX"
-USUAL = Settings(port=8002, model="Systran/faster-whisper-base")
+DEFAULTS = Settings(port=8002, model="Systran/faster-whisper-base")
 LIBRARIES = ("pocketsphinx", "pyannote-audio", "torch", "transformers", "whisperx")
 
 
@@ -28,21 +27,21 @@ def kind(settings: Settings) -> Kind:
     threads = cores.available()
     shared = stages(settings, from_environment(), threads)
 
-    def engine() -> WhisperX:
+    def engine() -> SpeakerEngine:
         whisper = FasterWhisper(settings.models_dir, settings.device, settings.compute_type, threads)
-        return WhisperX(whisper, shared)
+        return SpeakerEngine(whisper, shared)
 
-    def status(told: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**told, **shared.status()}
+    def status(common: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**common, **shared.status()}
 
     return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
 
 
-def _routers(scheduler: "Scheduler", models: "Models", settings: Settings) -> "Iterable[APIRouter]":
+def _routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
     from stt_whisperx import routes  # the web framework is slow to import
 
-    return (routes.router(scheduler, models, settings),)
+    return (routes.router(intake, settings),)
 
 
 if __name__ == "__main__":
-    main(kind, sys.argv[1:], USUAL)
+    main(kind, sys.argv[1:], DEFAULTS)

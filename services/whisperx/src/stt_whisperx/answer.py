@@ -7,7 +7,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from stt_core.engine.protocol import Segment, Transcript, Word
-from stt_core.output.speakers import labelled, letter
+from stt_core.output.speaker_labels import labelled, letter
 
 
 class TranscribeWord(TypedDict):

@@ -66,12 +66,12 @@ class TranscribeForm(BaseModel):
             if given:
                 raise BadRequest(f"{given[0]} needs diarize=true or auto.", param=given[0])
             return None
-        least, most, exact = counts.values()
-        if least is not None and most is not None and least > most:
-            raise BadRequest(f"min_speakers={least} is more than max_speakers={most}.", param="min_speakers")
-        if exact is not None and not (least or exact) <= exact <= (most or exact):
+        lowest, highest, exact = counts.values()
+        if lowest is not None and highest is not None and lowest > highest:
+            raise BadRequest(f"min_speakers={lowest} is more than max_speakers={highest}.", param="min_speakers")
+        if exact is not None and not (lowest or exact) <= exact <= (highest or exact):
             raise BadRequest(
                 f"num_speakers={exact} is not between min_speakers and max_speakers; it is enough alone.",
                 param="num_speakers",
             )
-        return SpeakerOptions(exact or least, exact or most, required=self.diarize == "true")
+        return SpeakerOptions(exact or lowest, exact or highest, required=self.diarize == "true")

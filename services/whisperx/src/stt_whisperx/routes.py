@@ -1,26 +1,20 @@
 """POST /transcribe, in the shape that WhisperX's users know."""
 
-import asyncio
-from contextlib import ExitStack
-from dataclasses import replace
 from typing import IO
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from stt_core import audio
 from stt_core.audio import AudioFile
-from stt_core.engine.models import Models
 from stt_core.engine.protocol import Transcript
-from stt_core.errors import BadRequest, about
+from stt_core.errors import BadRequest
 from stt_core.http import form, rendering
-from stt_core.http.answers import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
-from stt_core.http.live import GONE, unless_gone
+from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
+from stt_core.http.intake import Intake, Received
 from stt_core.output import formats
 from stt_core.output.subtitles import Limits
-from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 from stt_whisperx import answer
 from stt_whisperx.parameters import TranscribeForm
@@ -30,7 +24,13 @@ CHANNELS = 8
 """The most that are heard apart: each is a transcription of its own."""
 
 
-def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
+async def read(request: Request, limit: int) -> Received[TranscribeForm]:
+    """Reads a form of /transcribe."""
+    upload, asked, _ = await form.uploaded(request, TranscribeForm, limit, FIELD)
+    return Received(upload.file, asked)
+
+
+def router(intake: Intake, settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["WhisperX"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
@@ -51,33 +51,13 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         openapi_extra=form.described(TranscribeForm, FIELD),
     )
     async def transcribe(request: Request) -> Response:
-        with ExitStack() as held:
-            held.enter_context(scheduler.admission())
-            try:
-                upload, data = await form.received(request, settings.max_upload_bytes, FIELD)
-            except ClientDisconnect:
-                return GONE
-            if upload is None:
-                raise BadRequest(f"The field {FIELD} is missing: send the audio in it.", param=FIELD)
-            held.enter_context(about(FIELD))
-            with ExitStack() as unused:
-                unused.callback(upload.file.close)
-                asked = form.checked(data.multi_items(), TranscribeForm)
-                model = models.resolve(asked.model)
-                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
-                if asked.diarize == "channels":
-                    sources = await run_in_threadpool(_channels, upload.file, asked.track)
-                else:
-                    unused.pop_all()
-                    sources = [AudioFile(upload.file, track=asked.track)]
-            jobs = [scheduler.submit(source, options) for source in sources]
-            for job in jobs:
-                held.callback(scheduler.cancel, job)
-            answers = asyncio.gather(*[asyncio.wrap_future(job.answer) for job in jobs])
-            found = await unless_gone(request, answers)
-        if found is None:
-            return GONE
-        transcript = answer.merged(found) if asked.diarize == "channels" else found[0]
+        async with intake.take(request, read, FIELD) as taken:
+            asked = taken.asked
+            if asked.diarize == "channels":
+                found = await taken.transcripts(*await run_in_threadpool(_channels, taken.file, asked.track))
+                transcript = answer.merged(found)
+            else:
+                (transcript,) = await taken.transcripts(AudioFile(taken.release(), track=asked.track))
         return await run_in_threadpool(rendered, transcript, asked, limits)
 
     return routes
@@ -98,13 +78,14 @@ def _channels(file: IO[bytes], track: int | None) -> list[AudioFile]:
     count = audio.channels(file, track)
     if count == 1:
         raise BadRequest(
-            "The file has one channel; diarize=channels is for files with a speaker on each. "
-            "diarize=true tells by the voices.",
+            "The file has one channel; diarize=channels needs one channel per speaker. "
+            "Use diarize=true to identify speakers by their voices.",
             param="diarize",
         )
     if count > CHANNELS:
         raise BadRequest(
-            f"The file has {count} channels; at most {CHANNELS} are heard apart.", param="diarize"
+            f"The file has {count} channels; at most {CHANNELS} can be transcribed separately.",
+            param="diarize",
         )
     return [AudioFile(_again(file), track=track, channel=channel) for channel in range(count)]
 

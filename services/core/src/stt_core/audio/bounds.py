@@ -34,7 +34,7 @@ class Effort:
     def check(self) -> None:
         """Raises AudioError when the file has had more than its share."""
         if time.thread_time() - self._began > PATIENCE + PACE * self._given:
-            raise AudioError("The file takes too long to decode: it is damaged, or made for that.")
+            raise AudioError("Decoding the file takes too long. It may be damaged.")
 
     @contextmanager
     def resting(self, given: float) -> Iterator[None]:
@@ -57,7 +57,7 @@ class Reader:
     def read(self, size: int) -> bytes:
         self._effort.check()
         if size > PIECE_BYTES:
-            raise AudioError("The file holds a picture or another part that is far too large for a sound.")
+            raise AudioError("The file holds a picture or another part that is too large.")
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -38,9 +38,7 @@ def frames(file: IO[bytes], track: int | None, effort: Effort) -> Iterator[Place
             return  # the file breaks off here
 
 
-def _link(
-    reader: Reader, track: int | None, effort: Effort
-) -> Generator[Placed[AudioFrame], None, int | None]:
+def _link(reader: Reader, track: int | None, effort: Effort) -> Generator[Placed[AudioFrame], None, int | None]:
     """The frames of a file, or of a link in a chain. Returns the byte where FFmpeg could not go on."""
     refused: dict[int, str] = {}
     while True:
@@ -57,9 +55,7 @@ def _link(
 class _Playing:
     """One track of a file, from its start to its end."""
 
-    def __init__(
-        self, container: InputContainer, stream: AudioStream, reader: Reader, effort: Effort
-    ) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, reader: Reader, effort: Effort) -> None:
         self._container = container
         self._stream = stream
         self._reader = reader

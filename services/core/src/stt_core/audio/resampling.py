@@ -39,7 +39,7 @@ class Resampler:
         kind, layout, rate = shape(frame)
         self.channels = frame.layout.nb_channels
         if not 0 < self.channels <= CHANNELS:
-            raise AudioError(f"The sound has {self.channels} channels; 1 to {CHANNELS} can be mixed.")
+            raise AudioError(f"The audio has {self.channels} channels; 1 to {CHANNELS} are supported.")
         self._waiting = 0
         self._graph = Graph()
         self._graph.threads = 1
@@ -52,7 +52,7 @@ class Resampler:
             self._graph.link_nodes(self._source, target, self._graph.add("abuffersink"))
             self._graph.configure()
         except (av.error.FFmpegError, ValueError) as error:
-            raise AudioError(f"The sound's channels ({layout}) cannot be mixed.") from error
+            raise AudioError(f"The audio's channel layout ({layout}) is not supported.") from error
         self._graph.set_audio_frame_size(OUT)
 
     def push(self, frame: AudioFrame) -> Iterator[Channels]:

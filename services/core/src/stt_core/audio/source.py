@@ -68,9 +68,7 @@ class AudioFile:
             total += len(block)
             self._duration = total / SAMPLE_RATE
             if self._duration > LONGEST_SECONDS:
-                raise AudioError(
-                    f"The audio is longer than {LONGEST_SECONDS // 3600} hours; send it in parts."
-                )
+                raise AudioError(f"The audio is longer than {LONGEST_SECONDS // 3600} hours; send it in parts.")
             with effort.resting(self._duration - self._gaps):
                 yield block
         if total == 0:

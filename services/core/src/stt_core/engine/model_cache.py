@@ -30,7 +30,7 @@ class Loaded:
     cost: int
 
 
-class Shelf:
+class ModelCache:
     """One engine for each loaded model. One thread makes every call but `costs` and `able`.
 
     budget: bytes that the loaded models may take together; None for any. One that takes more is kept alone.
@@ -115,8 +115,8 @@ class Shelf:
             engine = self._make()
             engine.load(model)
         except Exception as error:
-            told = isinstance(error, StartError)
-            log.error("model %s cannot be loaded: %s", model, error, exc_info=not told)
+            known = isinstance(error, StartError)
+            log.error("model %s cannot be loaded: %s", model, error, exc_info=not known)
             message = f"The model {model} cannot be loaded; the service's log says why."
             headers = {"x-should-retry": "false"}
             raise ApiError(message, param="model", code="model_not_loadable", headers=headers) from error
@@ -126,18 +126,18 @@ class Shelf:
 
     def _put_away(self, models: Iterable[str]) -> None:
         for model in models:
-            log.info("model %s put away, the least recently used", model)
+            log.info("model %s unloaded, the least recently used", model)
             del self._loaded[model]
         if models:
             gc.collect()  # what an engine holds in cycles is memory that the next one needs
             memory.trim()  # and what the allocator keeps would make the next one look small
 
 
-def shelf(make: Callable[[], Engine], settings: Settings) -> Shelf:
-    """The shelf of a service."""
+def model_cache(make: Callable[[], Engine], settings: Settings) -> ModelCache:
+    """That of a service."""
     allowed = memory.limit()
     budget = settings.memory_budget or (allowed and int(allowed * SHARE))
-    return Shelf(
+    return ModelCache(
         make,
         budget,
         lambda model: modeldir.size(settings.models_dir, model),

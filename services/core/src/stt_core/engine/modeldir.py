@@ -55,9 +55,7 @@ def _recorded(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 def _check(folder: Path, name: str, file: str, expected: dict[str, Any]) -> None:
     path = folder / file
     if Path(file).is_absolute() or ".." in Path(file).parts:
-        raise StartError(
-            f"The model {name} is not loaded: {folder / RECORD} names a file outside; {_remedy()}"
-        )
+        raise StartError(f"The model {name} is not loaded: {folder / RECORD} names a file outside; {_remedy()}")
     try:
         status = path.stat()
         if status.st_size == expected.get("size") and status.st_mtime_ns == expected.get("mtime_ns"):
@@ -69,10 +67,8 @@ def _check(folder: Path, name: str, file: str, expected: dict[str, Any]) -> None
     except OSError as error:
         raise StartError(f"The model {name} cannot be read: {path}: {error.strerror}.") from None
     if digest != expected["sha256"]:
-        raise StartError(
-            f"The model {name} is not loaded: {path} is not the file that was pinned; {_remedy()}"
-        )
+        raise StartError(f"The model {name} is not loaded: {path} is not the file that was pinned; {_remedy()}")
 
 
 def _remedy() -> str:
-    return "run `cli.py deploy`, which fetches it again."
+    return "run `greffier deploy`, which fetches it again."

@@ -49,9 +49,7 @@ class Models:
         one that names no model.
     """
 
-    def __init__(
-        self, default: str, others: Sequence[str] = (), aliases: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, default: str, others: Sequence[str] = (), aliases: Mapping[str, str] | None = None) -> None:
         self.default = default
         self.known = tuple(dict.fromkeys((default, *others)))
         self._short = {_short(name.rpartition("/")[2]): name for name in reversed(self.known)}
@@ -60,8 +58,7 @@ class Models:
             model = self._found(meant)
             if model is None:
                 raise StartError(
-                    f"STT_MODEL_ALIASES: there is no model {meant!r} for {alias!r}; "
-                    f"known are {', '.join(self.known)}."
+                    f"STT_MODEL_ALIASES: there is no model {meant!r} for {alias!r}; known are {', '.join(self.known)}."
                 )
             self._aliases[alias] = model
         self.names = tuple(dict.fromkeys((*self.known, *self._aliases)))
@@ -80,7 +77,7 @@ class Models:
         found = self._found(name) if name else self.default
         if found is None:
             raise NotFound(
-                f"There is no model {name[:100]!r} here; known are {', '.join(self.names)}.",
+                f"The model {name[:100]!r} does not exist. Available models: {', '.join(self.names)}.",
                 param="model",
                 code="model_not_found",
             )

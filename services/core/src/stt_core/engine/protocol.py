@@ -25,7 +25,7 @@ class Capabilities:
     translation: into English.
     logprobs: of the tokens of the text.
     speakers: who said what.
-    lanes: forwards that may run at the same time, each in its own thread.
+    workers: forwards that may run at the same time, each in its own thread.
     apart: `finish` may take long and runs in a thread of its own, beside the forwards of other requests.
     """
 
@@ -36,7 +36,7 @@ class Capabilities:
     translation: bool = False
     logprobs: bool = False
     speakers: bool = False
-    lanes: int = 1
+    workers: int = 1
     apart: bool = False
 
 
@@ -69,13 +69,13 @@ class Voice:
 class SpeakerOptions:
     """How speakers are told apart.
 
-    least, most: how many there are, where that is known; equal for an exact number.
+    min_speakers, max_speakers: how many there are, where that is known; equal for an exact number.
     required: fail where it cannot be told who spoke; else the transcript comes without speakers and says so
         in its warnings.
     """
 
-    least: int | None = None
-    most: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
     required: bool = True
 
 
@@ -151,9 +151,7 @@ class Window:
         before = 0
         for span in self.spans:
             heard = span.heard if isinstance(span, Stretch) else span
-            start, end = (
-                min(max(at, span.start), span.end) - span.start + before for at in (heard.start, heard.end)
-            )
+            start, end = (min(max(at, span.start), span.end) - span.start + before for at in (heard.start, heard.end))
             if found and found[-1][1] * SAMPLE_RATE >= start:
                 found[-1] = (found[-1][0], end / SAMPLE_RATE)
             elif end > start:
@@ -252,7 +250,7 @@ Progress = Callable[[str, float], None]
 class Engine(Protocol):
     """A model that turns windows of speech into text.
 
-    One thread owns it and makes every call; with more `lanes`, that many may call `group`, `run` and
+    One thread owns it and makes every call; with more `workers`, that many may call `group`, `run` and
     `finish` at the same time.
     """
 

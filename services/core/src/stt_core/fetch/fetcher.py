@@ -22,8 +22,8 @@ from httpx2 import URL, InvalidURL
 from starlette.concurrency import run_in_threadpool
 
 from stt_core.errors import BadRequest, TooLarge
+from stt_core.fetch.addresses import NONE, PORTS, Hosts, address, allowed
 from stt_core.fetch.connect import Answer, answered
-from stt_core.fetch.reach import NONE, PORTS, Hosts, address, allowed
 
 log = logging.getLogger("stt")
 
@@ -131,7 +131,7 @@ class Fetcher:
             ports = ", ".join(map(str, sorted(PORTS)))
             raise Unfetched(
                 f"{_shown(url)} is not fetched: its address is not public, or its port none of {ports}. "
-                "Whoever runs this service can allow the host with STT_URL_ALLOW."
+                "The operator can allow the host with STT_URL_ALLOW."
             )
         return kept[:ADDRESSES]
 
@@ -213,6 +213,6 @@ def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return Unfetched(
             f"{_shown(url)} has a certificate that is not to be trusted: {reason.verify_message}. "
-            "Whoever runs this service can take it all the same with STT_URL_INSECURE."
+            "The operator can accept it with STT_URL_INSECURE."
         )
     return Unfetched(f"{_shown(url)} cannot be reached.", again=True)

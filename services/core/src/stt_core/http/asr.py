@@ -1,23 +1,16 @@
 """POST /asr and /detect-language, as whisper-asr-webservice has them: Bazarr and others call these."""
 
-import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from stt_core import languages
 from stt_core.audio import AudioFile, AudioSource, RawPcm
-from stt_core.engine.models import Models
 from stt_core.engine.protocol import (
     Capabilities,
     Options,
@@ -27,16 +20,15 @@ from stt_core.engine.protocol import (
     Transcript,
     WindowResult,
 )
-from stt_core.errors import BadRequest, about
+from stt_core.errors import BadRequest
 from stt_core.http import form, rendering
-from stt_core.http.answers import TAKING_AUDIO, TELLING_SPEAKERS, Responses
-from stt_core.http.live import GONE, Live, unless_gone
+from stt_core.http.error_responses import TAKING_AUDIO, TELLING_SPEAKERS, Responses
+from stt_core.http.intake import Intake, Read, Received, Taken
+from stt_core.http.live import Live
 from stt_core.http.parameters import Track
 from stt_core.output import formats
-from stt_core.output.speakers import labelled
+from stt_core.output.speaker_labels import labelled
 from stt_core.output.subtitles import Limits
-from stt_core.scheduling.job import Job
-from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 
 FIELD = "audio_file"
@@ -44,9 +36,7 @@ NAME = 200
 """Characters that are kept of an uploaded file's name."""
 
 Output = Literal["txt", "vtt", "srt", "tsv", "json"]
-Encode = Annotated[
-    bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")
-]
+Encode = Annotated[bool, Query(description="false: the upload is bare samples, 16 bit little endian, mono, 16 kHz.")]
 
 
 class Asked(BaseModel):
@@ -58,9 +48,14 @@ class Asked(BaseModel):
     initial_prompt: str = Field("", description="Text that might have come before.")
     vad_filter: bool = Field(False, description="Silence is left out in any case.")
     word_timestamps: bool = Field(False, description="Words with their times, in `json`.")
-    diarize: bool = Field(False, description="Who speaks; where the engine can tell.")
+    diarize: bool = Field(False, description="Identify the speakers, where the service supports it.")
     output: Output = "txt"
     track: Track = None
+
+    @property
+    def model(self) -> str:
+        """The service's own: there is no parameter for it."""
+        return ""
 
     def options(self, capabilities: Capabilities) -> Options:
         """What the engine is asked. Raises BadRequest for what it cannot do."""
@@ -72,7 +67,7 @@ class Asked(BaseModel):
         ):
             if asked and not able:
                 what = f"{field}={str(getattr(self, field))[:40]}"
-                raise BadRequest(f"The model of this service cannot do {what}; leave it out.", param=field)
+                raise BadRequest(f"This service's model does not support {what}; leave it out.", param=field)
         language = languages.asked(self.language, capabilities.languages, "language")
         # Subtitles are cut by words, and speakers told apart between them; a translation's were never said.
         worded = (self.diarize or self.output in ("srt", "vtt")) and self.task == "transcribe"
@@ -96,7 +91,29 @@ class Detected(BaseModel):
     confidence: float | None
 
 
-def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRouter:
+class Detecting:
+    """What /detect-language asks for: the words are not wanted, so the first that come will do."""
+
+    model = ""
+
+    def options(self, capabilities: Capabilities) -> Options:
+        return Options(temperature=0)
+
+
+Form = TypeVar("Form", Asked, Detecting)
+
+
+def reading(asked: Form) -> Read[Form]:
+    """Reads a form that has nothing but the file: what is asked stands in the query."""
+
+    async def read(request: Request, limit: int) -> Received[Form]:
+        upload, _ = await form.required(request, limit, FIELD)
+        return Received(upload.file, asked, name=upload.filename or "")
+
+    return read
+
+
+def router(intake: Intake, settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["whisper-asr-webservice"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
@@ -108,22 +125,9 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         openapi_extra=BODY,
     )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
-        with scheduler.admission():
-            upload = await _upload(request, settings.max_upload_bytes)
-            if upload is None:
-                return GONE
-            try:
-                model = models.resolve("")
-                options = replace(asked.options(await scheduler.capabilities(model)), model=model)
-            except BaseException:
-                upload.file.close()
-                raise
-            job = scheduler.submit(_source(upload, asked.encode, asked.track), options)
-            with _ending(scheduler, job):
-                transcript = await unless_gone(request, asyncio.wrap_future(job.answer))
-        if transcript is None:
-            return GONE
-        name = quote((upload.filename or FIELD)[:NAME], safe="")
+        async with intake.take(request, reading(asked), FIELD) as taken:
+            (transcript,) = await taken.transcripts(_source(taken, asked.encode, asked.track))
+        name = quote((taken.name or FIELD)[:NAME], safe="")
         answer = PlainTextResponse(
             await run_in_threadpool(rendered, transcript, asked.output, limits, asked.word_timestamps),
             headers={"Content-Disposition": f'attachment; filename="{name}.{asked.output}"'},
@@ -137,52 +141,21 @@ def router(scheduler: Scheduler, models: Models, settings: Settings) -> APIRoute
         responses=TAKING_AUDIO,
         openapi_extra=BODY,
     )
-    async def detect(
-        request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None
-    ) -> Detected | Response:
-        with scheduler.admission():
-            upload = await _upload(request, settings.max_upload_bytes)
-            if upload is None:
-                return GONE
-            # Its words are not wanted, so the first that come will do.
-            options = Options(model=models.resolve(""), temperature=0)
-            live = Live(scheduler, _source(upload, encode, track), options)
-            with _ending(scheduler, live.job):
-                found = await unless_gone(request, _telling(live))
-        return GONE if found is None else detected(found)
+    async def detect(request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None) -> Detected:
+        async with intake.take(request, reading(Detecting()), FIELD) as taken:
+            heard = await taken.wait(_telling(taken.live(_source(taken, encode, track))))
+        return detected(heard)
 
     return routes
 
 
-async def _upload(request: Request, limit: int) -> UploadFile | None:
-    """None when the client has hung up."""
-    try:
-        upload, _ = await form.received(request, limit, FIELD)
-    except ClientDisconnect:
-        return None
-    if upload is None:
-        raise BadRequest(f"The field {FIELD} is missing: send the audio in it.", param=FIELD)
-    return upload
-
-
-def _source(upload: UploadFile, encode: bool, track: int | None) -> AudioSource:
+def _source(taken: Taken[Form], encode: bool, track: int | None) -> AudioSource:
     """Raises BadRequest for a track of bare samples, which have none."""
     if encode:
-        return AudioFile(upload.file, track=track)
+        return AudioFile(taken.release(), track=track)
     if track is not None:
-        upload.file.close()
         raise BadRequest("encode=false says that the upload is bare samples: leave out track.", param="track")
-    return RawPcm(upload.file)
-
-
-@contextmanager
-def _ending(scheduler: Scheduler, job: Job) -> Iterator[None]:
-    """The job ends with the block."""
-    try:
-        with about(FIELD):
-            yield
-    finally:
-        scheduler.cancel(job)
+    return RawPcm(taken.release())
 
 
 async def _telling(live: Live) -> WindowResult | Transcript:
@@ -226,9 +199,7 @@ def body(transcript: Transcript, worded: bool) -> dict[str, Any]:
     """output=json: the segments have the fields of faster-whisper's."""
     return {
         "text": "".join(segment.text for segment in transcript.segments),
-        "segments": [
-            _segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)
-        ],
+        "segments": [_segment(number, segment, worded) for number, segment in enumerate(transcript.segments, 1)],
         "language": transcript.language,
     }
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stt_core import errors
-from stt_core.http import ways
+from stt_core.http import aliases
 from stt_core.observability import logs
 from stt_core.observability.account import WEBSOCKET, Account
 from stt_core.observability.metrics import Metrics
@@ -21,7 +21,8 @@ log = logging.getLogger("stt")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """A client's own x-request-id is kept when it is as harmless as this."""
 QUIET = frozenset({"/health", "/ready", "/metrics", "/status", "/openapi.json"})
-"""Asked every few seconds by whoever watches: neither logged nor traced."""
+"""Asked every few seconds by whoever watches: neither logged nor traced. They wake no service either:
+service-defaults.yml has the same."""
 
 
 class Tracer(Protocol):
@@ -50,7 +51,7 @@ class Edge:
             method=scope.get("method", WEBSOCKET),
             traceparent=headers.get("traceparent", ""),
         )
-        scope = ways.same(scope)
+        scope = aliases.same(scope)
         watched = _Watched(account, receive, send)
         busy = self._metrics.websockets if account.method == WEBSOCKET else self._metrics.in_flight
         try:
@@ -71,7 +72,11 @@ def note(account: Account, metrics: Metrics, tracer: Tracer | None) -> None:
     trace = None if quiet or tracer is None else tracer.record(account)
     said = "gone" if account.gone else account.status or "no answer"
     message = f"{account.method} {account.route} {said}"
-    log.log(logging.DEBUG if quiet else logging.INFO, message, extra={"fields": logs.told(account, trace)})
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
+        message,
+        extra={"fields": logs.request_fields(account, trace)},
+    )
 
 
 class _Watched:

@@ -20,7 +20,7 @@ STILL_HERE = b": still here\n\n"
 
 def reached(stage: Stage) -> bytes:
     """How far the work is that follows the text. OpenAI's API has no event for it, so it is a comment."""
-    return _comment(stage.told)
+    return _comment(stage.shown)
 
 
 def warned(warning: str) -> bytes:
@@ -53,16 +53,16 @@ class Growing:
     """The text as far as it has been told. White space waits until something follows it."""
 
     def __init__(self) -> None:
-        self.told = ""
+        self.sent = ""
         self._held = ""
 
     def more(self, text: str) -> str:
         """What is new to the reader once `text` is heard."""
         found = self._held + text
-        found = found if self.told else found.lstrip()
+        found = found if self.sent else found.lstrip()
         new = found.rstrip()
         self._held = found[len(new) :]
-        self.told += new
+        self.sent += new
         return new
 
 
@@ -76,7 +76,7 @@ class Telling:
 
     def heard(self, result: WindowResult) -> Iterator[bytes]:
         """The next window."""
-        first = not self._text.told
+        first = not self._text.sent
         if new := self._text.more("".join(segment.text for segment in result.segments)):
             found = formats.logprobs(result.segments, first=first) if self._logprobs else None
             yield encoded(TextDelta(delta=new, logprobs=found))

@@ -7,11 +7,11 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message
 
 from stt_core.errors import BadRequest, TooLarge
+from stt_core.http.internals import FormParser, MultiPartException, MultipartPart
 
 FIELD_BYTES = 64 * 1024
 """A form field; Whisper reads at most some 220 tokens of a prompt."""
@@ -43,6 +43,24 @@ async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes
             upload.file.close()
         raise
     return None if upload is None else upload.file, form
+
+
+async def uploaded(request: Request, kind: type[Form], limit: int, field: str) -> tuple[UploadFile, Form, FormData]:
+    """The upload in a field, the checked form, and that form as it came. Raises as `received` does."""
+    upload, data = await required(request, limit, field)
+    try:
+        return upload, checked(data.multi_items(), kind), data
+    except BaseException:
+        upload.file.close()
+        raise
+
+
+async def required(request: Request, limit: int, field: str) -> tuple[UploadFile, FormData]:
+    """As `received`, where there must be an upload in the field."""
+    upload, data = await received(request, limit, field)
+    if upload is None:
+        raise BadRequest(f"The field {field} is missing: send the audio in it.", param=field)
+    return upload, data
 
 
 async def received(request: Request, limit: int, field: str = "file") -> tuple[UploadFile | None, FormData]:
@@ -109,7 +127,7 @@ def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
         raise BadRequest(f"{name}: {reason} (given: {given!r}).", param=name, code="invalid_value") from None
 
 
-class Parser(MultiPartParser):
+class Parser(FormParser):
     """Starlette's, which bounds each field, but neither all of them together nor the file.
 
     field: of the file, which it is with a name and without one. A preamble is passed over; a form without its
@@ -136,34 +154,28 @@ class Parser(MultiPartParser):
         data = await super().parse()
         if not self._whole:
             await data.close()
-            raise MultiPartException(
-                "it breaks off before its closing boundary, so what it held is not known."
-            )
+            raise MultiPartException("it breaks off before its closing boundary, so what it held is not known.")
         return data
 
-    def on_end(self) -> None:
+    def form_ends(self) -> None:
         self._whole = True
 
-    def on_headers_finished(self) -> None:
-        part = self._current_part
+    def part_begins(self, part: MultipartPart) -> None:
         _, options = parse_options_header(part.content_disposition)
         if options.get(b"name") == self._field and b"filename" not in options:
             part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
-        super().on_headers_finished()
 
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        part = self._current_part
+    def part_grows(self, part: MultipartPart, size: int) -> None:
         if part.file is not None:
-            self._file += end - start
+            self._file += size
             if self._file > self._limit:
                 raise self._too_large
         else:
-            self._kept += end - start
+            self._kept += size
             name = part.field_name.removesuffix("[]")
             allowed = FORM_BYTES if name == "known_speaker_references" else FIELD_BYTES
-            if len(part.data) + end - start > allowed or self._kept > FORM_BYTES:
+            if len(part.data) + size > allowed or self._kept > FORM_BYTES:
                 raise BadRequest(f"The field {name[:40]} is too long.", param=name[:40])
-        super().on_part_data(data, start, end)
 
 
 async def _parsed(request: Request, field: str, limit: int, too_large: BadRequest) -> FormData:

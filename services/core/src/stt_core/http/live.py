@@ -7,7 +7,7 @@ from contextlib import ExitStack, aclosing, suppress
 from typing import TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stt_core.audio import AudioSource
@@ -21,8 +21,13 @@ from stt_core.scheduling.scheduler import Scheduler
 SILENCE = 15.0
 """Seconds after which a stream without news says that it lives; proxies wait for 60 and more."""
 
-GONE = Response(status_code=499)
-"""Nobody is there to read it; nginx's status for a client that closed the connection."""
+GONE = 499
+"""nginx's status for a client that closed the connection; nobody is there to read it."""
+
+
+class Gone(Exception):
+    """The client has hung up."""
+
 
 News = WindowResult | Stage | Transcript | None
 """Of a job; None where nothing came for a while."""
@@ -30,13 +35,15 @@ News = WindowResult | Stage | Transcript | None
 Value = TypeVar("Value")
 
 
-async def unless_gone(request: Request, wanted: Awaitable[Value]) -> Value | None:
-    """What is wanted, or None as soon as the client has hung up."""
+async def unless_gone(request: Request, wanted: Awaitable[Value]) -> Value:
+    """What is wanted. Raises Gone as soon as the client has hung up."""
     answer = asyncio.ensure_future(wanted)
     left = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
+        if not answer.done():
+            raise Gone
+        return answer.result()
     finally:
         left.cancel()
         answer.cancel()
@@ -58,7 +65,7 @@ class Live:
             with suppress(RuntimeError):  # the loop has ended, so nobody listens
                 loop.call_soon_threadsafe(self._news.put_nowait, news)
 
-        self.job = scheduler.submit(source, options, heard=tell, reached=tell)
+        self.job = scheduler.submit(source, options, on_result=tell, on_stage=tell)
         self.job.answer.add_done_callback(tell)
 
     async def next(self) -> News:
@@ -70,7 +77,7 @@ class Live:
         return news.result() if isinstance(news, Future) else news
 
 
-async def told(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
+async def event_stream(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
     """The events of a job, of which `news` is known already."""
     try:
         while not isinstance(news, Transcript):

@@ -52,7 +52,7 @@ Track = Annotated[
     int | None,
     Field(
         ge=1,
-        description="Which of the file's audio tracks is heard, counted from 1; left out, the default one.",
+        description="Which of the file's audio tracks to transcribe, from 1. Default: its default track.",
         json_schema_extra={"example": ""},  # without one, the page that sends the form fills in a number
     ),
 ]
@@ -172,7 +172,7 @@ class TranscriptionForm(SpeechForm):
             ("stream", self.stream, STREAMED),
         )
         return tuple(
-            f"{name} was left out: it goes with {', '.join(formats)}, not with {self.response_format}."
+            f"{name} was ignored: it applies to {', '.join(formats)}, not to {self.response_format}."
             for name, given, formats in asked
             if given and self.response_format not in formats
         )
@@ -198,9 +198,7 @@ class TranscriptionForm(SpeechForm):
                 param="known_speaker_references",
             )
         if self.known_speaker_names and not diarized:
-            raise BadRequest(
-                "known_speaker_names needs response_format=diarized_json.", param="known_speaker_names"
-            )
+            raise BadRequest("known_speaker_names needs response_format=diarized_json.", param="known_speaker_names")
         known = capabilities.languages
         language = languages.asked(self.language, known, "language")
         several = tuple(languages.chosen(one, known, "languages") for one in self.languages)
@@ -215,9 +213,7 @@ class TranscriptionForm(SpeechForm):
             logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
-            vad=self.chunking_strategy.options()
-            if isinstance(self.chunking_strategy, ServerVad)
-            else VadOptions(),
+            vad=self.chunking_strategy.options() if isinstance(self.chunking_strategy, ServerVad) else VadOptions(),
         )
 
     def _voices(self) -> tuple[Voice, ...]:
@@ -228,7 +224,7 @@ class TranscriptionForm(SpeechForm):
 def _able(field: str, asked: object, able: bool) -> None:
     if asked and not able:
         what = f"{field}={asked}" if isinstance(asked, str) and field == "response_format" else field
-        raise BadRequest(f"This service's engine cannot use {what}; leave it out.", param=field)
+        raise BadRequest(f"This service does not support {what}; leave it out.", param=field)
 
 
 def _sample(reference: str) -> bytes:

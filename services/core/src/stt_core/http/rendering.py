@@ -43,6 +43,6 @@ def json(body: BaseModel) -> Response:
 
 def warned(response: Response, warnings: Iterable[str]) -> Response:
     """The answer, which says in its head what was not done."""
-    if told := " ".join(" ".join(warnings).split()):
-        response.headers[WARNING] = told.encode("ascii", "replace").decode()
+    if sentences := " ".join(" ".join(warnings).split()):
+        response.headers[WARNING] = sentences.encode("ascii", "replace").decode()
     return response

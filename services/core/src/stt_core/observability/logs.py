@@ -58,7 +58,7 @@ class Text(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def told(account: Account, trace: str | None) -> Attributes:
+def request_fields(account: Account, trace: str | None) -> Attributes:
     """The fields of a request's line; those that it has nothing to say of are left out. `trace`: its id."""
     fields = {
         "request_id": account.identity,

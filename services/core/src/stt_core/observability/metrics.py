@@ -28,9 +28,7 @@ class Metrics:
         self.request_seconds = Histogram(
             "stt_request_seconds", "Time to answer a request.", ["route"], buckets=SECONDS, registry=registry
         )
-        self.in_flight = Gauge(
-            "stt_in_flight_requests", "Requests that are being answered.", registry=registry
-        )
+        self.in_flight = Gauge("stt_in_flight_requests", "Requests that are being answered.", registry=registry)
         self.websockets = Gauge("stt_websocket_sessions", "Open realtime sessions.", registry=registry)
         self.audio_seconds = Counter("stt_audio_seconds", "Audio transcribed.", registry=registry)
         self.real_time_factor = Histogram(
@@ -39,9 +37,7 @@ class Metrics:
             buckets=FACTORS,
             registry=registry,
         )
-        self.inference_seconds = Counter(
-            "stt_inference_seconds", "Time the engine was at work.", registry=registry
-        )
+        self.inference_seconds = Counter("stt_inference_seconds", "Time the engine was at work.", registry=registry)
         self.forward_seconds = Histogram(
             "stt_forward_seconds", "Time of one forward.", buckets=SECONDS, registry=registry
         )
@@ -53,9 +49,7 @@ class Metrics:
             "Windows decoded once more: a guard failed, or a part was left unread.",
             registry=registry,
         )
-        self.queue_requests = Gauge(
-            "stt_queue_requests", "Requests that are transcribed or wait.", registry=registry
-        )
+        self.queue_requests = Gauge("stt_queue_requests", "Requests that are transcribed or wait.", registry=registry)
         self.queue_limit = Gauge(
             "stt_queue_limit_requests",
             "Requests that may be in the queue; one more gets 429.",
@@ -65,9 +59,7 @@ class Metrics:
             "stt_waiting_windows", "Windows that are decoded and wait for a forward.", registry=registry
         )
         self.ready = Gauge("stt_ready", "1 when the service takes requests.", registry=registry)
-        self.model_loaded = Gauge(
-            "stt_model_loaded", "1 while the model is in memory.", ["model"], registry=registry
-        )
+        self.model_loaded = Gauge("stt_model_loaded", "1 while the model is in memory.", ["model"], registry=registry)
         self.model_load_seconds = Gauge(
             "stt_model_load_seconds", "Time the model last took to load.", ["model"], registry=registry
         )

@@ -30,9 +30,7 @@ def wanted(environment: Mapping[str, str] = os.environ) -> bool:
     except ValueError:
         valid = False
     if not valid:
-        raise StartError(
-            f"{name} is not the address of a collector; it looks like http://collector.example.org:4318."
-        )
+        raise StartError(f"{name} is not the address of a collector; it looks like http://collector.example.org:4318.")
     asked = next((environment[name] for name in PROTOCOLS if environment.get(name)), "http/protobuf")
     if asked != "http/protobuf":
         raise StartError(f"Traces go out by http/protobuf, not by {asked[:40]!r}; unset {PROTOCOLS[1]}.")

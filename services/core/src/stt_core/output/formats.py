@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from stt_core.engine.protocol import Segment, Task, Transcript
 from stt_core.languages import NAMES
-from stt_core.output.speakers import introduced, labelled
+from stt_core.output.speaker_labels import introduced, labelled
 from stt_core.output.subtitles import Limits, cues
 
 SCREEN = Limits()
@@ -125,9 +125,7 @@ def translation_body(transcript: Transcript) -> TranslationBody:
     return TranslationBody(text=transcript.text)
 
 
-def verbose_body(
-    transcript: Transcript, granularities: frozenset[str], task: Task = "transcribe"
-) -> VerboseBody:
+def verbose_body(transcript: Transcript, granularities: frozenset[str], task: Task = "transcribe") -> VerboseBody:
     """Segments and words as `granularities` asks for them. The language is that of the text."""
     code = "en" if task == "translate" else transcript.language or "unknown"
     worded = "word" in granularities
@@ -215,8 +213,7 @@ def srt(transcript: Transcript, limits: Limits = SCREEN) -> str:
 def vtt(transcript: Transcript, limits: Limits = SCREEN) -> str:
     """WebVTT; &, < and > are escaped, as its cue text requires."""
     found = [
-        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
-        + "".join(_escaped(line) + "\n" for line in cue.lines)
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n" + "".join(_escaped(line) + "\n" for line in cue.lines)
         for cue in cues(transcript.segments, limits)
     ]
     return "\n".join(["WEBVTT\n", *found])

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 
 from stt_core.engine.protocol import Segment
-from stt_core.output.speakers import introduction
+from stt_core.output.speaker_labels import introduction
 
 SHORTEST = 1.0
 """Seconds that a cue stays where the next leaves room, so that a single word can be read."""
@@ -100,9 +100,7 @@ def _of(segment: Segment, limits: Limits) -> Iterator[Cue]:
 def width(text: str) -> int:
     """Columns on a screen: Chinese characters and their like take two, marks over a letter none."""
     return sum(
-        2
-        if unicodedata.east_asian_width(letter) in "WF"
-        else unicodedata.category(letter) not in ("Mn", "Me")
+        2 if unicodedata.east_asian_width(letter) in "WF" else unicodedata.category(letter) not in ("Mn", "Me")
         for letter in text
     )
 
@@ -174,9 +172,7 @@ def _short(piece: Piece, line: int) -> Iterator[Piece]:
     at = 0
     for part in parts:
         first, at = at, at + width(part)
-        start, end = (
-            piece.start + (piece.end - piece.start) * place / piece.columns for place in (first, at)
-        )
+        start, end = (piece.start + (piece.end - piece.start) * place / piece.columns for place in (first, at))
         yield Piece(part, at - first, piece.gap and first == 0, start, end)
 
 

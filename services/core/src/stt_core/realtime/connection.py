@@ -13,7 +13,7 @@ from stt_core.engine.protocol import Options, WindowResult
 from stt_core.errors import ApiError, BadRequest
 from stt_core.realtime import events
 from stt_core.realtime.events import Append, Clear, ClientEvent, Commit, Update, WrongEvent
-from stt_core.realtime.input_audio_buffer import Ear
+from stt_core.realtime.input_audio_buffer import InputAudioBuffer
 from stt_core.realtime.session import Decode, Drop, Effect, Send, Session
 from stt_core.realtime.settings import SessionSettings, changed
 from stt_core.scheduling.scheduler import Scheduler
@@ -38,13 +38,18 @@ class Connection:
     """Does what the session says, and tells it what comes of it."""
 
     def __init__(
-        self, websocket: WebSocket, scheduler: Scheduler, check: Check, session: Session, ear: Ear
+        self,
+        websocket: WebSocket,
+        scheduler: Scheduler,
+        check: Check,
+        session: Session,
+        buffer: InputAudioBuffer,
     ) -> None:
         self._websocket = websocket
         self._scheduler = scheduler
         self._check = check
         self._session = session
-        self._ear = ear
+        self._buffer = buffer
         self._turn = asyncio.Lock()  # the effects of one step are done before those of the next
         self._decoding: dict[int, asyncio.Task[None]] = {}
         self._answered = asyncio.Event()
@@ -69,7 +74,7 @@ class Connection:
                 async with asyncio.timeout(IDLE_SECONDS):
                     message = await self._websocket.receive()
             except TimeoutError:
-                error = BadRequest(f"Nothing came for {IDLE_SECONDS} s.", code="session_expired")
+                error = BadRequest(f"No event was received for {IDLE_SECONDS} s.", code="session_expired")
                 await self._tell(error, None)
                 await self._close(NORMAL, error.message)
                 return
@@ -104,18 +109,18 @@ class Connection:
                 settings = changed(self._session.settings, change)
                 options = await self._check(settings)
                 if settings.encoding != self._session.settings.encoding:
-                    self._ear.tune(settings.encoding)
+                    self._buffer.tune(settings.encoding)
                 await self._do(self._session.update(settings, options))
 
     async def _hear(self, audio: str) -> None:
-        data = await asyncio.to_thread(self._ear.read, audio)
-        if not self._session.room(self._ear.seconds(data)):
+        data = await asyncio.to_thread(self._buffer.read, audio)
+        if not self._session.room(self._buffer.seconds(data)):
             raise BadRequest(
-                "The buffer is full: commit it, or turn on turn_detection. This audio was left out.",
+                "The buffer is full: commit it, or turn on turn_detection. This audio was discarded.",
                 param="audio",
                 code="input_audio_buffer_full",
             )
-        pieces = self._ear.hear(data)
+        pieces = self._buffer.hear(data)
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             await self._do(self._session.hear(*piece))
             while self._session.waiting >= AHEAD:

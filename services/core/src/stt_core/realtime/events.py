@@ -133,7 +133,7 @@ def parsed(text: str) -> ClientEvent:
     if not isinstance(kind, str) or kind not in TAKEN:
         raise WrongEvent(
             BadRequest(
-                f"A transcription session takes {', '.join(TAKEN)}; there is no {str(kind)[:100]!r} in it.",
+                f"A transcription session accepts {', '.join(TAKEN)}, not {str(kind)[:100]!r}.",
                 param="type",
                 code="invalid_value",
             ),
@@ -223,8 +223,8 @@ def completed(item: str, text: str, seconds: float, logprobs: Sequence[Logprob] 
 
 
 def failed(item: str, error: ApiError) -> Event:
-    told = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
-    return _transcription("failed", item) | {"error": told}
+    reason = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
+    return _transcription("failed", item) | {"error": reason}
 
 
 def _transcription(what: str, item: str) -> Event:

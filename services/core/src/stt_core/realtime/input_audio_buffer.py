@@ -12,7 +12,7 @@ from stt_core.errors import BadRequest
 from stt_core.realtime.codecs import RATES, Decoder, Encoding, Pcm16
 
 
-class Ear:
+class InputAudioBuffer:
     """One session's. Its work is done in a thread, one call at a time."""
 
     def __init__(self, voice: VoiceStream, encoding: Encoding) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket
 from starlette.websockets import WebSocketDisconnect
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from stt_core.engine.models import Models
 from stt_core.engine.protocol import Options
 from stt_core.errors import ApiError, BadRequest, Busy, Unavailable
+from stt_core.http.internals import WebSocketProtocol
 from stt_core.realtime import events, settings
 from stt_core.realtime.connection import RESTART, STOPPING, Connection
-from stt_core.realtime.input_audio_buffer import Ear
+from stt_core.realtime.input_audio_buffer import InputAudioBuffer
 from stt_core.realtime.session import Session
 from stt_core.realtime.settings import Asked, SessionSettings
 from stt_core.scheduling.scheduler import Scheduler
@@ -60,15 +60,11 @@ class Sessions:
             self.open -= 1
 
 
-class Protocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but when the service stops a session may tell what it has heard before it closes."""
+class Protocol(WebSocketProtocol):
+    """When the service stops, a session may tell what it has heard before it closes."""
 
-    def shutdown(self) -> None:
-        if not self.handshake_complete or self.close_sent:
-            super().shutdown()
-            return
-        self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART, "reason": STOPPING})
+    code = RESTART
+    reason = STOPPING
 
 
 WEBSOCKETS: dict[str, Any] = {
@@ -106,8 +102,8 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
                 named = asked.get("model") or asked.get("deployment")  # the latter by Azure's client
                 wanted = SessionSettings(Asked(_model(named, models)))
                 session = Session(identity, wanted, await check(wanted))
-                ear = Ear(scheduler.voice(), wanted.encoding)
-                await Connection(websocket, scheduler, check, session, ear).run()
+                buffer = InputAudioBuffer(scheduler.voice(), wanted.encoding)
+                await Connection(websocket, scheduler, check, session, buffer).run()
         except ApiError as error:
             with suppress(WebSocketDisconnect):  # it did not wait to be told
                 await websocket.send_text(events.written(events.failure(error)))
@@ -115,9 +111,7 @@ def router(scheduler: Scheduler, models: Models, limit: int) -> APIRouter:
 
     @routes.get(PATH, include_in_schema=False)
     async def not_upgraded(_: Request) -> None:
-        raise UpgradeRequired(
-            f"{PATH} is a websocket: connect with wss:// or ws://.", headers={"Upgrade": "websocket"}
-        )
+        raise UpgradeRequired(f"{PATH} is a websocket: connect with wss:// or ws://.", headers={"Upgrade": "websocket"})
 
     return routes
 

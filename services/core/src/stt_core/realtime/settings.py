@@ -68,7 +68,7 @@ def options(settings: SessionSettings, asked: Asked, able: Capabilities) -> Opti
     ):
         if wanted and not possible:
             where = "session.include" if name == "include" else f"session.audio.input.{name}"
-            raise BadRequest(f"This service's engine cannot use {name}; leave it out.", param=where)
+            raise BadRequest(f"This service does not support {name}; leave it out.", param=where)
     threshold = VadOptions().threshold if settings.turns is None else settings.turns.threshold
     return Options(
         language=language or (several[0] if len(several) == 1 else None),
@@ -89,8 +89,7 @@ def described(settings: SessionSettings, session: str) -> Event:
         "id": session,
         "audio": {
             "input": {
-                "format": {"type": settings.encoding}
-                | ({"rate": rate} if settings.encoding == "audio/pcm" else {}),
+                "format": {"type": settings.encoding} | ({"rate": rate} if settings.encoding == "audio/pcm" else {}),
                 "transcription": asked
                 and {
                     "model": asked.model,

@@ -9,7 +9,7 @@ from stt_core.audio import SAMPLE_RATE
 from stt_core.audio.vad import FRAME
 from stt_core.scheduling.windows import HYSTERESIS
 
-LEAST = 3
+MIN_FRAMES = 3
 """Frames of speech within a second, and none of silence between, that begin a turn: a click has fewer."""
 PAUSE = SAMPLE_RATE * 192 // 1000
 """A silence that may be the end. What was said is worth decoding now: mostly it is all."""
@@ -106,7 +106,7 @@ class Turns:
         if not self._maybe and probability < self.rules.threshold:
             return False
         self._maybe.append(probability)
-        return sum(one >= self.rules.threshold for one in self._maybe) >= LEAST
+        return sum(one >= self.rules.threshold for one in self._maybe) >= MIN_FRAMES
 
     def _silent(self, probability: float) -> bool:
         return probability < self.rules.threshold - min(HYSTERESIS, self.rules.threshold / 2)

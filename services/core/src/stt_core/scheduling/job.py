@@ -32,15 +32,15 @@ class Stage:
     share: float
 
     @property
-    def told(self) -> str:
+    def shown(self) -> str:
         """In tens of percent: who listens need not hear of every step."""
         return f"{self.name} {int(self.share * 10) * 10}%"
 
 
 @dataclass(eq=False)
 class Job:
-    """What is known of one request; `heard` is given each result once, in the order of the file, and
-    `reached` then the stages of the work.
+    """What is known of one request; `on_result` is given each result once, in the order of the file, and
+    `on_stage` then the stages of the work.
 
     Every field but `changed` and `answer` is guarded by `changed`.
     """
@@ -48,8 +48,8 @@ class Job:
     source: AudioSource
     options: Options
     changed: threading.Condition
-    heard: "Callable[[WindowResult], None] | None" = None
-    reached: "Callable[[Stage], None] | None" = None
+    on_result: "Callable[[WindowResult], None] | None" = None
+    on_stage: "Callable[[Stage], None] | None" = None
     answer: "Future[Transcript]" = field(default_factory=Future)
     waiting: deque[tuple[int, Window]] = field(default_factory=deque)
     results: dict[int, WindowResult] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Job:
     account: Account = field(default_factory=current)
     course: Course = field(init=False)
     alone: int = 0  # forwards that it had for itself, since it last shared the engine
-    told: int = 0  # results that were given to `heard`
+    delivered: int = 0  # results that were given to `on_result`
     cut: int = 0  # windows cut so far
     decoded: bool = False  # the whole file is cut
     finishing: bool = False  # a thread of the engine is making its answer
@@ -84,17 +84,14 @@ class Job:
 
     def offered(self) -> Queue[tuple[int, Window]]:
         """The windows that may run now."""
-        items = [
-            (index, replace(window, language=self.language, only=self.brief))
-            for index, window in self.waiting
-        ]
+        items = [(index, replace(window, language=self.language, only=self.brief)) for index, window in self.waiting]
         return Queue(items, self.decoded, self.long, self.alone, self.live)
 
     def tell(self) -> None:
-        """Give `heard` the results that are next in the file."""
-        while self.heard is not None and self.told in self.results:
-            self.heard(self.results[self.told])
-            self.told += 1
+        """Give `on_result` the results that are next in the file."""
+        while self.on_result is not None and self.delivered in self.results:
+            self.on_result(self.results[self.delivered])
+            self.delivered += 1
 
     def progressed(self, name: str, share: float) -> None:
         """From the thread that makes the answer. Raises GivenUp when nobody waits for it."""
@@ -102,8 +99,8 @@ class Job:
             if self.over:
                 raise GivenUp
             before, self.stage = self.stage, Stage(name, min(1.0, max(0.0, share)))
-            if self.reached is not None and (before is None or before.told != self.stage.told):
-                self.reached(self.stage)
+            if self.on_stage is not None and (before is None or before.shown != self.stage.shown):
+                self.on_stage(self.stage)
 
     @property
     def settled(self) -> bool:
@@ -115,7 +112,7 @@ class Job:
     @property
     def live(self) -> bool:
         """Somebody reads the text as it comes."""
-        return self.heard is not None
+        return self.on_result is not None
 
     @property
     def brief(self) -> bool:

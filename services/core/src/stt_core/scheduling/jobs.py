@@ -59,13 +59,11 @@ class Jobs:
         self.changed.notify_all()
 
 
-def told(error: Exception, job: Job) -> ApiError:
+def as_api_error(error: Exception, job: Job) -> ApiError:
     """What the client is told; the log keeps the rest."""
     if isinstance(error, ApiError):
         return error
-    log.error(
-        "a transcription failed", exc_info=error, extra={"fields": {"request_id": job.account.identity}}
-    )
+    log.error("a transcription failed", exc_info=error, extra={"fields": {"request_id": job.account.identity}})
     return ApiError("The transcription failed inside the service; its log says why.", code="engine_failed")
 
 

@@ -11,25 +11,25 @@ from itertools import takewhile
 from stt_core.audio import AudioSource
 from stt_core.audio.vad import VoiceStream
 from stt_core.engine.loading import Loading
-from stt_core.engine.model_cache import Shelf
+from stt_core.engine.model_cache import ModelCache
 from stt_core.engine.protocol import Capabilities, Options, WindowResult
 from stt_core.errors import Unavailable
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.admission import Admission
 from stt_core.scheduling.job import Job, Stage
-from stt_core.scheduling.jobs import Jobs, stopping, told
+from stt_core.scheduling.jobs import Jobs, as_api_error, stopping
 from stt_core.scheduling.windows import windows
-from stt_core.scheduling.workers import Lanes
+from stt_core.scheduling.workers import Workers
 
 
 class Scheduler:
     """Runs what is submitted, once the default model is loaded. `queue`: requests that may be in at once."""
 
-    def __init__(self, shelf: Shelf, loading: Loading, queue: int, metrics: Metrics) -> None:
-        self._shelf = shelf
+    def __init__(self, cache: ModelCache, loading: Loading, queue: int, metrics: Metrics) -> None:
+        self._cache = cache
         self._loading = loading
         self._jobs = Jobs()
-        self._lanes = Lanes(self._jobs, shelf, loading, metrics)
+        self._workers = Workers(self._jobs, cache, loading, metrics)
         self._admission = Admission(queue, self._refuse, metrics)
         self._draining = False
         metrics.queue_limit.set(queue)
@@ -75,28 +75,28 @@ class Scheduler:
     @property
     def loaded(self) -> Mapping[str, int]:
         """The models in memory, with the bytes that each takes."""
-        return self._shelf.costs
+        return self._cache.costs
 
     @property
     def load_seconds(self) -> Mapping[str, float]:
         """How long each model that was loaded took for it."""
-        return self._shelf.seconds
+        return self._cache.seconds
 
     async def capabilities(self, model: str) -> Capabilities:
         """What a model can do; one that was never loaded is loaded for it. Raises ApiError."""
-        known = self._shelf.able(model)
+        known = self._cache.able(model)
         if known is not None:
             return known
         if not self._loading.ready:
             self._refuse()
-        return await asyncio.wrap_future(self._lanes.ask(model))
+        return await asyncio.wrap_future(self._workers.ask(model))
 
     def voice(self) -> VoiceStream:
         """For who must hear by itself when somebody speaks. Only when ready."""
         return self._loading.done.result().stream()
 
     def start(self) -> None:
-        self._lanes.start()
+        self._workers.start()
 
     def drain(self) -> None:
         """Admit nobody any more. May be called by a signal's handler."""
@@ -110,7 +110,7 @@ class Scheduler:
     def close(self) -> None:
         """Give up what is not answered, and wait for the running forwards."""
         self.give_up()
-        self._lanes.join()
+        self._workers.join()
 
     def admission(self) -> AbstractContextManager[None]:
         """A place in the queue, taken before the upload is read. Raises Busy, or Unavailable."""
@@ -126,17 +126,17 @@ class Scheduler:
         self,
         source: AudioSource,
         options: Options,
-        heard: Callable[[WindowResult], None] | None = None,
-        reached: Callable[[Stage], None] | None = None,
+        on_result: Callable[[WindowResult], None] | None = None,
+        on_stage: Callable[[Stage], None] | None = None,
     ) -> Job:
         """Start decoding, in its own thread. The job owns the source from here on.
 
-        heard: called by an engine's thread, which it must not hold up, with each result in the order of
+        on_result: called by an engine's thread, which it must not hold up, with each result in the order of
             the file, all before the job's answer is there.
-        reached: the same with the stages of the work that follow.
+        on_stage: the same with the stages of the work that follow.
         """
         options = options if options.model else replace(options, model=self._loading.model)
-        job = Job(source, options, self._jobs.changed, heard, reached)
+        job = Job(source, options, self._jobs.changed, on_result, on_stage)
         with self._jobs.changed:
             self._jobs.add(job)
         threading.Thread(target=self._feed, args=(job,), name="decode", daemon=True).start()
@@ -162,7 +162,7 @@ class Scheduler:
                 self._jobs.changed.wait_for(lambda: job.over)
         except Exception as error:
             with self._jobs.changed:
-                self._jobs.end(job, told(error, job))
+                self._jobs.end(job, as_api_error(error, job))
         finally:
             with self._jobs.changed:  # whoever makes the answer may still read it
                 self._jobs.changed.wait_for(lambda: not job.finishing)

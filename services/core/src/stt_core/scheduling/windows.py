@@ -17,7 +17,7 @@ HYSTERESIS = 0.15
 """So far below the threshold for speech a frame counts as silence, as Silero has it."""
 SHORT = SAMPLE_RATE * 2
 """A pause shorter than this is kept whole: a word spoken softly may be in it."""
-LEAST = 3
+MIN_FRAMES = 3
 """Frames of speech that a span must have when no other is as near as SHORT. In 18 minutes of music the
 detector took single ones for speech; the shortest word has more, and soft speech is in no single place."""
 
@@ -106,7 +106,7 @@ class Segmenter:
             self._start = None
             return
         voiced = sum(probability >= self._speech for probability in self._heard)
-        self._doubtful = voiced < LEAST and not self._near
+        self._doubtful = voiced < MIN_FRAMES and not self._near
         self._closed, self._start = Stretch(self._left, end, Span(start, end)), None
 
     def _leave(self, end: int) -> Iterator[Stretch]:

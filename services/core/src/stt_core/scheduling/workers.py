@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine.loading import Loading
-from stt_core.engine.model_cache import Shelf
+from stt_core.engine.model_cache import ModelCache
 from stt_core.engine.protocol import Capabilities, Engine, Window, WindowResult
 from stt_core.errors import ApiError
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.batch import choose, passes
-from stt_core.scheduling.finishing import Finishing
 from stt_core.scheduling.job import Job
-from stt_core.scheduling.jobs import Jobs, stopping, told
+from stt_core.scheduling.jobs import Jobs, as_api_error, stopping
+from stt_core.scheduling.post_processing import PostProcessing
 from stt_core.scheduling.timeline import restored
 
 LOOK = 0.1
@@ -37,18 +37,18 @@ class Run:
     seconds: float
 
 
-class Lanes:
+class Workers:
     """The main thread loads models and takes every request. Where an engine has a second lane, a second
     thread takes requests of one window past a forward that is not for their like. What takes long after the
     last forward has a third thread: see Finishing."""
 
-    def __init__(self, jobs: Jobs, shelf: Shelf, loading: Loading, metrics: Metrics) -> None:
+    def __init__(self, jobs: Jobs, cache: ModelCache, loading: Loading, metrics: Metrics) -> None:
         self._jobs = jobs
         self._changed = jobs.changed
-        self._shelf = shelf
+        self._cache = cache
         self._loading = loading
         self._metrics = metrics
-        self._finishing = Finishing(jobs, metrics)
+        self._post_processing = PostProcessing(jobs, metrics)
         self._asked: deque[tuple[str, Future[Capabilities]]] = deque()
         self._pace: dict[str, float] = {}  # seconds of work for a second of speech, by model
         self._running: Run | None = None
@@ -61,13 +61,13 @@ class Lanes:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
-        self._finishing.start()
+        self._post_processing.start()
 
     def join(self) -> None:
         """Wait for the running forwards, after the jobs were closed."""
         for thread in self._threads:
             thread.join()
-        self._finishing.join()
+        self._post_processing.join()
 
     def ask(self, model: str) -> "Future[Capabilities]":
         """What a model can do, once it is loaded; it holds an ApiError where that fails."""
@@ -93,7 +93,7 @@ class Lanes:
         if self._loading.failure is not None:
             return
         loading = self._loading
-        self._shelf.put(loading.model, loading.taken(), loading.seconds, loading.memory)
+        self._cache.put(loading.model, loading.taken(), loading.seconds, loading.memory)
         self._metrics.ready.set(1)
         while True:
             asked = job = None
@@ -131,13 +131,13 @@ class Lanes:
         """The model of the request whose turn it is; one that must not be loaded yet is passed over."""
         found = [job.options.model for job in self._jobs if job.waiting]
         models = [model for model in found if self._free(model)]
-        return next((model for model in models if self._shelf.welcome(model)), models[0])
+        return next((model for model in models if self._cache.welcome(model)), models[0])
 
     def _free(self, model: str) -> bool:
         """Whether it is loaded, or may be without taking the place of one that works apart: that would
         stay in memory until its work is done."""
-        held = self._finishing.held
-        return not held or model in self._shelf or held.isdisjoint(self._shelf.leaving(model))
+        held = self._post_processing.held
+        return not held or model in self._cache or held.isdisjoint(self._cache.leaving(model))
 
     def _tell(self, model: str, answer: "Future[Capabilities]") -> None:
         try:
@@ -147,10 +147,10 @@ class Lanes:
 
     def _engine(self, model: str) -> Engine:
         """The loaded engine of a model. Raises ApiError."""
-        if model not in self._shelf:
+        if model not in self._cache:
             with self._changed:  # what the second thread works with stays where it is
                 self._changed.wait_for(lambda: not self._passing)
-        return self._shelf.get(model)
+        return self._cache.get(model)
 
     def _conclude(self, job: Job) -> None:
         try:
@@ -160,7 +160,7 @@ class Lanes:
                 job.finishing = False
                 self._jobs.end(job, error)
         else:
-            self._finishing.take(engine, job)
+            self._post_processing.take(engine, job)
 
     def _advance(self, model: str) -> None:
         """One forward for the requests of a model."""
@@ -198,7 +198,7 @@ class Lanes:
             try:
                 engine.group(job.waiting[0][1])
             except Exception as error:
-                self._jobs.end(job, told(error, job))
+                self._jobs.end(job, as_api_error(error, job))
 
     def _batch(self, model: str, engine: Engine, jobs: Sequence[Job]) -> list[Taken]:
         """Take the windows of the next forward off their jobs; the first job is of the engine's model."""
@@ -243,7 +243,7 @@ class Lanes:
             for job in whole:
                 job.finishing = True
         for job in whole:
-            self._finishing.take(run.engine, job)
+            self._post_processing.take(run.engine, job)
         with self._changed:
             self._passing = False
             self._changed.notify_all()
@@ -251,7 +251,7 @@ class Lanes:
     def _passengers(self) -> list[Job]:
         """Those that need not wait for the running forward."""
         run = self._running
-        if run is None or run.engine.capabilities.lanes < 2:
+        if run is None or run.engine.capabilities.workers < 2:
             return []
         long = any(job.long for job in run.jobs)
         brief = [job for job in self._jobs if job.brief and job.waiting and job.options.model == run.model]
@@ -265,16 +265,14 @@ class Lanes:
         started, at = time.monotonic(), time.time_ns()
         try:
             heard = engine.run([window for _, _, window in batch])
-            results = [
-                restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)
-            ]
+            results = [restored(result, window.spans) for (_, _, window), result in zip(batch, heard, strict=True)]
         except Exception as error:
             if len(batch) > 1:  # find the one that fails; the others are not to blame
                 for taken in batch:
                     self._forward(engine, [taken])
                 return
             with self._changed:
-                self._jobs.end(batch[0][0], told(error, batch[0][0]))
+                self._jobs.end(batch[0][0], as_api_error(error, batch[0][0]))
             return
         finally:
             self._metrics.inference_seconds.inc(time.monotonic() - started)
@@ -306,7 +304,7 @@ class Lanes:
             try:
                 job.tell()
             except Exception as error:  # whoever listened is gone
-                self._jobs.end(job, told(error, job))
+                self._jobs.end(job, as_api_error(error, job))
         else:
             self._metrics.repeated_windows.inc()
             job.waiting.appendleft((index, replace(window, again=result.again)))

@@ -218,7 +218,7 @@ async def info(house: House) -> Info:
         installed=True,
         description="Speech to text on your own machine",
         version=__version__,
-        models=[AsrModel(name, owner, True, name, None, languages.told(known))],
+        models=[AsrModel(name, owner, True, name, None, languages.listed(known))],
         supports_transcript_streaming=True,
     )
     return Info(asr=[program])

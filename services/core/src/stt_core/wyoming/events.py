@@ -83,10 +83,10 @@ def _object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _length(head: dict[str, Any], key: str, most: int) -> int:
+def _length(head: dict[str, Any], key: str, limit: int) -> int:
     length = head.get(key) or 0
-    if not isinstance(length, int) or not 0 <= length <= most:
-        raise BadRequest(f"{key} must be a number of bytes, at most {most}.", param=key, code="invalid_value")
+    if not isinstance(length, int) or not 0 <= length <= limit:
+        raise BadRequest(f"{key} must be a number of bytes, at most {limit}.", param=key, code="invalid_value")
     return length
 
 

@@ -27,9 +27,7 @@ class Aligners:
         if language not in self._loaded:
             name = self._align_models.get(language)
             self._loaded[language] = (
-                Wav2Vec2(language, self._folder(name, language), self._device)
-                if name
-                else self.instead(language)
+                Wav2Vec2(language, self._folder(name, language), self._device) if name else self.instead(language)
             )
         return self._loaded[language]
 
@@ -60,5 +58,5 @@ class Aligners:
             return verified(self._models_dir, name)
         except StartError as error:
             raise AlignmentUnavailable(
-                f"Words in {language!r} are aligned without the model that is named for it. {error}"
+                f"Words in {language!r} are not aligned by the model that is set for this language. {error}"
             ) from error

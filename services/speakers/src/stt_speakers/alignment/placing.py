@@ -45,9 +45,7 @@ def placed(segments: Sequence[Segment], times: Sequence[Interval], end: float) -
     return tuple(_timed(segment, list(islice(ordered, len(segment.words)))) for segment in segments)
 
 
-def stretches(
-    times: Sequence[Interval], limit: float, pause: float, margin: float, end: float
-) -> list[Stretch]:
+def stretches(times: Sequence[Interval], limit: float, pause: float, margin: float, end: float) -> list[Stretch]:
     """Words that are aligned together: cut at each pause of so many seconds, then at the longest near the
     middle until none takes longer than `limit`. A stretch has half the pause around it, at most `margin`."""
     gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(times)]

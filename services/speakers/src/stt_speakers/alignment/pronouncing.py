@@ -107,8 +107,7 @@ z                       Z
 """Letters (a regular expression) and their sounds; the first that fits counts."""
 
 _TABLE = [
-    (re.compile(pattern), tuple(sounds))
-    for pattern, *sounds in (line.split() for line in _RULES.strip().splitlines())
+    (re.compile(pattern), tuple(sounds)) for pattern, *sounds in (line.split() for line in _RULES.strip().splitlines())
 ]
 _VOWEL = re.compile("[aeiouy]")
 _NAMES = {

@@ -53,9 +53,7 @@ def _words(found: re.Match[str]) -> Iterator[str]:
         if found["money"]:
             yield _MONEY[found["money"]]
         if found["decimals"]:
-            yield from (
-                _number(found["decimals"], "") if found["money"] else ("point", *_digits(found["decimals"]))
-            )
+            yield from (_number(found["decimals"], "") if found["money"] else ("point", *_digits(found["decimals"])))
 
 
 def _number(written: str, suffix: str) -> Iterator[str]:

@@ -34,9 +34,7 @@ class Part:
     ends: bool
 
 
-def assigned(
-    segments: Sequence[Segment], diarization: Diarization, names: Sequence[str]
-) -> tuple[Segment, ...]:
+def assigned(segments: Sequence[Segment], diarization: Diarization, names: Sequence[str]) -> tuple[Segment, ...]:
     """The segments with their speakers, cut where the speaker changes; all texts joined stay as they were.
 
     names: of the speakers by number. Without any turn nobody is named. Cuts are made between words; a segment
@@ -71,17 +69,12 @@ def _parts(segment: Segment) -> list[Part]:
     if not _timed(segment):
         return [Part(segment.start, segment.end, True)]
     last = len(segment.words) - 1
-    return [
-        Part(word.start, word.end, place == last or _ends(word.text))
-        for place, word in enumerate(segment.words)
-    ]
+    return [Part(word.start, word.end, place == last or _ends(word.text)) for place, word in enumerate(segment.words)]
 
 
 def _timed(segment: Segment) -> bool:
     """Whether its words are its text."""
-    return bool(segment.words) and _dense("".join(word.text for word in segment.words)) == _dense(
-        segment.text
-    )
+    return bool(segment.words) and _dense("".join(word.text for word in segment.words)) == _dense(segment.text)
 
 
 def _dense(text: str) -> str:
@@ -152,9 +145,7 @@ def _cut(segment: Segment, speakers: Sequence[str]) -> Iterator[Segment]:
     cuts = [place for place in range(1, len(speakers)) if speakers[place] != speakers[place - 1]]
     places = [0, *(_after(segment, cut) for cut in cuts), len(segment.text)]
     clock = segment.start
-    for (first, last), (begin, until) in zip(
-        pairwise([0, *cuts, len(speakers)]), pairwise(places), strict=True
-    ):
+    for (first, last), (begin, until) in zip(pairwise([0, *cuts, len(speakers)]), pairwise(places), strict=True):
         speaker = speakers[first]
         words = tuple(replace(word, speaker=speaker) for word in segment.words[first:last])
         start = max(clock, words[0].start) if first else clock

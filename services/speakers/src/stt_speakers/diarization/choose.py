@@ -67,7 +67,7 @@ class Diarizers:
             try:
                 modeldir.verified(self._models, OPEN)
             except StartError as error:
-                raise DiarizationUnavailable(f"Speakers cannot be told apart. {error}") from error
+                raise DiarizationUnavailable(f"Diarization is unavailable. {error}") from error
         else:
             from stt_speakers.diarization.pyannote import configuration
 

@@ -22,16 +22,18 @@ _PART = 500
 """Embeddings, at most, within which neighbours are merged."""
 
 
-def speakers(voices: Floats, seconds: NDArray[np.float64], least: int | None, most: int | None) -> Labels:
+def speakers(
+    voices: Floats, seconds: NDArray[np.float64], min_speakers: int | None, max_speakers: int | None
+) -> Labels:
     """The speaker of each embedding, numbered from 0: shape (embeddings,).
 
     voices: shape (embeddings, dimension), of length 1 each, in order of time. seconds: of speech in each.
-    least, most: bounds, which are kept where there are embeddings enough.
+    min_speakers, max_speakers: bounds, which are kept where there are embeddings enough.
     """
     if len(voices) < 2:
         return np.zeros(len(voices), np.int64)
     points, weights, members = _condensed(voices, seconds)
-    labels = _bounded(points, weights, least or 1, most or len(points))
+    labels = _bounded(points, weights, min_speakers or 1, max_speakers or len(points))
     return labels[members]
 
 
@@ -50,36 +52,36 @@ def assigned(likeness: Floats, seconds: NDArray[np.float64], apart: NDArray[np.b
     is told first. apart: which voices are two people's, (voices, voices), while there are speakers enough.
     """
     labels: Labels = likeness.argmax(1)
-    told: list[int] = []
+    numbered: list[int] = []
     for voice in np.argsort(-seconds, kind="stable").tolist():
-        others = {int(labels[other]) for other in told if apart[voice, other]}
+        others = {int(labels[other]) for other in numbered if apart[voice, other]}
         free = [speaker for speaker in range(likeness.shape[1]) if speaker not in others]
         if free:
             labels[voice] = free[int(likeness[voice, free].argmax())]
-        told.append(voice)
+        numbered.append(voice)
     return labels
 
 
-def _bounded(points: Floats, weights: NDArray[np.float64], least: int, most: int) -> Labels:
+def _bounded(points: Floats, weights: NDArray[np.float64], min_speakers: int, max_speakers: int) -> Labels:
     """Average-linkage clusters, cut at DISTANCE, or where the number of speakers comes within its bounds."""
-    if len(points) == 1 or most == 1:
+    if len(points) == 1 or max_speakers == 1:
         return np.zeros(len(points), np.int64)
     tree = linkage(points, "average", metric="cosine")
     smallest = min(SMALLEST, SMALLEST_SHARE * weights.sum())
     labels = fcluster(tree, DISTANCE, "distance") - 1
     found = len(_large(labels, weights, smallest))
-    if found > most:
+    if found > max_speakers:
         for count in range(labels.max(), 0, -1):
             labels = fcluster(tree, count, "maxclust") - 1
-            if len(_large(labels, weights, smallest)) <= most:
+            if len(_large(labels, weights, smallest)) <= max_speakers:
                 break
-    elif found < least:
+    elif found < min_speakers:
         best = labels
         for count in range(labels.max() + 2, len(points) + 1):
             labels = fcluster(tree, count, "maxclust") - 1
             if len(_large(labels, weights, smallest)) > len(_large(best, weights, smallest)):
                 best = labels
-            if len(_large(best, weights, smallest)) >= least:
+            if len(_large(best, weights, smallest)) >= min_speakers:
                 break
         labels = best
     return _without_strays(points, weights, labels, smallest)

@@ -26,9 +26,7 @@ class SpeakerNetwork:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         """weights: the state dict. Raises KeyError where they are another network's."""
         self._first = _folded(weights, "head.conv1", "head.bn1")
-        self._residuals = [
-            _Residual(weights, f"head.layer{layer}.{block}") for layer in (1, 2) for block in (0, 1)
-        ]
+        self._residuals = [_Residual(weights, f"head.layer{layer}.{block}") for layer in (1, 2) for block in (0, 1)]
         self._last = _folded(weights, "head.conv2", "head.bn2")
         self._tdnn = _folded(weights, "xvector.tdnn.linear", "xvector.tdnn.nonlinear.batchnorm")
         self._blocks = [

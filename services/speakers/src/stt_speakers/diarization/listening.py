@@ -80,9 +80,7 @@ class Networks:
         size = max(1, min(WINDOWS, -(-len(starts) // self._threads)))
         parts = [starts[first : first + size] for first in range(0, len(starts), size)]
         heard: list[Heard] = []
-        with ThreadPoolExecutor(
-            self._threads, "diarizer", initializer=partial(torch.set_num_threads, 1)
-        ) as pool:
+        with ThreadPoolExecutor(self._threads, "diarizer", initializer=partial(torch.set_num_threads, 1)) as pool:
             at_work: deque[Future[Heard]] = deque()
             try:
                 for number, part in enumerate(parts):
@@ -208,9 +206,7 @@ def _whole(parts: list[Heard], starts: NDArray[np.int64], size: int) -> Heard:
     return Heard(
         np.concatenate([np.zeros((0, FRAMES, LOCALS), np.uint8), *(part.activity for part in parts)]),
         starts,
-        np.concatenate(
-            [np.zeros((0, 4), np.int64), *(_moved(p.pieces, n * size) for n, p in enumerate(parts))]
-        ),
+        np.concatenate([np.zeros((0, 4), np.int64), *(_moved(p.pieces, n * size) for n, p in enumerate(parts))]),
         np.concatenate([np.zeros((0, DIMENSION), np.float32), *(part.voices for part in parts)]),
         np.concatenate([np.zeros(0), *(part.seconds for part in parts)]),
     )

@@ -42,13 +42,17 @@ class OpenDiarizer:
         self._loaded()
 
     def diarize(
-        self, sound: Sound, least: int | None, most: int | None, progress: Callable[[float], None]
+        self,
+        sound: Sound,
+        min_speakers: int | None,
+        max_speakers: int | None,
+        progress: Callable[[float], None],
     ) -> Diarization:
         networks = self._loaded()
         from stt_speakers.diarization.timeline import turns
 
         heard = networks.listen(sound, progress)
-        speakers, voices = _speakers(heard, least, most)
+        speakers, voices = _speakers(heard, min_speakers, max_speakers)
         said = turns(heard.activity, heard.starts, heard.pieces, speakers, alone=False)
         one = turns(heard.activity, heard.starts, heard.pieces, speakers, alone=True)
         order = list(dict.fromkeys(turn.speaker for turn in said))
@@ -69,19 +73,17 @@ class OpenDiarizer:
                 from stt_speakers.diarization.listening import Networks
 
                 try:
-                    self._networks = Networks(
-                        self._folder / SEGMENTATION, self._folder / EMBEDDING, self._threads
-                    )
+                    self._networks = Networks(self._folder / SEGMENTATION, self._folder / EMBEDDING, self._threads)
                 except Exception as error:
                     raise DiarizationUnavailable(
-                        f"Speakers cannot be told apart: the open diarizer's weights in {self._folder} "
-                        f"cannot be read ({type(error).__name__}); run `cli.py deploy`, which fetches them."
+                        f"Diarization is unavailable: the open diarizer's weights in {self._folder} "
+                        f"cannot be read ({type(error).__name__}); run `greffier deploy`, which fetches them."
                     ) from error
             return self._networks
 
 
 def _speakers(
-    heard: "Heard", least: int | None, most: int | None
+    heard: "Heard", min_speakers: int | None, max_speakers: int | None
 ) -> tuple[NDArray[np.int64], list[Embedding | None]]:
     """Whose each piece is, of shape (pieces,), and each speaker's voice."""
     from stt_speakers.diarization.clustering import assigned, centroids, speakers
@@ -92,7 +94,7 @@ def _speakers(
     if not telling.any():
         telling[:] = True
     voices, seconds = heard.voices[telling], np.maximum(heard.seconds[telling], 0.1)
-    labels = speakers(voices, seconds, least, most)
+    labels = speakers(voices, seconds, min_speakers, max_speakers)
     count = int(labels.max()) + 1
     known = centroids(voices, seconds, labels, count)
     likeness = heard.voices @ known.T

@@ -48,9 +48,13 @@ class Diarizer(Protocol):
         """Read the weights; nothing where they are in memory. Raises DiarizationUnavailable."""
 
     def diarize(
-        self, sound: Sound, least: int | None, most: int | None, progress: Callable[[float], None]
+        self,
+        sound: Sound,
+        min_speakers: int | None,
+        max_speakers: int | None,
+        progress: Callable[[float], None],
     ) -> Diarization:
-        """least, most: bounds for the number of speakers. progress: told of the share that is done.
+        """min_speakers, max_speakers: bounds. progress: called with the share that is done.
 
         What `progress` raises ends the work.
         """
@@ -60,4 +64,4 @@ class Diarizer(Protocol):
 
 
 class DiarizationUnavailable(Exception):
-    """Speakers cannot be told apart; the message is a sentence that says why and what to do."""
+    """Diarization is unavailable; the message is a sentence that says why and what to do."""

@@ -34,7 +34,7 @@ BATCH = 8
 """Windows at once on a processor; the pipelines' own 32 take gigabytes there and are no faster."""
 STAGES = {"segmentation": (0.0, 0.15), "embeddings": (0.15, 0.95)}
 """The shares of the work at which the long steps begin and end, about as they take time."""
-REMEDY = "run `cli.py models pull`, which fetches what is missing."
+REMEDY = "run `greffier models pull`, which fetches what is missing."
 BLOCK = 60 * SAMPLE_RATE
 ENOUGH = 1.0
 """Seconds of speech that tell a voice."""
@@ -65,7 +65,11 @@ class PyannoteDiarizer:
                 self._pipeline = self._loaded(configuration(self._folder, self._name))
 
     def diarize(
-        self, sound: Sound, least: int | None, most: int | None, progress: Callable[[float], None]
+        self,
+        sound: Sound,
+        min_speakers: int | None,
+        max_speakers: int | None,
+        progress: Callable[[float], None],
     ) -> Diarization:
         self.load()
         if sound.length == 0:
@@ -85,12 +89,12 @@ class PyannoteDiarizer:
         with _waveform(sound) as waveform:
             file = {"waveform": waveform, "sample_rate": SAMPLE_RATE}
             try:
-                found = self._pipeline(file, min_speakers=least, max_speakers=most, hook=hook)
+                found = self._pipeline(file, min_speakers=min_speakers, max_speakers=max_speakers, hook=hook)
             except ValueError:
                 # VBx fails where it shall find more speakers than it has samples of voices.
-                if least is None or least < 2:
+                if min_speakers is None or min_speakers < 2:
                     raise
-                found = self._pipeline(file, min_speakers=None, max_speakers=most, hook=hook)
+                found = self._pipeline(file, min_speakers=None, max_speakers=max_speakers, hook=hook)
         progress(1.0)
         return diarization(found)
 
@@ -174,7 +178,7 @@ def _verify(folder: Path, name: str) -> None:
         try:
             modeldir.verified(folder.parent, name)
         except StartError as error:
-            raise DiarizationUnavailable(f"Speakers cannot be told apart. {error}") from error
+            raise DiarizationUnavailable(f"Diarization is unavailable. {error}") from error
 
 
 def _missing(name: str, folder: Path) -> str:
@@ -183,7 +187,7 @@ def _missing(name: str, folder: Path) -> str:
     return (
         f"The model {name} is not there ({folder}). Accept its terms at https://huggingface.co/{name}, give "
         'the service a token of that account in the inventory, secrets: {HF_TOKEN: "env:HF_TOKEN"}, and run '
-        "`cli.py models pull`; or set STT_DIARIZER to open, which needs no token."
+        "`greffier models pull`; or set STT_DIARIZER to open, which needs no token."
     )
 
 
@@ -208,15 +212,11 @@ def diarization(found: Any) -> Diarization:
         for start, end, label in (_turns(alone) if alone is not None else ())
         if label in numbers
     ]
-    return Diarization(
-        every, exclusive(single or every), tuple(_voice(voices.get(label)) for label in labels)
-    )
+    return Diarization(every, exclusive(single or every), tuple(_voice(voices.get(label)) for label in labels))
 
 
 def _turns(annotation: Any) -> list[tuple[float, float, str]]:
-    return sorted(
-        (turn.start, turn.end, str(label)) for turn, _, label in annotation.itertracks(yield_label=True)
-    )
+    return sorted((turn.start, turn.end, str(label)) for turn, _, label in annotation.itertracks(yield_label=True))
 
 
 def _voice(embedding: Any) -> Embedding | None:

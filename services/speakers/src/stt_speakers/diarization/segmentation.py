@@ -33,9 +33,7 @@ class Segmentation:
         self._convolutions = [
             (weights[f"sincnet.conv1d.{n}.weight"], weights[f"sincnet.conv1d.{n}.bias"]) for n in (1, 2)
         ]
-        self._norms = [
-            (weights[f"sincnet.norm1d.{n}.weight"], weights[f"sincnet.norm1d.{n}.bias"]) for n in range(3)
-        ]
+        self._norms = [(weights[f"sincnet.norm1d.{n}.weight"], weights[f"sincnet.norm1d.{n}.bias"]) for n in range(3)]
         self._lstm = nn.LSTM(60, 128, 4, batch_first=True, bidirectional=True).eval().requires_grad_(False)
         self._lstm.load_state_dict({k.removeprefix("lstm."): v for k, v in weights.items() if "lstm." in k})
         self._linear = [(weights[f"linear.{n}.weight"], weights[f"linear.{n}.bias"]) for n in (0, 1)]
@@ -45,9 +43,7 @@ class Segmentation:
         """Probabilities of the classes: shape (windows, FRAMES, 7), of shape (windows, WINDOW)."""
         x = F.instance_norm(windows[:, None], weight=self._input[0], bias=self._input[1])
         x = F.conv1d(x, self._filters, stride=10).abs_()
-        x = F.leaky_relu_(
-            F.instance_norm(F.max_pool1d(x, 3), weight=self._norms[0][0], bias=self._norms[0][1])
-        )
+        x = F.leaky_relu_(F.instance_norm(F.max_pool1d(x, 3), weight=self._norms[0][0], bias=self._norms[0][1]))
         for convolution, norm in zip(self._convolutions, self._norms[1:], strict=True):
             x = F.max_pool1d(F.conv1d(x, *convolution), 3)
             x = F.leaky_relu_(F.instance_norm(x, weight=norm[0], bias=norm[1]))

@@ -110,9 +110,7 @@ def _active(
             windows[span] += CERTAIN
             heard[span] += activity[window, own].sum(1)
         begin, end = np.searchsorted(pieces[:, 0], [begin, end])
-        for (window, number, start, stop), speaker in zip(
-            pieces[begin:end], speakers[begin:end], strict=True
-        ):
+        for (window, number, start, stop), speaker in zip(pieces[begin:end], speakers[begin:end], strict=True):
             own, span = _shared(int(starts[window]) - first, int(start), int(stop), length)
             votes[span, speaker] += activity[window, own, number]
         most = np.rint(heard / np.maximum(windows, 1))

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from stt_core.audio import AudioFile
 from stt_core.engine.protocol import Samples, Voice
 from stt_core.errors import AudioError, BadRequest
-from stt_core.output.speakers import letter
+from stt_core.output.speaker_labels import letter
 from stt_speakers.diarization.protocol import Diarization, Diarizer, Embedding
 
 FIELD = "known_speaker_references"

@@ -74,9 +74,7 @@ def test_translations(service: Service, able: Capabilities) -> None:
 def test_a_translation_has_no_other_formats(service: Service) -> None:
     answer = service.post(sounds.speech(), path="/v1/audio/translations", response_format="diarized_json")
     assert refused(answer, 400)["param"] == "response_format"
-    assert (
-        refused(service.post(None, path="/v1/audio/translations", model="whisper-1"), 400)["param"] == "file"
-    )
+    assert refused(service.post(None, path="/v1/audio/translations", model="whisper-1"), 400)["param"] == "file"
 
 
 def test_subtitles_are_cut_to_a_screen(service: Service) -> None:

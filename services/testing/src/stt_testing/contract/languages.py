@@ -70,9 +70,7 @@ def known(able: Capabilities, code: str) -> str:
 
 
 @pytest.mark.parametrize("wanted", ["yue", "klingon", "sw-KE"])
-def test_every_way_in_refuses_what_the_model_does_not_know(
-    service: Service, able: Capabilities, wanted: str
-) -> None:
+def test_every_way_in_refuses_what_the_model_does_not_know(service: Service, able: Capabilities, wanted: str) -> None:
     """And takes what it knows, by today's code."""
     if wanted.split("-")[0] in able.languages:
         pytest.skip("the model knows it")

@@ -44,7 +44,7 @@ def test_turns_are_found_and_told(service: Service) -> None:
         session.update(turn_detection={"type": "server_vad", "silence_duration_ms": 500})
         session.say(raw(sounds.speech()) + raw(PAUSE))
         session.rest()
-        items = [event["item_id"] for event in session.told(".committed")]
+        items = [event["item_id"] for event in session.events_of(".committed")]
         assert len(items) > 1
         for item, before in zip(items, [None, *items], strict=False):
             mine = session.of(item)
@@ -55,8 +55,8 @@ def test_turns_are_found_and_told(service: Service) -> None:
             assert completed["transcript"]
             spoken = (mine[1]["audio_end_ms"] - mine[0]["audio_start_ms"]) / 1000
             assert completed["usage"]["seconds"] == pytest.approx(spoken, abs=0.002)
-        assert session.told("speech_started")[0]["audio_start_ms"] < 1_000
-        assert 10_000 < session.told("speech_stopped")[-1]["audio_end_ms"] < 12_500
+        assert session.events_of("speech_started")[0]["audio_start_ms"] < 1_000
+        assert 10_000 < session.events_of("speech_stopped")[-1]["audio_end_ms"] < 12_500
 
 
 @pytest.mark.parametrize("encoding", sorted(CODECS))
@@ -108,11 +108,11 @@ def test_wrong_events_are_named_and_change_nothing(service: Service) -> None:
     with talk(service) as session:
         for param, event in WRONG.items():
             session.send({**event, "event_id": f"mine-{param}"})
-            told = session.next()
-            assert told["type"] == "error", told
-            assert told["error"]["type"] == "invalid_request_error"
-            assert (told["error"]["param"], told["error"]["event_id"]) == (param, f"mine-{param}")
-            assert told["error"]["message"].endswith((".", "?", ")."))
+            events_of = session.next()
+            assert events_of["type"] == "error", events_of
+            assert events_of["error"]["type"] == "invalid_request_error"
+            assert (events_of["error"]["param"], events_of["error"]["event_id"]) == (param, f"mine-{param}")
+            assert events_of["error"]["message"].endswith((".", "?", ")."))
         session.connection._connection.send("[not json")
         assert session.next()["error"]["code"] == "invalid_json"
         session.connection._connection.send(b"\0\1")

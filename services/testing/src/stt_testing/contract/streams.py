@@ -60,8 +60,8 @@ def test_logprobs_stream_too(service: Service, able: Capabilities) -> None:
         assert refused(service.post(sounds.speech(), stream="true", include__="logprobs"), 400)
         return
     *deltas, done = events(service, sounds.parted(), include__="logprobs")
-    told = [one.model_dump() for event in deltas for one in event.logprobs]
-    assert told == [one.model_dump() for one in done.logprobs]
+    logprobs = [one.model_dump() for event in deltas for one in event.logprobs]
+    assert logprobs == [one.model_dump() for one in done.logprobs]
     assert b"".join(bytes(one.bytes) for one in done.logprobs).decode() == done.text
 
 

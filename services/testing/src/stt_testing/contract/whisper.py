@@ -11,9 +11,7 @@ from stt_testing import sounds
 from stt_testing.asserts import plain
 from stt_testing.service import Service
 
-JFK = (
-    "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
-)
+JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 GREEK = (
     "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα. Είναι "
@@ -49,9 +47,7 @@ def test_a_text_longer_than_usual_is_whole(service: Service, form: str) -> None:
         last = answer.text.split("\n\n")[-3]
         text = json.loads(last.removeprefix("data: "))["text"]
     elif form == "srt":
-        text = " ".join(
-            line for line in answer.text.splitlines() if line and "-->" not in line and not line.isdigit()
-        )
+        text = " ".join(line for line in answer.text.splitlines() if line and "-->" not in line and not line.isdigit())
     else:
         text = answer.json()["text"]
     # Synthetic Greek is misheard in places, and its words run together; of a window that ended at 224

@@ -39,9 +39,7 @@ def talk(service: Service, said: Iterable[Eventable | Event], until: str = "") -
     return asyncio.run(conversation())
 
 
-def utterance(
-    samples: NDArray[Any], rate: int = sounds.RATE, channels: int = 1, **asked: Any
-) -> Iterator[Eventable]:
+def utterance(samples: NDArray[Any], rate: int = sounds.RATE, channels: int = 1, **asked: Any) -> Iterator[Eventable]:
     """As Home Assistant sends it: what is wanted, and the audio in chunks of a tenth of a second."""
     audio, width = samples.tobytes(), samples.dtype.itemsize
     yield Transcribe(**asked)

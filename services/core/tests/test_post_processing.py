@@ -14,7 +14,7 @@ from toy import ABLE, Toy
 
 from stt_core.audio import AudioFile, AudioSource
 from stt_core.engine.loading import Loading
-from stt_core.engine.model_cache import Shelf
+from stt_core.engine.model_cache import ModelCache
 from stt_core.engine.protocol import Options, Progress, SpeakerOptions, Transcript, WindowResult
 from stt_core.kind import Kind
 from stt_core.observability.metrics import Metrics
@@ -144,8 +144,8 @@ def test_an_engine_at_work_is_not_put_away() -> None:
         return Toy()
 
     loading = Loading(slow, "a")
-    shelf = Shelf(make, 8, lambda _: 5, measured=False, clock=lambda: 1e9 * len(made))
-    scheduler = Scheduler(shelf, loading, 4, Metrics())
+    cache = ModelCache(make, 8, lambda _: 5, measured=False, clock=lambda: 1e9 * len(made))
+    scheduler = Scheduler(cache, loading, 4, Metrics())
     loading.start()
     scheduler.start()
     try:

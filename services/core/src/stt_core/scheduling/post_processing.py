@@ -7,10 +7,10 @@ from collections import deque
 from stt_core.engine.protocol import Engine
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.job import Job
-from stt_core.scheduling.jobs import Jobs, told
+from stt_core.scheduling.jobs import Jobs, as_api_error
 
 
-class Finishing:
+class PostProcessing:
     """Makes the answers of requests whose windows are all heard: at once in the thread that heard the last
     one or, where that may take long, in a thread of its own, one after the other."""
 
@@ -73,7 +73,7 @@ class Finishing:
         except Exception as error:
             with self._changed:
                 if not job.over:  # else nobody is there to be told, and that may be the error
-                    self._jobs.end(job, told(error, job))
+                    self._jobs.end(job, as_api_error(error, job))
             return
         job.course.ended = time.time_ns()
         job.account.audio_seconds += transcript.duration

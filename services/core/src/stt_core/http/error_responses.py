@@ -27,7 +27,7 @@ _ALL: Responses = {
     400: {"description": "What was asked cannot be done; the message says why."},
     404: {"description": "There is no such thing."},
     413: {"description": "The file is larger than this service takes."},
-    424: {"description": "It cannot be told who spoke: what that needs is not there."},
+    424: {"description": "Diarization is unavailable; the message says why."},
     429: {"description": "The queue is full.", "headers": _RETRY},
     500: {"description": "The service failed; its log says why."},
     503: {"description": "The model is not loaded yet, or the service is stopping.", "headers": _RETRY},

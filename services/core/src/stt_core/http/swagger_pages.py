@@ -25,9 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 async def page() -> Response:
-    return FileResponse(
-        FOLDER / "page.html", media_type="text/html", headers={"content-security-policy": POLICY}
-    )
+    return FileResponse(FOLDER / "page.html", media_type="text/html", headers={"content-security-policy": POLICY})
 
 
 @router.get("/docs/")

@@ -16,9 +16,7 @@ from stt_testing.service import DEADLINE, Service
 def test_head_is_get_without_a_body(service: Service) -> None:
     """On one connection: a body that came in spite of it would be taken for the next answer."""
     connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=DEADLINE)
-    paths = [
-        path for path, methods in service.get("/openapi.json").json()["paths"].items() if "get" in methods
-    ]
+    paths = [path for path, methods in service.get("/openapi.json").json()["paths"].items() if "get" in methods]
     assert {"/health", "/ready", "/status", "/metrics", "/v1/models"} <= set(paths)
     for path in (*paths, "/docs", "/openapi.json", "/nothing"):
         path = path.replace("{model}", service.model)
