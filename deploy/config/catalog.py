@@ -154,7 +154,10 @@ class Own(_Part):
     """What it needs beside a model of another kind's."""
     disk: Size = 0
     """What building its image takes on the host, layers of the build included."""
+    formats: list[str]
+    """Of numbers: what `compute_type` may be."""
     compute_types: dict[Literal["cpu", "cuda"], str]
+    """The usual one of each device."""
     settings: Settings
     models: Models
 
