@@ -10,8 +10,8 @@ import pytest
 
 from greffier_autostart.client import HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS, STALL_SECONDS, Client
 from greffier_autostart.exchange import HANDSHAKE_SECONDS, SILENT_SECONDS
-from greffier_autostart.life import Limits
 from greffier_autostart.machine import Machine
+from greffier_autostart.states import Limits
 from world import World
 
 

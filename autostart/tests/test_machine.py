@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from greffier_autostart.life import REMOVED, Busy, Cause, Outcome, Refusal, State
+from greffier_autostart.states import REMOVED, Busy, Cause, Outcome, Refusal, State
 from world import DRAIN, HOLD, IDLE, Request, make
 
 

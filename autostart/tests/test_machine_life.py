@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from greffier_autostart.life import Busy, Outcome, Refusal, State
+from greffier_autostart.states import Busy, Outcome, Refusal, State
 from world import DRAIN, HOLD, IDLE, Request, make
 
 

@@ -11,8 +11,8 @@ from docker.errors import DockerException
 from greffier_autostart import service as service_module
 from greffier_autostart.config import parse_config
 from greffier_autostart.drivers import Drivers, StartError, engine
-from greffier_autostart.life import State
 from greffier_autostart.service import Service
+from greffier_autostart.states import State
 from house import House
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from greffier_autostart import machine as machine_module
-from greffier_autostart.life import Busy, Cause, Outcome, Refusal, State
 from greffier_autostart.machine import Machine
+from greffier_autostart.states import Busy, Cause, Outcome, Refusal, State
 from world import Request, World, make
 
 MOST = 2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greffier_autostart.life import Cause, Limits, Refusal, State
 from greffier_autostart.machine import Machine
+from greffier_autostart.states import Cause, Limits, Refusal, State
 
 IDLE, HOLD, DRAIN = 60.0, 40.0, 100.0
 

@@ -93,7 +93,7 @@ def _write(host: HostStack, target: Target, service: Callable[[Process], Process
     config = autostart.path(host)
     texts[config] = _with(service, texts[config])
     if not guarded:
-        server = f"{host.layout.etc}/nginx/server.conf"
+        server = f"{host.layout.etc}/nginx/access.conf"
         assert GUARD in texts[server]
         texts[server] = texts[server].replace(GUARD, "")
     for path, file in tree.items():

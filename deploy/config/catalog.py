@@ -15,6 +15,7 @@ from pydantic.functional_validators import BeforeValidator
 from deploy import ROOT
 from deploy.config import dockerfile as dockerfiles
 from deploy.config import quantities
+from deploy.config.image_digest import files, source_digest
 from deploy.config.source import read
 from deploy.errors import INVENTORY, KitError
 
@@ -154,7 +155,10 @@ class Own(_Part):
     """What it needs beside a model of another kind's."""
     disk: Size = 0
     """What building its image takes on the host, layers of the build included."""
+    formats: list[str]
+    """Of numbers: what `compute_type` may be."""
     compute_types: dict[Literal["cpu", "cuda"], str]
+    """The usual one of each device."""
     settings: Settings
     models: Models
 
@@ -282,25 +286,3 @@ def _knowing(manifest: Own, others: Sequence[Manifest]) -> Own:
             merged |= {"names": names, "elsewhere": other.models.elsewhere}
     models = manifest.models.model_copy(update=merged)
     return manifest.model_copy(update={"models": models})
-
-
-def files(path: str, place: Path) -> Iterator[tuple[str, Path]]:
-    """(path, file) of a file, or of the files below a folder, sorted: not what Python and other tools leave there."""
-    if place.is_file():
-        yield path, place
-    for file in sorted(place.rglob("*")):
-        parts = file.relative_to(place).parts
-        if file.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
-            yield "/".join((path, *parts)), file
-
-
-def source_digest(*places: tuple[str, Path], doing: str = "") -> str:
-    """SHA-256 over names and contents: the image tag, so an unchanged service is never rebuilt.
-
-    doing: what is done with them.
-    """
-    total = hashlib.sha256(doing.encode())
-    for path, file in (found for place in places for found in files(*place)):
-        total.update(f"\0{path}\0".encode())
-        total.update(hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()

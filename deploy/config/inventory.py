@@ -66,7 +66,7 @@ class Tls(_Part):
         description="`letsencrypt`: certbot obtains and renews it. `internal`: issued by the host's own authority, "
         "for test hosts and private networks. `files`: a certificate you provide.",
     )
-    email: Plain | None = Field(
+    email: Mail | None = Field(
         None,
         description="Email address of your account at the authority. Let's Encrypt no longer sends reminders; "
         "`notify` does.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from deploy.config import model_names, rules, side_models, suggestions
+from deploy.config import image_digest, model_names, rules, side_models, suggestions
 from deploy.config.catalog import Autostart, Catalog, Kind, Manifest, Own
 from deploy.config.inventory import Host, Inventory, Service, written
 from deploy.config.quantities import show_bytes, show_size
@@ -26,7 +26,7 @@ from deploy.config.stack import (
     Torch,
 )
 from deploy.errors import InventoryError, Problem
-from deploy.types import Layout, Reference, digest
+from deploy.types import Layout, Reference
 
 STEP = 10
 """From the port of one service of a kind to that of the next: kinds have ports of their own beside each other."""
@@ -96,11 +96,6 @@ def service_ports(services: Sequence[tuple[str, Service]], catalog: Catalog, hel
 def enabled(service: Service, kind: Kind) -> bool:
     """Whether it runs at all."""
     return not kind.manifest.optional if service.enabled is None else service.enabled
-
-
-def _tag(kind: Kind, torch: Torch | None) -> str:
-    """Digest of all that an image is made of."""
-    return (digest(f"{kind.digest} {torch.version} {torch.index}") if torch else kind.digest)[:16]
 
 
 def _second_port(host: HostStack, service: ServiceStack, taken: Collection[int]) -> int:
@@ -298,6 +293,7 @@ class _Resolver:
         moved = dict(self.layouts[host_name].service_ports)
         port = service.port or moved.get(name, port)
         torch = Torch(own.torch, TORCH_INDEX[service.device], service.device == "cpu") if own and own.torch else None
+        installed = (torch.version, torch.index) if torch else ()
         secrets = [
             (v, reference(t, self.source.place((*at, "secrets", v)))) for v, t in sorted(service.secrets.items())
         ]
@@ -308,7 +304,7 @@ class _Resolver:
             hostname=service.hostname or f"{name}.{domain}",
             port=port,
             container_port=service.container_port or manifest.port,
-            image=service.image or f"greffier/{kind.name}:{_tag(kind, torch)}",
+            image=service.image or f"greffier/{kind.name}:{image_digest.tag(kind.digest, *installed)}",
             image_from="registry" if service.image else host.build,
             paths=Paths(own.health, own.ready, tuple(own.quiet), own.probe)
             if own

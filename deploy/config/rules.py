@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from deploy.config import suggestions
 from deploy.config.catalog import Own
 from deploy.config.inventory import Notify, Service
 from deploy.types import Layout, Runtime
@@ -13,6 +14,13 @@ ZONE = "TZ"
 OF_THE_KIT = ("model", "models", "compute_type", "diarizer", "diarization_model", "alignment")
 TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
 """Secrets that open gated models: what of the kit's takes one is the deploy, and no service."""
+_CODES = """
+af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
+ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so
+sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
+"""
+LANGUAGES = frozenset(_CODES.split())
+"""Codes of the languages that Whisper knows."""
 OF_A_CONTAINER = ("container_port", "health", "volumes")
 REQUIRED = (("image", "ghcr.io/owner/name:1.2"), ("container_port", "8080"))
 """What a container has no default for, with an example."""
@@ -28,6 +36,9 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
         if key in service.model_fields_set:
             whose = "belongs to kind container" if own else "does not apply to kind container"
             yield (key,), f"`{key}` {whose}", ""
+    if own and service.compute_type and service.compute_type not in own.formats:
+        hint = suggestions.named(service.compute_type, own.formats)
+        yield ("compute_type",), f"{service.kind} does not compute in {service.compute_type}", hint
     if own:
         yield from _speakers(service, own, written)
     if service.wyoming and not (own and own.settings.wyoming_port):
@@ -59,6 +70,8 @@ def _speakers(service: Service, own: Own, written: Callable[..., bool]) -> Itera
     if service.diarization_model and service.diarizer == "open":
         yield ("diarization_model",), "`diarization_model` belongs to diarizer pyannote or auto, not open", ""
     for language, model in service.alignment.items():
+        if language not in LANGUAGES:
+            yield ("alignment", language), f"no model transcribes a language {language!r}", "such as fr"
         if "/" not in model:
             yield ("alignment", language), f"there is no model {model!r}", "write its name on the hub, owner/name"
     if gated and service.diarization_model and "/" not in service.diarization_model:

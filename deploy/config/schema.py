@@ -67,6 +67,7 @@ def _kinds() -> Iterator[Part]:
         names = {"enum": [*models.names, *sorted(model_names.OPENAI), *(n for n in models.known if "/" not in n)]}
         model = {"anyOf": [names, {"pattern": HUB}]}
         properties = {"model": model, "models": {"items": model}, **_without(rules.OF_A_CONTAINER)["properties"]}
+        properties["compute_type"] = {"enum": kind.manifest.formats}
         yield {"if": _is("kind", name), "then": {"properties": properties}}
 
 

@@ -219,7 +219,7 @@ def files(host: HostStack) -> Iterator[tuple[str, File]]:
         text = environment.get_template(template).render(values | more)
         return File((text,), 0o644, layout.root, layout.root_group, RELOAD)
 
-    for snippet in ("tls", "cors", "server", "errors", "proxy", "portal"):
+    for snippet in ("tls", "cors", "access", "errors", "proxy", "portal"):
         yield f"{layout.etc}/nginx/{snippet}.conf", rendered(f"snippets/{snippet}.conf.j2")
     if layout.nginx_main:
         yield layout.nginx_main, rendered("main.conf.j2")

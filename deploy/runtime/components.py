@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.config.catalog import files
+from deploy.config.image_digest import files
 from deploy.config.stack import HostStack, Torch
 from deploy.errors import KitError
 from deploy.program_output import last_line, sentence

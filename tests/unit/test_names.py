@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import render
-from deploy.config import catalog, model_names, quantities, schema
+from deploy import ROOT, render
+from deploy.config import catalog, model_names, quantities, rules, schema
 from deploy.config.stack import ServiceStack, Stack
 from deploy.render import compose
 from deploy.runtime import images
@@ -103,6 +103,20 @@ def test_what_to_write_is_said(told: Told, text: str, sentence: str) -> None:
 
 
 WHOLE = {
+    "a number format of another kind's": (
+        HOST + "services: {w: {kind: pytorch, enabled: true, compute_type: int8}}\n",
+        "pytorch does not compute in int8",
+    ),
+    "no number format": (
+        HOST + "services: {w: {kind: faster-whisper, compute_type: int4}}\n",
+        "not compute in int4 (did you mean 'int8'",
+    ),
+    "a language that does not exist": (
+        HOST + "services: {m: {kind: whisperx, alignment: {xx: a/b}}}\n", "no model transcribes a language 'xx'",
+    ),
+    "an address that is none": (
+        "hosts: {v: {domain: a.fr, tls: {email: notmail}}}\n", "'notmail' is not an address such as ops@example.org",
+    ),
     "no tls": ("hosts: {v: {domain: a.fr, tls: none}}\n", "(write tls: {mode: internal})"),
     "tls nearly in one word": ("hosts: {v: {domain: a.fr, tls: file}}\n", "(write tls: {mode: files})"),
     "a list for text": ("hosts: {v: {domain: [a, b]}}\n", "a list is not text"),
@@ -282,3 +296,16 @@ def test_an_editor_refuses_nothing_that_check_takes(told: Told, keys: dict[str, 
     data = {"hosts": {"v": {"domain": "a.fr"}}, "services": {"w": {"kind": "faster-whisper", **keys}}}
     assert told(json.dumps(data)) == []
     jsonschema.validate(data, schema.document())
+
+
+def test_the_languages_are_those_that_services_know() -> None:
+    text = (ROOT / "services/core/src/stt_core/languages.py").read_text()
+    known = text.partition('_WHISPERS = """')[2].partition('"""')[0].replace("\n", " ").split(",")
+    assert {entry.split()[0] for entry in known} == rules.LANGUAGES
+
+
+def test_the_number_formats_are_those_that_pytorch_takes() -> None:
+    manifest = catalog.load()["pytorch"].manifest
+    text = (ROOT / "services/pytorch/src/stt_pytorch/hardware.py").read_text()
+    types = next(line for line in text.splitlines() if line.startswith("TYPES = "))
+    assert isinstance(manifest, catalog.Own) and types == f"TYPES = {tuple(manifest.formats)}".replace("'", '"')

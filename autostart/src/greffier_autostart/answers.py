@@ -6,9 +6,9 @@ import json
 from http import HTTPStatus
 
 from .entry import Policy
-from .life import Refusal, State
 from .machine import Machine
 from .page import waiting_page
+from .states import Refusal, State
 
 
 class Answer:

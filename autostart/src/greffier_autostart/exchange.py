@@ -10,9 +10,9 @@ from .downstream import Downstream
 from .drivers import End
 from .framing import BadMessage, Body
 from .heads import IDEMPOTENT, MAX_HEAD, RequestHead
-from .life import REMOVED, Outcome, Refusal, State
 from .response import Response
 from .service import Service
+from .states import REMOVED, Outcome, Refusal, State
 from .upstream import Pool, Upstream
 from .websocket import GONE, POLICY, RESTART, Frames, farewell
 

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from .life import STOPPING, Alarm, Busy, Cause, Effects, Limits, Outcome, Refusal, State, Waiter
+from .states import STOPPING, Alarm, Busy, Cause, Effects, Limits, Outcome, Refusal, State, Waiter
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
 """After the n-th start in a row that failed the next one waits 1, 2, 4 … 30 s, so that a service which cannot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from string import Template
 
-from .life import State
+from .states import State
 
 _WORDS = {
     State.STARTING: (

@@ -19,8 +19,8 @@ import uvloop
 
 from .config import Config, ConfigError, load_config
 from .control import CommandError, ControlError, ControlServer
-from .life import State
 from .service import Service
+from .states import State
 from .supervisor import MAX_CONNECTIONS, Supervisor
 
 BACKLOG = 4096

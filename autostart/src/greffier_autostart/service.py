@@ -9,9 +9,9 @@ from typing import Any
 
 from .drivers import Driver, Drivers, End, StartError
 from .entry import Policy, ServiceEntry
-from .life import REMOVED, STOPPING, Alarm, Cause, Limits, Refusal, State
 from .machine import Machine
 from .probe import Prober, check_port_is_free
+from .states import REMOVED, STOPPING, Alarm, Cause, Limits, Refusal, State
 from .upstream import Pool
 
 LOOPBACK = "127.0.0.1"

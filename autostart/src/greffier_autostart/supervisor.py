@@ -12,9 +12,9 @@ from .config import Config, ConfigError
 from .control import CommandError
 from .drivers import Drivers
 from .entry import ServiceEntry
-from .life import Busy, State
 from .listeners import Listeners
 from .service import Report, Service
+from .states import Busy, State
 
 MAX_CONNECTIONS = 4096
 SWEEP_SECONDS = 1.0

@@ -8,8 +8,8 @@ from typing import Protocol, cast
 from .entry import Address
 from .exchange import HOLD_BUFFER
 from .half import half_close
-from .life import Outcome, Refusal
 from .service import Service
+from .states import Outcome, Refusal
 from .upstream import WRITE_BUFFER, Pool, Upstream
 
 FIRST_BYTE_SECONDS = 30.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from signal import SIGKILL, Signals
 from typing import Protocol
 
-from ..life import Cause
+from ..states import Cause
 
 
 class StartError(Exception):

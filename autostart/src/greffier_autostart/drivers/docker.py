@@ -10,7 +10,7 @@ from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 from typing import Any
 
 from ..entry import Release
-from ..life import Cause
+from ..states import Cause
 from .base import End, StartError, ending
 from .engine import Engine, EngineError, Event, Facts, Missing, Unreachable
 

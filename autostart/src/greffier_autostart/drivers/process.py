@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..entry import ProcessEntry
-from ..life import Cause
+from ..states import Cause
 from .base import End, StartError, ending
 from .logfile import LogFile
 

@@ -13,7 +13,7 @@ import ctranslate2
 from stt_core.audio import SAMPLE_RATE
 from stt_core.engine.protocol import Samples, Task
 from stt_core.errors import StartError
-from stt_ctranslate2.alignment import aligned
+from stt_ctranslate2.token_times import aligned
 from stt_whisper.decoding import Decoding
 from stt_whisper.model import BEST_OF, USUAL, Aligned, Prompt, context, limit
 from stt_whisper.tokens import raw

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stt_core.engine.protocol import Logprob, Segment, Window, Word
 from stt_whisper.decoding import Decoding
 from stt_whisper.model import Aligned, Model
-from stt_whisper.spoken import LOST, Said, certain, lost, placed, sentences, words
+from stt_whisper.word_times import LOST, Said, certain, lost, placed, sentences, words
 
 MIN_PROBABILITY = 1e-10
 """A token's probability is told from here on; a float32 may round what is less to zero."""

@@ -1,4 +1,4 @@
-"""What is spoken of where the life of a service is decided: its states, who waits, and why one is refused."""
+"""What is spoken of where the life of a service is decided: its states, who waits, why one is refused."""
 
 from __future__ import annotations
 

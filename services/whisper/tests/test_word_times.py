@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_whisper.spoken import LONG, ONSET, Said, certain, lost, placed, sentences, words
+from stt_whisper.word_times import LONG, ONSET, Said, certain, lost, placed, sentences, words
 
 SPEECH = ((0.4, 2.2), (3.4, 4.4), (5.4, 10.5))
 """Of the recording of Kennedy, nearly: "And so my fellow Americans", "ask not", and the rest."""
