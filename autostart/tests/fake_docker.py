@@ -268,9 +268,7 @@ class FakeDocker:
             "FinishedAt": container.finished,
         }
         host = {"Memory": container.memory}
-        return web.json_response(
-            {"Id": container.name, "State": state, "HostConfig": host, "Config": {"Tty": False}}
-        )
+        return web.json_response({"Id": container.name, "State": state, "HostConfig": host, "Config": {"Tty": False}})
 
     async def _logs(self, request: web.Request) -> web.Response:
         since = float(request.query["since"])

@@ -181,9 +181,7 @@ def test_a_handshake_that_is_never_answered_is_given_up(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("gone", ["sends no more", "is not read"])
-def test_a_service_that_stands_still_for_a_client_that_may_be_gone_is_given_up(
-    clock: Clock, gone: str
-) -> None:
+def test_a_service_that_stands_still_for_a_client_that_may_be_gone_is_given_up(clock: Clock, gone: str) -> None:
     client, transport, router, upstream = ready(clock)
     if gone == "sends no more":
         client.data_received(b"GET / HTTP/1.1\r\nHost: whisper\r\n\r\n")

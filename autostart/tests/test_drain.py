@@ -156,8 +156,7 @@ def test_websockets_of_a_user_who_is_none_any_more_are_closed(empty_house: House
         address = f"http://127.0.0.1:{house.port}"
         async with aiohttp.ClientSession(address, headers={"Host": f"live.{DOMAIN}"}) as session:
             first, other = [
-                await session.ws_connect("/v1/realtime", headers={"X-Greffier-User": user})
-                for user in ("anna", "bob")
+                await session.ws_connect("/v1/realtime", headers={"X-Greffier-User": user}) for user in ("anna", "bob")
             ]
             assert house.control("dismiss", "anna") == {"closed": 2}
             assert (await first.receive()).type is aiohttp.WSMsgType.CLOSE

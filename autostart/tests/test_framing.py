@@ -158,9 +158,7 @@ def test_what_a_head_says() -> None:
         False,
     )
     assert parse_request(b"GET /a?b=/c HTTP/1.0\r\nHost: a\r\n\r\n").keep_alive is False
-    upgrade = parse_request(
-        b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-    )
+    upgrade = parse_request(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
     assert upgrade.upgrade and upgrade.keep_alive
 
 

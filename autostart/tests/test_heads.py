@@ -17,9 +17,7 @@ HOST = b"Host: a\r\n"
 GET = parse_request(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
 OLD = parse_request(b"GET / HTTP/1.0\r\n" + HOST + b"\r\n")
 LAST = parse_request(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
-EXPECTING = parse_request(
-    b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n"
-)
+EXPECTING = parse_request(b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n")
 HANDSHAKE = b"GET /ws HTTP/1.1\r\n" + HOST + b"Connection: %s\r\nUpgrade: %s\r\n\r\n"
 
 
@@ -89,8 +87,7 @@ def test_what_asks_for_the_whole_server() -> None:
             False,
         ),
         (
-            HANDSHAKE.replace(b"Upgrade:", b"Transfer-Encoding: chunked\r\nUpgrade:")
-            % (b"Upgrade", b"websocket"),
+            HANDSHAKE.replace(b"Upgrade:", b"Transfer-Encoding: chunked\r\nUpgrade:") % (b"Upgrade", b"websocket"),
             False,
         ),
     ],

@@ -100,9 +100,7 @@ def test_failed_start_tells_why_and_is_tried_again(empty_house: House) -> None:
     response, body = house.http("/v1/x", method="POST", body=b"x" * 300_000)
     error = json.loads(body)["error"]
     assert response.status == 503 and int(response.getheader("Retry-After", "")) >= 1
-    assert error["message"] == (
-        "whisper could not be started: model.bin has a wrong digest; run cli.py deploy"
-    )
+    assert error["message"] == ("whisper could not be started: model.bin has a wrong digest; run cli.py deploy")
     assert error["type"] == "server_error" and error["code"] == "service_failed"
     assert state(house) == "failed"
     page, html = house.http("/docs", Accept="text/html,*/*;q=0.8")
@@ -351,9 +349,7 @@ def test_wrong_configuration_changes_nothing(house: House) -> None:
 
 def test_wake_and_sleep_from_many_sides(house: House) -> None:
     answers: list[dict[str, Any]] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(house.control("wake", "whisper"))) for _ in range(5)
-    ]
+    threads = [threading.Thread(target=lambda: answers.append(house.control("wake", "whisper"))) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:

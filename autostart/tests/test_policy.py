@@ -108,9 +108,7 @@ def test_a_start_in_progress_may_have_no_more_time(empty_house: House) -> None:
     house.start()
     with ThreadPoolExecutor(1) as threads:
         held = threads.submit(house.json, "/v1/x")
-        wait_until(
-            lambda: house.status()["since"] > 0.3 and house.status()["held"], "it to start for a while"
-        )
+        wait_until(lambda: house.status()["since"] > 0.3 and house.status()["held"], "it to start for a while")
         adjust(house, startSeconds=0.2)
         status, body = held.result()
     assert status == 503

@@ -182,9 +182,7 @@ HANDSHAKE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_client_that_leaves_before_its_handshake_is_answered_is_forgotten(
-    awake: House, reset: bool
-) -> None:
+def test_a_client_that_leaves_before_its_handshake_is_answered_is_forgotten(awake: House, reset: bool) -> None:
     with awake.connect() as sock:
         sock.sendall(b"GET /mute HTTP/1.1\r\n" + HOST + HANDSHAKE)
         wait_until(lambda: in_flight(awake) == 1, "the request to arrive")

@@ -63,8 +63,7 @@ def test_docker_that_may_not_be_used_is_a_sentence(tmp_path: Path, monkeypatch: 
         with pytest.raises(StartError) as caught:
             await driver.start()
         assert str(caught.value) == (
-            "autostart's user may not use Docker at unix:///var/run/docker.sock; "
-            "it must be in the group docker"
+            "autostart's user may not use Docker at unix:///var/run/docker.sock; it must be in the group docker"
         )
         await driver.stop(1)
         drivers.close()

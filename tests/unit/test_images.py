@@ -25,7 +25,7 @@ def test_an_image_is_found_by_the_name_that_docker_lists(written: str, listed: s
         ("pull access denied for team/board, repository does not exist or may require 'docker login'", "docker login"),
         ("unauthorized: authentication required", "docker login"),
         ("manifest for registry.test/a:9 not found: manifest unknown", "its name, its tag"),
-        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "the host's processor"),
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "the host's architecture"),
         ("dial tcp: lookup nowhere.test: no such host", "reaches the registry"),
     ],
 )

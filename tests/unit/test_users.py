@@ -56,7 +56,7 @@ def test_add_rotate_remove(one: HostStack, target: Target) -> None:
 
 def test_a_name_that_is_taken_odd_or_unknown(one: HostStack, target: Target) -> None:
     users.add(target, one.layout, "ana")
-    with pytest.raises(KitError, match="a user ana already") as raised:
+    with pytest.raises(KitError, match="User ana already exists") as raised:
         users.add(target, one.layout, "ana")
     assert raised.value.code == 2 and "rotate ana" in raised.value.hint
     for odd in ("", "a:b", "a b", "é", "a\nroot", "x" * 65, "$(id)"):

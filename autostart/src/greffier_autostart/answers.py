@@ -16,9 +16,7 @@ class Answer:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(
-        self, status: int, kind: str, body: bytes, headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def __init__(self, status: int, kind: str, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
         self.status = status
         self.headers = (("Content-Type", kind), ("Cache-Control", "no-store"), *headers)
         self.body = body
@@ -43,9 +41,7 @@ def error(status: int, code: str, message: str, *, retry_after: int | None = Non
         headers: tuple[tuple[str, str], ...] = (("x-should-retry", "false"),)
     else:
         headers = (("Retry-After", str(retry_after)),)
-    return json_answer(
-        status, {"error": {"message": message, "type": kind, "param": None, "code": code}}, headers
-    )
+    return json_answer(status, {"error": {"message": message, "type": kind, "param": None, "code": code}}, headers)
 
 
 def refusal(why: Refusal) -> Answer:

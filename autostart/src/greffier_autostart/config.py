@@ -152,9 +152,7 @@ def parse_config(document: object) -> Config:
     top = _Section(document, "", errors)
     listen = _parse_listen(top)
     control = top.file("control") or Path("/")
-    found = [
-        _parse_service(hostname, value, errors) for hostname, value in top.take("services", dict).items()
-    ]
+    found = [_parse_service(hostname, value, errors) for hostname, value in top.take("services", dict).items()]
     services = tuple(entry for entry in found if entry is not None)
     top.done()
     _refuse_repeats(services, errors)

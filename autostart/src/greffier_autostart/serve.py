@@ -102,9 +102,7 @@ async def _serve(path: Path, config: Config) -> None:
     _log("stopped")
 
 
-async def _listen(
-    supervisor: Supervisor, address: tuple[str, int], loop: asyncio.AbstractEventLoop
-) -> asyncio.Server:
+async def _listen(supervisor: Supervisor, address: tuple[str, int], loop: asyncio.AbstractEventLoop) -> asyncio.Server:
     """On the address, or on the socket that systemd holds: then callers wait while autostart restarts."""
     inherited = _inherited()
     if inherited is not None:

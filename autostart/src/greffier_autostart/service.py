@@ -30,9 +30,7 @@ Report = Callable[["Service", State, State, str | None], None]
 class Service:
     """Carries out the effects of its machine. Its entry can be replaced while requests are held."""
 
-    def __init__(
-        self, entry: ServiceEntry, report: Report, drivers: Drivers, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, entry: ServiceEntry, report: Report, drivers: Drivers, loop: asyncio.AbstractEventLoop) -> None:
         self.entry = entry
         self.wanted_entry: ServiceEntry | None = entry
         """The entry as of the last reload; None once the service is to go."""

@@ -127,9 +127,7 @@ class Supervisor:
         self._refuse_if_gone(service)
         if not service.on_hold:
             busy, most = service.machine.in_flight, service.hold_seconds
-            raise CommandError(
-                f"{name} is no longer on hold (a hold ends after {most:g} s); in flight {busy}"
-            )
+            raise CommandError(f"{name} is no longer on hold (a hold ends after {most:g} s); in flight {busy}")
         return self._describe(service)
 
     def release(self, name: str) -> dict[str, Any]:
@@ -174,9 +172,7 @@ class Supervisor:
         changed = sorted(set(differ) - set(adjusted))
         added = sorted(name for name in wanted if before.get(name) is None)
         removed = sorted(name for name, entry in before.items() if entry is not None and name not in wanted)
-        beside = [
-            name for name in changed if not self._services[name].entry.release.excludes(wanted[name].release)
-        ]
+        beside = [name for name in changed if not self._services[name].entry.release.excludes(wanted[name].release)]
         fresh = {name: self._new(wanted[name]) for name in beside if not self._returning(wanted[name])}
         await _adopt(fresh.values())  # first, so that it is ready when its first request comes
         if self.closing:

@@ -70,9 +70,7 @@ class DockerDriver:
         if facts is None:
             return End(Cause("its container was removed or restarted"), clean=True, at=time.time())
         if facts.message:
-            return End(
-                Cause("Docker could not run its container", facts.message), clean=False, at=facts.ended
-            )
+            return End(Cause("Docker could not run its container", facts.message), clean=False, at=facts.ended)
         if run.told_to_end:
             return End(Cause("its container was stopped by someone else"), clean=True, at=facts.ended)
         told, code = ending(facts.exit_code), facts.exit_code
@@ -135,9 +133,7 @@ class DockerDriver:
         try:
             await self._engine.start(container)
         except Missing:
-            raise StartError(
-                f"its container {container} is missing; run `greffier deploy` to create it"
-            ) from None
+            raise StartError(f"its container {container} is missing; run `greffier deploy` to create it") from None
 
     async def _stop(self, container: str, patience: float) -> None:
         for number in range(STOP_TRIES):

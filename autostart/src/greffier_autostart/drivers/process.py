@@ -69,9 +69,7 @@ class ProcessDriver:
                 preexec_fn=_die_with_parent(),
             )
         except OSError as error:
-            raise StartError(
-                f"{error.filename or entry.command[0]} cannot be run: {error.strerror}"
-            ) from None
+            raise StartError(f"{error.filename or entry.command[0]} cannot be run: {error.strerror}") from None
         except subprocess.SubprocessError:
             raise StartError(f"{entry.command[0]} cannot be run") from None
         finally:
