@@ -338,7 +338,7 @@ def _problem(source: Source, error: dict[str, Any]) -> Problem:
         hint = f"did you mean {close!r}?" if close else f"known here: {', '.join(known)}"
         return Problem(place, f"unknown key {shown(keys[-1])}", hint)
     if kind == "missing":
-        return Problem(place, f"{where} is missing")
+        return Problem(place, f"{where} is missing", suggestions.missing(keys))
     value = error["input"]
     if value is None:
         return Problem(place, f"{where} is empty", suggestions.empty(keys))
@@ -357,6 +357,9 @@ def _problem(source: Source, error: dict[str, Any]) -> Problem:
         return Problem(place, f"{where}: at least one is needed")
     if kind in _TYPES:
         return Problem(place, f"{where}: {said} is not {_TYPES[kind]}", _instead(kind, keys, value))
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        return Problem(place, f"{where}: {said} is {word} {error['ctx'][bound]}")
     return Problem(place, f"{where}: {said}: {error['msg'][:1].lower()}{error['msg'][1:]}")
 
 
@@ -380,6 +383,11 @@ def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
     return f"{where}: not {_TYPES['dict_type'] if keys[-1] == 'secrets' else 'a reference such as env:NAME'}"
 
 
+_BOUNDS = {
+    "less_than_equal": ("too large: at most", "le"),
+    "greater_than_equal": ("too small: at least", "ge"),
+    "greater_than": ("too small: more than", "gt"),
+}
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",

@@ -37,14 +37,14 @@ def looked_up(
             problem = "is not text"
         if problem or not value:
             message = f"the secret {reference} {problem or 'is empty'}"
-            problems[reference] = Problem(reference.place, message, _HINTS[reference.scheme])
+            problems[reference] = Problem(reference.place, message, _HINTS[reference.scheme].format(reference.argument))
         else:
             found[reference] = Secret(value)
     return found, problems
 
 
 _HINTS = {
-    "env": "set the variable first, for example with `read -rs NAME && export NAME`",
+    "env": "set the variable first, for example with `read -rs {0} && export {0}`",
     "file": "the path is relative to the inventory",
     "command": "run the command by hand: its first line of output is the secret",
 }

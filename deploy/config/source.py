@@ -1,5 +1,6 @@
 """YAML with the place of every key, so that an error can point at it."""
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,9 +69,7 @@ def parse(raw: bytes, name: str) -> Source:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
-        raise InventoryError([Problem(at, f"not valid YAML: {error.problem}")]) from None
+        raise InventoryError([_not_yaml(name, error)]) from None
     except yaml.YAMLError as error:  # a control character, say
         raise InventoryError([Problem(f"{name}:1:1", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
     except RecursionError:
@@ -80,6 +79,25 @@ def parse(raw: bytes, name: str) -> Source:
     if builder.problems:
         raise InventoryError(builder.problems)
     return Source(name, data, builder.places, builder.texts)
+
+
+_WRONG = (
+    (r"character '\\t'", False, "a tab: YAML is indented with spaces"),
+    (r"mapping values are not allowed", False, "not valid YAML here (is a `:` missing at the end of the line above?)"),
+    (r"unexpected end of stream", True, "a quote that begins here is never closed"),
+    (r"found another document", False, "a second document begins here (`---`): an inventory is one document"),
+)
+"""(what PyYAML says, whether the mistake is where it began to read the thing, what to say instead)"""
+
+
+def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> Problem:
+    """Where and why a text is not YAML."""
+    mark, message = error.problem_mark or error.context_mark, f"not valid YAML: {error.problem}"
+    for said, at_its_beginning, instead in _WRONG:
+        if re.search(said, error.problem or ""):
+            message = instead
+            mark = error.context_mark if at_its_beginning and error.context_mark else mark
+    return Problem(f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1", message)
 
 
 class _Builder:

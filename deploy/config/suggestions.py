@@ -105,3 +105,13 @@ def _meant(key: str, text: str, choices: Sequence[str]) -> str:
 
 def _item(text: str) -> str:
     return f"'{text}'" if any(c in text for c in ":#{}[],&*!|>%@`") else text
+
+
+def missing(keys: Sequence[Key]) -> str:
+    """An example of a key that has to be there; empty where there is none."""
+    if keys[:1] in (["hosts"], ["services"]):
+        return "`greffier init` writes a first inventory" if len(keys) == 1 else _EXAMPLES.get(str(keys[-1]), "")
+    return ""
+
+
+_EXAMPLES = {"kind": "such as kind: faster-whisper"}

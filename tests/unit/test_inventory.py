@@ -42,7 +42,7 @@ BAD = {
         "'https://a/b' is not an origin such as https://app.example.org",
     ),
     "no such choice": (SERVICE + "    device: tpu\n", "6:5", "'tpu' is not one of 'cpu' or 'cuda'"),
-    "no kind": (HOST + "services:\n  whisper: {}\n", "4:3", "services.whisper.kind is missing"),
+    "no kind": (HOST + "services:\n  whisper: {}\n", "4:3", "kind is missing (such as kind: faster-whisper)"),
     "no such kind": (HOST + "services:\n  whisper: {kind: siri}\n", "4:13", "there is no kind 'siri' (known: "),
     "no such host": (SERVICE + "    host: mars\n", "6:5", "there is no host 'mars' (known: vps)"),
     "which host": (
@@ -62,7 +62,7 @@ BAD = {
     "duration in words": (SERVICE + "    idle: soon\n", "6:5", "'soon' is not a duration"),
     "duration of years": (SERVICE + "    idle: 366d\n", "6:5", "a duration is at most 365d"),
     "two days to start": (SERVICE + "    start_timeout: 2d\n", "6:5", "at most 1d"),
-    "port out of range": (SERVICE + "    port: 65536\n", "6:5", "less than or equal to 65535"),
+    "port out of range": (SERVICE + "    port: 65536\n", "6:5", "65536 is too large: at most 65535"),
     "two services on a port": (
         SERVICE + "    port: 8001\n  other: {kind: faster-whisper, port: 8001}\n", "7:33",
         "port 8001 is already used by whisper",
@@ -158,6 +158,10 @@ BAD = {
     "a key twice": (SERVICE + "    kind: x\n", "6:5", "'kind' is written twice"),
     "an alias": ("hosts:\n  a: &x {domain: a.b}\n  b: *x\n", "2:6", "aliases (*name) are not allowed"),
     "a tag": (HOST + "portal: {hostname: !vault x}\n", "3:20", "!vault cannot be read as a value"),
+    "a tab": ("hosts:\n\ta: {}\n", "2:1", "a tab: YAML is indented with spaces"),
+    "no colon": ("hosts\n  a: {}\n", "2:4", "(is a `:` missing at the end of the line above?)"),
+    "an open quote": ('hosts:\n  a: {domain: "a.b}\n', "2:15", "a quote that begins here is never closed"),
+    "two documents": ("hosts: {}\n---\nhosts: {}\n", "2:1", "a second document begins here"),
     "not YAML": ("hosts:\n  a: {domain: a.b\n", "3:1", "not valid YAML"),
     "a control character": ("hosts:\x01", "1:1", "not valid YAML"),
     "brackets without end": ("[" * 5000, "1:1", "nested too deeply"),

@@ -87,7 +87,7 @@ SAYS = {
     "a number in quotes": ("    port: '8001'\n", "'8001' is not a whole number (write 8001, without quotes)"),
     "a word for truth": ("    enabled: 'no'\n", "'no' is not true or false (write false, without quotes)"),
     "truth for text": ("    environment: {A: yes}\n", "A: yes is not text (put it in quotes)"),
-    "a number as it is written": ("    port: 0x1FFFF\n", "port: 0x1FFFF: input should be less than or equal to 65535"),
+    "a number as it is written": ("    port: 0x1FFFF\n", "port: 0x1FFFF is too large: at most 65535"),
     "a path with backslashes": ("    hostname: 'C:\\b'\n", "'C:\\b' is not a host name such as"),
     "it's": ("    hostname: \"it's\"\n", "\"it's\" is not a host name such as"),
     "a gpu": ("    device: gpu\n", "(did you mean 'cuda'?)"),
