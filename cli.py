@@ -105,11 +105,14 @@ def plan(inventory: Inventory = DEFAULT, host: HostName = None, service: Alone =
     # What takes long to import, while the hosts answer.
     from deploy import fleet
     from deploy.cli import progress, terminal
-    from deploy.rollout import prospect, target_state
+    from deploy.rollout import planning, target_state
 
     with progress.reporter() as report:
         outcomes = fleet.each(
-            space, hosts, lambda chosen, _: prospect.look(space, chosen, target_state.of(space, service)), report
+            space,
+            hosts,
+            lambda chosen, _: planning.plan_rollout(space, chosen, target_state.of(space, service)),
+            report,
         )
     terminal.plans(space, outcomes, as_json=as_json)
     terminal.failures(outcomes)

@@ -35,7 +35,7 @@ from deploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from deploy.rollout.apply import Return
-    from deploy.rollout.prospect import Prospect
+    from deploy.rollout.planning import PlannedRollout
 
 COLOURS = {"create": "green", "change": "yellow", "remove": "red", "reload": "cyan", "restart": "cyan"}
 
@@ -58,12 +58,12 @@ def mistakes(space: Workspace) -> None:
         err.print("This shows what the hosts have. Fix the inventory before the next deploy.")
 
 
-def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: bool) -> None:
+def plans(space: Workspace, done: Sequence[Outcome["PlannedRollout"]], *, as_json: bool) -> None:
     """Every step with its reason, each changed file's difference, and what it comes to."""
-    prospects = {outcome.host.name: outcome.done for outcome in done if outcome.done}
-    found = {host: prospect.plan for host, prospect in prospects.items()}
+    rollouts = {outcome.host.name: outcome.done for outcome in done if outcome.done}
+    found = {host: rollout.plan for host, rollout in rollouts.items()}
     if as_json:
-        steps: dict[str, Any] = {host: _steps(prospect) for host, prospect in prospects.items()}
+        steps: dict[str, Any] = {host: _steps(rollout) for host, rollout in rollouts.items()}
         print(json.dumps(steps | {each.host.name: each.failure for each in done if each.error}, indent=2))
         return
     for sentence in space.moved:
@@ -73,7 +73,7 @@ def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: boo
         for step in plan.steps:
             colour = COLOURS[step.verb]
             sign = SIGNS[step.verb]
-            size = prospects[host].sizes.get(step.what)
+            size = rollouts[host].sizes.get(step.what)
             why = f"{step.why}; about {show_bytes(size)}" if size else step.why
             out.print(f"  [{colour}]{sign}[/] {step.verb} [bold]{escape(step.what)}[/] [dim]({escape(why)})[/]")
             if step.diff and out.is_terminal:
@@ -81,28 +81,28 @@ def plans(space: Workspace, done: Sequence[Outcome["Prospect"]], *, as_json: boo
             elif step.diff:
                 print(textwrap.indent(step.diff, "      "), end="")
         if not plan.empty:
-            out.print(f"  {_totals(prospects[host])}.")
+            out.print(f"  {_totals(rollouts[host])}.")
 
 
-def _steps(prospect: "Prospect") -> list[dict[str, Any]]:
+def _steps(rollout: "PlannedRollout") -> list[dict[str, Any]]:
     """A plan's steps as data; `bytes` is what there is to fetch or to build, where it is known."""
     return [
         {"verb": step.verb, "what": step.what, "why": step.why, "diff": step.diff, "bytes": size}
-        for step in prospect.plan.steps
-        for size in [prospect.sizes.get(step.what)]
+        for step in rollout.plan.steps
+        for size in [rollout.sizes.get(step.what)]
     ]
 
 
-def _totals(prospect: "Prospect") -> str:
+def _totals(rollout: "PlannedRollout") -> str:
     """`2 to create, 1 to change; about 634 MB of models to fetch`"""
-    counts = Counter(step.verb for step in prospect.plan.steps)
+    counts = Counter(step.verb for step in rollout.plan.steps)
     parts = [", ".join(f"{counts[verb]} to {verb}" for verb in SIGNS if counts[verb])]
-    fetched = [prospect.sizes.get(f"model {name}") for name in prospect.plan.models]
+    fetched = [rollout.sizes.get(f"model {name}") for name in rollout.plan.models]
     if known := sum(size or 0 for size in fetched):
         parts.append(f"about {show_bytes(known)} of models to fetch")
     if unknown := fetched.count(None):
         parts.append(f"{unknown} {'model' if unknown == 1 else 'models'} of unknown size")
-    if built := sum(prospect.sizes.get(f"image {image}") or 0 for image in prospect.plan.images):
+    if built := sum(rollout.sizes.get(f"image {image}") or 0 for image in rollout.plan.images):
         parts.append(f"images take about {show_bytes(built)} of disk")
     return "; ".join(parts)
 

@@ -7,7 +7,7 @@ from typing import Any
 from deploy.config.quantities import show_size
 from deploy.errors import HOST, KitError
 from deploy.rollout import survey
-from deploy.rollout.prospect import Prospect
+from deploy.rollout.planning import PlannedRollout
 from deploy.setup import apt
 
 SPARE = 64 << 20
@@ -47,12 +47,12 @@ class Obstacle:
     output: str = ""
 
 
-def check(prospect: Prospect) -> None:
+def check(rollout: PlannedRollout) -> None:
     """Look at the host, and raise KitError with everything that stands in the way."""
-    wanted = _wanted(prospect)
-    compose = prospect.host.runtime == "compose"
+    wanted = _wanted(rollout)
+    compose = rollout.host.runtime == "compose"
     request = {"free": [need.path for need in wanted.room], "docker": compose, "nginx": compose}
-    found = [*obstacles(wanted, prospect.target.look("resources", request)), *_models(prospect)]
+    found = [*obstacles(wanted, rollout.target.look("resources", request)), *_models(rollout)]
     if found:
         raise KitError(
             "\n".join(obstacle.message for obstacle in found),
@@ -62,26 +62,26 @@ def check(prospect: Prospect) -> None:
         )
 
 
-def _models(prospect: Prospect) -> Iterator[Obstacle]:
+def _models(rollout: PlannedRollout) -> Iterator[Obstacle]:
     """What the services need of others and do not get."""
-    for name, sentence in prospect.withheld.items():
-        if name in prospect.models:
+    for name, sentence in rollout.withheld.items():
+        if name in rollout.models:
             yield Obstacle(sentence, "Or use `diarizer: auto`.")
-    folders = {s.diarizer.folder: s.name for s in prospect.target_state.services if s.diarizer and s.diarizer.folder}
-    for folder in folders.keys() - prospect.target.existing(list(folders)) if folders else ():
-        told = f"{folder} does not exist on {prospect.host.name}; {folders[folder]} needs the diarization model in it."
+    folders = {s.diarizer.folder: s.name for s in rollout.target_state.services if s.diarizer and s.diarizer.folder}
+    for folder in folders.keys() - rollout.target.existing(list(folders)) if folders else ():
+        told = f"{folder} does not exist on {rollout.host.name}; {folders[folder]} needs the diarization model in it."
         yield Obstacle(told, "Copy the model's folder there, or set another `diarization_model`.")
 
 
-def _wanted(prospect: Prospect) -> Wanted:
-    host, plan = prospect.host, prospect.plan
+def _wanted(rollout: PlannedRollout) -> Wanted:
+    host, plan = rollout.host, rollout.plan
     layout = host.layout
     room = [Need("Greffier's own files", layout.var, SPARE)]
     for name in plan.models:
-        files = prospect.models[name]["files"] or {}
+        files = rollout.models[name]["files"] or {}
         room.append(Need(name, layout.models, sum(entry["size"] or 0 for entry in files.values())))
     # How much somebody else's takes is known when it is there.
-    built = [(s.kind.name, s.own.disk) for image, s in prospect.images.items() if image in plan.images and s.own]
+    built = [(s.kind.name, s.own.disk) for image, s in rollout.images.items() if image in plan.images and s.own]
     return Wanted(
         host.name,
         room,

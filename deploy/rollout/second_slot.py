@@ -8,7 +8,7 @@ from typing import Any
 from deploy.errors import HOST, KitError
 from deploy.render.manifest import ServiceManifest
 from deploy.reporting import Reporter
-from deploy.rollout.prospect import Prospect
+from deploy.rollout.planning import PlannedRollout
 from deploy.runtime import control, docker, images
 from deploy.transport.connection import Lost
 from deploy.transport.targets import Target
@@ -22,12 +22,12 @@ DRAIN_SECONDS = 600.0
 """So long a deploy waits for requests that the release before still answers."""
 
 
-def possible(prospect: Prospect, services: Collection[str], states: States, report: Reporter) -> frozenset[str]:
+def possible(rollout: PlannedRollout, services: Collection[str], states: States, report: Reporter) -> frozenset[str]:
     """Those of the services that are awake, have another port to go to, and memory for two of them."""
-    target = prospect.target
+    target = rollout.target
     free = _free(target)
     found = set[str]()
-    for service in prospect.host.services:
+    for service in rollout.host.services:
         state = states.get(service.name)
         if service.name not in services or not service.second_port or not state:
             continue
@@ -41,18 +41,18 @@ def possible(prospect: Prospect, services: Collection[str], states: States, repo
     return frozenset(found)
 
 
-def names(prospect: Prospect, states: States) -> frozenset[str]:
+def names(rollout: PlannedRollout, states: States) -> frozenset[str]:
     """The changed services whose release before can serve until theirs is ready: they share no container."""
     awake = {name: set(state["containers"]) for name, state in states.items() if control.is_awake(state)}
-    wanted = prospect.services
+    wanted = rollout.services
     return frozenset(
-        n for n in prospect.changed & awake.keys() & wanted.keys() if awake[n].isdisjoint(wanted[n].containers)
+        n for n in rollout.changed & awake.keys() & wanted.keys() if awake[n].isdisjoint(wanted[n].containers)
     )
 
 
-def start(prospect: Prospect, name: str, states: States, report: Reporter) -> None:
+def start(rollout: PlannedRollout, name: str, states: States, report: Reporter) -> None:
     """Make its container, start it and wait until it is ready. Raises KitError with its log."""
-    target, service = prospect.target, prospect.services[name]
+    target, service = rollout.target, rollout.services[name]
     with report.step(f"Starting the new {name} in the second slot"):
         anew = not _drains(service, states[name])
         if anew:
@@ -63,45 +63,45 @@ def start(prospect: Prospect, name: str, states: States, report: Reporter) -> No
         _until_ready(target, service)
 
 
-def keep(prospect: Prospect, name: str) -> None:
+def keep(rollout: PlannedRollout, name: str) -> None:
     """It is about to serve: it stays, whatever becomes of this connection."""
-    prospect.target.afterwards(f"beside {name}", ())
+    rollout.target.afterwards(f"beside {name}", ())
 
 
-def withdraw(prospect: Prospect, name: str, states: States) -> None:
+def withdraw(rollout: PlannedRollout, name: str, states: States) -> None:
     """Remove what was started, unless it still answers requests of its own."""
-    service = prospect.services[name]
+    service = rollout.services[name]
     if not _drains(service, states[name]):
-        images.remove(prospect.target, service.containers)
-    keep(prospect, name)
+        images.remove(rollout.target, service.containers)
+    keep(rollout, name)
 
 
-def clear(prospect: Prospect, report: Reporter) -> None:
+def clear(rollout: PlannedRollout, report: Reporter) -> None:
     """Remove the containers of releases before, each when it has answered what it was asked."""
-    target, wanted = prospect.target, {c for service in prospect.services.values() for c in service.containers}
+    target, wanted = rollout.target, {c for service in rollout.services.values() for c in service.containers}
     left = [(c, name) for c, name in target.answer(images.containers()).items() if c not in wanted]
     if not left:
         return
-    busy = _wait(prospect, {name for _, name in left}, report)
+    busy = _wait(rollout, {name for _, name in left}, report)
     images.remove(target, [container for container, name in left if name not in busy])
     for name in sorted(busy):
         report.say(f"{name}: the previous release is still answering a request; the next deploy removes it.")
 
 
-def _wait(prospect: Prospect, services: set[str], report: Reporter) -> set[str]:
+def _wait(rollout: PlannedRollout, services: set[str], report: Reporter) -> set[str]:
     """Wait for the requests of releases before. Returns whose are not done."""
     until = time.monotonic() + DRAIN_SECONDS
-    busy = _busy(prospect, services)
+    busy = _busy(rollout, services)
     if busy:
         with report.step(f"Draining the previous {' and '.join(sorted(busy))}"):
             while busy and time.monotonic() < until:
                 time.sleep(POLL_SECONDS)
-                busy = _busy(prospect, services)
+                busy = _busy(rollout, services)
     return busy
 
 
-def _busy(prospect: Prospect, services: set[str]) -> set[str]:
-    states = control.states(prospect.host, prospect.target)
+def _busy(rollout: PlannedRollout, services: set[str]) -> set[str]:
+    states = control.states(rollout.host, rollout.target)
     return {name for name in services if states.get(name, {}).get("draining")}
 
 

@@ -28,7 +28,7 @@ class Docker:
 
 
 @dataclass(frozen=True)
-class Ground:
+class HostSurvey:
     """What a host says before anything is wanted of it. `docker` is the failure where Docker does not answer."""
 
     nginx: tuple[tuple[int, ...], str]
@@ -38,7 +38,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Details:
+class TargetSurvey:
     """What a host says of a target state."""
 
     files: Mapping[str, FileState]
@@ -52,9 +52,9 @@ class Details:
     """Digest of the chain that nginx serves."""
 
 
-def ground(host: HostStack, target: Target) -> Asking[Ground]:
+def survey_host(host: HostStack, target: Target) -> Asking[HostSurvey]:
     """The first look."""
-    return Ground(
+    return HostSurvey(
         *(
             yield from asking.together(
                 target.supervisor.nginx(),
@@ -83,7 +83,7 @@ def no_docker(host: str, said: str) -> KitError:
     return KitError(f"Docker is not responding on {host}.", hint, output=said, code=HOST)
 
 
-def details(target: Target, target_state: TargetState, record: Mapping[str, Any]) -> Asking[Details]:
+def survey_target(target: Target, target_state: TargetState, record: Mapping[str, Any]) -> Asking[TargetSurvey]:
     """The second look: at what the target state wants, and at what is recorded."""
     host = target_state.host
     wanted = [path for path in target_state.tree if target_state.concerns(path)]
@@ -98,7 +98,7 @@ def details(target: Target, target_state: TargetState, record: Mapping[str, Any]
         ),
         issuing.served_digest(host.layout),
     )
-    return Details(files, frozenset(paths), models, built, certificate or asked_for, served)
+    return TargetSurvey(files, frozenset(paths), models, built, certificate or asked_for, served)
 
 
 def require(former: Release, docker: Docker) -> Asking[None]:

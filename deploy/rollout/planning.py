@@ -11,7 +11,7 @@ from deploy.models import fetching, gated
 from deploy.render import env
 from deploy.render.manifest import Manifest
 from deploy.rollout import survey
-from deploy.rollout.survey import Details, Docker, Ground
+from deploy.rollout.survey import Docker, HostSurvey, TargetSurvey
 from deploy.rollout.target_state import TargetState, TargetStateOf
 from deploy.runtime import components, control, images
 from deploy.state import plan, records, users
@@ -23,22 +23,22 @@ from deploy.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Sight:
+class PlanInputs:
     """All that a plan is made from: another one of the same host needs no other look."""
 
     host: HostStack
     """With what its nginx is like; the slots of its services are as the inventory has them."""
     target_state_of: TargetStateOf
-    ground: Ground
+    host_survey: HostSurvey
     docker: Docker
-    details: Details
+    target_survey: TargetSurvey
     record: dict[str, Any]
     secrets: Mapping[Reference, Secret]
     withheld: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Prospect:
+class PlannedRollout:
     """Everything an apply needs, looked at once."""
 
     host: HostStack
@@ -51,13 +51,13 @@ class Prospect:
     components: Mapping[str, components.Component]
     images: Mapping[str, ServiceStack]
     target_state: TargetState
-    sight: Sight
+    inputs: PlanInputs
 
     @property
     def withheld(self) -> Mapping[str, str]:
         """Models that the hub does not give, each with why and what to do. Those that the services need are among
         `models`."""
-        return self.sight.withheld
+        return self.inputs.withheld
 
     @property
     def concerned(self) -> Manifest:
@@ -102,38 +102,40 @@ class Prospect:
         return self.target_state.manifest
 
 
-def look(
+def plan_rollout(
     space: Workspace, host: HostStack, target_state_of: TargetStateOf, known: Mapping[Reference, Secret] | None = None
-) -> Prospect:
+) -> PlannedRollout:
     """Survey a host and plan for a target state. `known` secrets are not resolved anew. Raises KitError."""
     target = space.target(host)
-    ground = target.answer(survey.ground(host, target))
-    record = records.of(host, ground.record)
-    seen = host.seen(*ground.nginx, ipv6=bool(target.facts.get("ipv6", True)))
+    host_survey = target.answer(survey.survey_host(host, target))
+    record = records.of(host, host_survey.record)
+    seen = host.seen(*host_survey.nginx, ipv6=bool(target.facts.get("ipv6", True)))
     target_state = target.answer(target_state_of(seen, record, control.in_second_slots(host, target, record)))
     resolved = _resolved(space, target_state, known or {})
-    if isinstance(ground.docker, KitError):
-        raise ground.docker
-    details, _ = target.answer(
+    if isinstance(host_survey.docker, KitError):
+        raise host_survey.docker
+    target_survey, _ = target.answer(
         asking.together(
-            survey.details(target, target_state, record),
-            survey.require(target_state.former, ground.docker)
+            survey.survey_target(target, target_state, record),
+            survey.require(target_state.former, host_survey.docker)
             if target_state.back and target_state.former
             else asking.known(None),
         )
     )
-    withheld = gated.withheld(target_state.models, details.models, fetching.token(target_state.host, resolved))
+    withheld = gated.withheld(target_state.models, target_survey.models, fetching.token(target_state.host, resolved))
     return _planned(
-        target, target_state, Sight(seen, target_state_of, ground, ground.docker, details, record, resolved, withheld)
+        target,
+        target_state,
+        PlanInputs(seen, target_state_of, host_survey, host_survey.docker, target_survey, record, resolved, withheld),
     )
 
 
-def moved(space: Workspace, prospect: Prospect, services: Collection[str]) -> Prospect:
+def in_other_slots(space: Workspace, rollout: PlannedRollout, services: Collection[str]) -> PlannedRollout:
     """The same with these services in their other slots: nothing is looked at again. Raises KitError."""
-    target, sight = prospect.target, prospect.sight
-    there = control.in_second_slots(sight.host, target, sight.record)
-    target_state = target.answer(sight.target_state_of(sight.host, sight.record, there ^ set(services)))
-    return _planned(target, target_state, replace(sight, secrets=_resolved(space, target_state, sight.secrets)))
+    target, inputs = rollout.target, rollout.inputs
+    there = control.in_second_slots(inputs.host, target, inputs.record)
+    target_state = target.answer(inputs.target_state_of(inputs.host, inputs.record, there ^ set(services)))
+    return _planned(target, target_state, replace(inputs, secrets=_resolved(space, target_state, inputs.secrets)))
 
 
 def _resolved(
@@ -148,56 +150,56 @@ def _resolved(
     return resolved
 
 
-def _planned(target: Target, target_state: TargetState, sight: Sight) -> Prospect:
-    host, record, details = target_state.host, sight.record, sight.details
-    kept = {name: r for name, r in target_state.models.items() if not (name in sight.withheld and r["spare"])}
+def _planned(target: Target, target_state: TargetState, inputs: PlanInputs) -> PlannedRollout:
+    host, record, target_survey = target_state.host, inputs.record, inputs.target_survey
+    kept = {name: r for name, r in target_state.models.items() if not (name in inputs.withheld and r["spare"])}
     target_state = replace(target_state, models=kept)
     tree = {path: file for path, file in target_state.tree.items() if target_state.concerns(path)}
     wanted = Wanted(
         tree,
-        {path: digest(file.content(sight.secrets)) for path, file in tree.items()},
-        records.digests(tree, sight.secrets, record["salt"]),
+        {path: digest(file.content(inputs.secrets)) for path, file in tree.items()},
+        records.digests(tree, inputs.secrets, record["salt"]),
         [(part.path, components.title(target, part)) for part in target_state.components.values()]
         + [(image, f"image {image}") for image in target_state.images],
         list(target_state.models),
         target_state.units,
         _containers(target_state),
     )
-    units = {name: release for name, release in sight.ground.units.items() if name in wanted.units}
+    units = {name: release for name, release in inputs.host_survey.units.items() if name in wanted.units}
     if (
         "autostart" in units
-        and host.autostart.environment(host.layout.opt) in target_state.components.keys() - details.components
+        and host.autostart.environment(host.layout.opt) in target_state.components.keys() - target_survey.components
     ):
         units["autostart"] = ""  # what it was started from is about to go
     matter = {path: entry for path, entry in record["files"].items() if target_state.concerns(path)}
-    files = _files(details, tree, {**record, "files": matter}, sight.secrets)
+    files = _files(target_survey, tree, {**record, "files": matter}, inputs.secrets)
     keys = files.pop(host.layout.htpasswd, None)
     have = Survey(
         files,
-        details.components | images.present(target_state.images, sight.docker.images),
-        details.models,
+        target_survey.components | images.present(target_state.images, inputs.docker.images),
+        target_survey.models,
         units,
-        details.certificate,
+        target_survey.certificate,
         # certbot's hook reloads nginx itself.
-        host.tls.mode != "letsencrypt" and details.served != record.get("certificate"),
-        sight.docker.containers,
+        host.tls.mode != "letsencrypt" and target_survey.served != record.get("certificate"),
+        inputs.docker.containers,
         users.unread(keys.group, host.layout.www, host.layout) if keys else "",
     )
     # What an apply that was cut off was about to write owes its effects, whatever the file is now.
     before = {p: e["digest"] for p, e in matter.items()} | dict.fromkeys(record["pending"], "")
     made = plan.make(wanted, have, Record(before, record["kit"], record["release"]))
-    return Prospect(
+    return PlannedRollout(
         host,
         target,
         target_state.tree,
-        sight.secrets,
+        inputs.secrets,
         record,
         made,
         target_state.models,
         target_state.components,
         target_state.images,
         target_state,
-        sight,
+        inputs,
     )
 
 
@@ -210,10 +212,10 @@ def _containers(target_state: TargetState) -> dict[str, str]:
 
 
 def _files(
-    details: Details, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
+    target_survey: TargetSurvey, tree: Tree, record: Mapping[str, Any], resolved: Mapping[Reference, Secret]
 ) -> dict[str, Have]:
     found = {}
-    for path, state in details.files.items():
+    for path, state in target_survey.files.items():
         text, keys = state.text, tuple[str, ...]()
         # An .env that shall have no secret any more may still hold one.
         if path in tree and (tree[path].references or path.endswith("/.env")):
