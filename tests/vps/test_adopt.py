@@ -233,7 +233,7 @@ def test_a_hand_made_host_is_taken_over_and_given_back(laptop: Laptop, olden: Ho
     undo = ("setup", "olden", "--undo-adopt", "--yes")
     olden.ssh("mv /etc/nginx/before-greffier/portal.bak /root/ && touch /etc/nginx/sites-enabled/whisper")
     told = laptop.cli(*undo, status=3)
-    assert "/etc/nginx/before-greffier/portal.bak is gone" in told
+    assert "/etc/nginx/before-greffier/portal.bak, formerly /etc/nginx/sites-enabled/portal, is gone" in told
     assert "/etc/nginx/sites-enabled/whisper exists, and is no longer a link" in told
     assert client.transcript() == SAID
     olden.ssh("mv /root/portal.bak /etc/nginx/before-greffier/ && rm /etc/nginx/sites-enabled/whisper")

@@ -26,7 +26,7 @@ def test_status_tells_of_memory_drift_and_the_last_request(laptop: Laptop, clien
     alpha.ssh("echo '# by hand' >>/etc/nginx/conf.d/greffier-service-whisper.conf")
     told = laptop.cli("status")
     assert "1 file was changed on the host since: `greffier plan` shows how" in told
-    assert "asleep" in told and "at most 2G" in told
+    assert "asleep" in told and "up to 2G" in told
     laptop.cli("deploy", "--force")
     assert laptop.data("status")[0]["drift"] == []
     alpha.ssh("rm /etc/nginx/conf.d/*.bak")
