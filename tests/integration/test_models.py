@@ -61,7 +61,7 @@ def test_a_damaged_model_is_not_loaded_and_a_deploy_repairs_it(
         answer = client.get("/whisper/v1/models")
     assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
     message = answer.json()["error"]["message"]
-    assert words in message and file in message and "cli.py deploy" in message
+    assert words in message and file in message and "`greffier deploy`" in message
     assert f"model {MODEL}" in own.cli("plan", status=4).stdout
 
     asked: list[str] = []
