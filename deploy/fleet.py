@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from deploy import unexpected
 from deploy.config.stack import HostStack
-from deploy.errors import INVENTORY, KitError
+from deploy.errors import KitError
 from deploy.reporting import Bar, Reporter
-from deploy.workspace import Workspace
+from deploy.workspace import Workspace, no_host
 
 Done = TypeVar("Done")
 
@@ -43,7 +43,7 @@ def each(
             return Outcome(host, None, unexpected.as_kit_error(error))
 
     if not hosts:
-        raise KitError("The inventory has no host whose address is known.", "`check` says why.", code=INVENTORY)
+        raise no_host()
     if len(hosts) == 1:
         return [one(hosts[0])]  # where Ctrl-C arrives
     with ThreadPoolExecutor(len(hosts)) as pool:

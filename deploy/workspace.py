@@ -44,7 +44,7 @@ class Workspace:
         """The named host, or the only one. Raises KitError."""
         hosts = {host.name: host for host in self.stack.hosts}
         if not hosts:
-            raise KitError("The inventory has no host whose address is known.", "`check` says why.", code=INVENTORY)
+            raise no_host()
         if name is None and len(hosts) == 1:
             return next(iter(hosts.values()))
         if name not in hosts:
@@ -52,6 +52,11 @@ class Workspace:
             what = f"There is no host {name!r}." if name else "The inventory has several hosts."
             raise KitError(what, f"Name one with --host: {known}.", code=INVENTORY)
         return hosts[name]
+
+
+def no_host() -> KitError:
+    """What to tell where nothing is left of the inventory's hosts."""
+    return KitError("The inventory has no host whose address is known.", "`greffier check` says why.", code=INVENTORY)
 
 
 def chosen(space: Workspace, name: str | None, alone: str | None = None) -> list[HostStack]:

@@ -14,7 +14,7 @@ from deploy.types import Tree
 @dataclass(frozen=True)
 class ServiceManifest:
     """One service of a release. `image` is empty where it runs as a process; `entry` is what autostart is told of it
-    (autostart/README.md)."""
+    (autostart's config.py reads it)."""
 
     name: str
     hostname: str
@@ -87,7 +87,7 @@ def loaded(document: list[dict[str, Any]]) -> Manifest:
 
 
 def of_files(tree: Tree) -> Manifest:
-    """Of a release that was kept without one, by Greffier before 0.2. Raises ValueError, LookupError or TypeError where
+    """Of a release that an earlier Greffier kept without one. Raises ValueError, LookupError or TypeError where
     its files are none of the kit's."""
     config = next(file.text for path, file in tree.items() if path.endswith("/autostart/config.json"))
     found = {}

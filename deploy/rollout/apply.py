@@ -264,12 +264,13 @@ def _check(target: Target) -> None:
 
 def _kept(target: Target, paths: Sequence[str]) -> dict[str, Writing]:
     """Files as they are now, to be put back."""
-    kept = {}
-    for path, state in target.states(paths).items():
-        content = target.read(path)
-        if content is not None:
-            kept[path] = Writing(path, content, state.mode, state.owner, state.group)
-    return kept
+    states = target.states(paths)
+    contents = target.answer(asking.together(*(asking.read(path) for path in states)))
+    return {
+        path: Writing(path, content, state.mode, state.owner, state.group)
+        for (path, state), content in zip(states.items(), contents, strict=True)
+        if content is not None
+    }
 
 
 def _run(rollout: PlannedRollout, early: frozenset[str], report: Reporter) -> None:

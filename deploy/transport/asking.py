@@ -54,7 +54,7 @@ def together(*askings: Asking[Any]) -> Asking[tuple[Any, ...]]:
         asked: dict[int, Sequence[Question]] = {}
         for number, told in answers.items():
             try:
-                asked[number] = askings[number].send(told)  # type: ignore[arg-type]  # None begins it
+                asked[number] = next(askings[number]) if told is None else askings[number].send(told)
             except StopIteration as end:
                 found[number] = end.value
         if not asked:

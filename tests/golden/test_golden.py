@@ -95,7 +95,7 @@ def rights(tree: Tree) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_release_kept_without_its_manifest_has_the_same_one(case: str) -> None:
-    """Greffier before 0.2 kept none: it is read out of what was rendered."""
+    """An earlier Greffier kept none: it is read out of what was rendered."""
     for host in resolved(CASES[case]).hosts:
         for slots in (host, host.in_second_slots([service.name for service in host.services])):
             wanted = render.services(slots)

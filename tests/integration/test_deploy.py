@@ -156,7 +156,7 @@ def test_the_hubs_token_is_for_the_deploy_alone(site: Kit) -> None:
     assert not any(b"hf_first0word" in content for content in _contents(site.root).values())
     assert site.cli("plan", **second).stdout.strip() == "here: nothing to do."
 
-    # As Greffier 0.1 left it.
+    # As an earlier Greffier left it.
     secrets = site.root / "etc" / "services" / "whisper" / ".env"
     secrets.write_text(secrets.read_text() + "HF_TOKEN='hf_first0word'\n")
     told = site.cli("plan", status=4, **second).stdout
