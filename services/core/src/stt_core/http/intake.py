@@ -80,15 +80,17 @@ class Taken(Generic[Form]):
 
     async def transcripts(self, *sources: AudioSource) -> Sequence[Transcript]:
         """One of each source, which are transcribed side by side. Raises ApiError, and Gone."""
-        jobs = [self._scheduler.submit(source, self.options) for source in sources]
-        for job in jobs:
-            self._held.callback(self._scheduler.cancel, job)
-        return await self.wait(asyncio.gather(*[asyncio.wrap_future(job.answer) for job in jobs]))
+        transcriptions = [self._scheduler.submit(source, self.options) for source in sources]
+        for transcription in transcriptions:
+            self._held.callback(self._scheduler.cancel, transcription)
+        return await self.wait(
+            asyncio.gather(*[asyncio.wrap_future(transcription.answer) for transcription in transcriptions])
+        )
 
     def live(self, source: AudioSource) -> Live:
         """The source being transcribed, result by result."""
         live = Live(self._scheduler, source, self.options)
-        self._held.callback(self._scheduler.cancel, live.job)
+        self._held.callback(self._scheduler.cancel, live.transcription)
         return live
 
     async def wait(self, wanted: Awaitable[Value]) -> Value:
@@ -96,7 +98,7 @@ class Taken(Generic[Form]):
         return await unless_gone(self._request, wanted)
 
     def keep(self) -> ExitStack:
-        """Its place and its jobs, for an answer that lasts longer than `Intake.take`."""
+        """Its place and its transcriptions, for an answer that lasts longer than `Intake.take`."""
         return self._held.pop_all()
 
 

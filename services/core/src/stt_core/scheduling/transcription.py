@@ -38,7 +38,7 @@ class Stage:
 
 
 @dataclass(eq=False)
-class Job:
+class Transcription:
     """What is known of one request; `on_result` is given each result once, in the order of the file, and
     `on_stage` then the stages of the work.
 
