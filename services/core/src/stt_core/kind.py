@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from stt_core.http.intake import Intake
+    from stt_core.http.job_forms import JobForm
+    from stt_core.http.jobs import Desk
 
-Routers = Callable[["Intake", Settings], Iterable["APIRouter"]]
+Routers = Callable[["Intake", "Desk", Settings], Iterable["APIRouter"]]
 """Makes what answers the service's own paths; it is called once, when the web framework is there."""
 
 
-def _none(intake: "Intake", settings: Settings) -> Iterable["APIRouter"]:
+def _none(intake: "Intake", desk: "Desk", settings: Settings) -> Iterable["APIRouter"]:
     return ()
+
+
+def _no_forms() -> "Mapping[str, JobForm]":
+    return {}
 
 
 def _as_it_is(common: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -35,6 +41,8 @@ class Kind:
     title: of its pages.
     engine: a new engine without a model, one for each model that is in memory.
     routers: its own paths.
+    job_forms: the forms of its own paths that jobs may be handed in with, by name; called when the web framework
+        is there.
     status: what /status says, made of what it says in every service; with values for JSON.
     health: what /health says more than that the process serves, or better; told whether the model is loaded.
         Both are quick, and any thread may call them.
@@ -44,6 +52,7 @@ class Kind:
     title: str
     engine: Callable[[], Engine]
     routers: Routers = _none
+    job_forms: "Callable[[], Mapping[str, JobForm]]" = _no_forms
     status: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
     health: Callable[[bool], Mapping[str, Any]] = _no_more
     libraries: tuple[str, ...] = ()

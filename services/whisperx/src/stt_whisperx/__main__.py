@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from stt_core.http.intake import Intake
+    from stt_core.http.jobs import Desk
 
 TITLE = "Greffier: WhisperX"
 DEFAULTS = Settings(port=8002, model="Systran/faster-whisper-base")
@@ -37,7 +38,7 @@ def kind(settings: Settings) -> Kind:
     return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
 
 
-def _routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
+def _routers(intake: "Intake", desk: "Desk", settings: Settings) -> "Iterable[APIRouter]":
     from stt_whisperx import routes  # the web framework is slow to import
 
     return (routes.router(intake, settings),)

@@ -15,8 +15,8 @@ from stt_core.engine.protocol import Options, Transcript, WindowResult
 from stt_core.errors import ApiError
 from stt_core.http import events
 from stt_core.http.events import Telling
-from stt_core.scheduling.transcription import Stage
 from stt_core.scheduling.scheduler import Scheduler
+from stt_core.scheduling.transcription import Stage
 
 SILENCE = 15.0
 """Seconds after which a stream without news says that it lives; proxies wait for 60 and more."""

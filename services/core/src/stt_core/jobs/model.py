@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from stt_core.engine.protocol import WindowResult
 from stt_core.errors import ApiError
 
 
@@ -131,16 +130,6 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A window that is done. start, end: in the file, seconds; index: from 0, in the order of the file."""
-
-    index: int
-    start: float
-    end: float
-    result: WindowResult
-
-
-@dataclass(frozen=True, slots=True)
 class Bounds:
     """pending: jobs that may wait or be processed at once; per_user: of one user_uuid, 0 for any number."""
 
@@ -165,6 +154,6 @@ class StorageFull(ApiError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The disk of the service is full, so this was not accepted. The operator must make room; then send it again.",
+            "The service's disk is full, so this was not accepted. The operator must make room; then send it again.",
             code="storage_full",
         )

@@ -58,6 +58,9 @@ Index("jobs_queued_user", jobs.c.user_uuid, jobs.c.rank, sqlite_where=QUEUED, po
 Index("jobs_processing", jobs.c.owner, sqlite_where=PROCESSING, postgresql_where=PROCESSING)
 Index("jobs_status", jobs.c.status)
 Index("jobs_created", jobs.c.created_at, jobs.c.id)
+KEPT = text("audio_deleted = 0")
+Index("jobs_audio", jobs.c.status, jobs.c.ended_at, sqlite_where=KEPT, postgresql_where=KEPT)
+Index("jobs_audio_name", jobs.c.audio_name)
 Index("jobs_ended", jobs.c.ended_at)
 
 transcripts = Table(
@@ -74,8 +77,8 @@ windows = Table(
     metadata,
     Column("job_id", String, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("start", Float, nullable=False),
-    Column("end", Float, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
     Column("content", Text, nullable=False),
 )
 """The windows of an unfinished job that are done, so that another attempt goes on behind them."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import takewhile
+from types import MappingProxyType
 
 from stt_core.audio import AudioSource
 from stt_core.audio.vad import VoiceStream
@@ -16,7 +17,7 @@ from stt_core.engine.protocol import Capabilities, Options, WindowResult
 from stt_core.errors import Unavailable
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.admission import Admission
-from stt_core.scheduling.transcription import Transcription, Stage
+from stt_core.scheduling.transcription import Heard, Stage, Transcription
 from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, stopping
 from stt_core.scheduling.windows import windows
 from stt_core.scheduling.workers import Workers
@@ -128,15 +129,22 @@ class Scheduler:
         options: Options,
         on_result: Callable[[WindowResult], None] | None = None,
         on_stage: Callable[[Stage], None] | None = None,
+        on_heard: Callable[[Heard], None] | None = None,
+        known: Mapping[int, Heard] = MappingProxyType({}),
     ) -> Transcription:
         """Start decoding, in its own thread. The transcription owns the source from here on.
 
         on_result: called by an engine's thread, which it must not hold up, with each result in the order of
             the file, all before the transcription's answer is there.
         on_stage: the same with the stages of the work that follow.
+        on_heard: the same with each window that is done, for whoever keeps them.
+        known: windows by index that were heard in an attempt before; where they are cut as they were then, they
+            are not run again.
         """
         options = options if options.model else replace(options, model=self._loading.model)
-        transcription = Transcription(source, options, self._transcriptions.changed, on_result, on_stage)
+        transcription = Transcription(
+            source, options, self._transcriptions.changed, on_result, on_stage, on_heard, known
+        )
         with self._transcriptions.changed:
             self._transcriptions.add(transcription)
         threading.Thread(target=self._feed, args=(transcription,), name="decode", daemon=True).start()

@@ -14,10 +14,10 @@ from stt_core.engine.protocol import Capabilities, Engine, Window, WindowResult
 from stt_core.errors import ApiError
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.batch import choose, passes
-from stt_core.scheduling.transcription import Transcription
-from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, stopping
 from stt_core.scheduling.post_processing import PostProcessing
 from stt_core.scheduling.timeline import restored
+from stt_core.scheduling.transcription import Heard, Transcription
+from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, stopping
 
 LOOK = 0.1
 """Seconds between looks at what no notification tells of."""
@@ -227,7 +227,7 @@ class Workers:
                 self._transcriptions.end(transcription, as_api_error(error, transcription))
 
     def _batch(self, model: str, engine: Engine, transcriptions: Sequence[Transcription]) -> list[Taken]:
-        """Take the windows of the next forward off their transcriptions; the first transcription is of the engine's model."""
+        """Take the windows of the next forward off their transcriptions; the first one is of the engine's model."""
 
         def group(item: tuple[int, Window]) -> Hashable:
             window = item[1]
@@ -335,14 +335,16 @@ class Workers:
     def _keep(self, transcription: Transcription, index: int, window: Window, result: WindowResult) -> None:
         if transcription.over:
             return
-        if not transcription.options.languages:  # else each window has its own
-            transcription.language = transcription.language or result.language
         if result.again is None:
-            transcription.results[index] = result
             try:
-                transcription.tell()
+                transcription.keep(index, result)
+                if transcription.on_heard is not None:
+                    spans = window.spans
+                    transcription.on_heard(Heard(index, spans[0].start, spans[-1].end, result))
             except Exception as error:  # whoever listened is gone
                 self._transcriptions.end(transcription, as_api_error(error, transcription))
         else:
+            if not transcription.options.languages:
+                transcription.language = transcription.language or result.language
             self._metrics.repeated_windows.inc()
             transcription.waiting.appendleft((index, replace(window, again=result.again)))
