@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from stt_core import __version__, errors, memory
 from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
-from stt_core.http import asr, job_bodies, swagger_pages, transcriptions, webhooks
+from stt_core.http import asr, job_bodies, recordings, swagger_pages, transcriptions, webhooks
 from stt_core.http import jobs as job_routes
 from stt_core.http.edge import Edge, Tracer
 from stt_core.http.error_responses import failures
@@ -144,6 +144,7 @@ def create(
     app.include_router(transcriptions.router(intake, desk, settings))
     app.include_router(job_routes.router(desk))
     app.include_router(webhooks.router(desk))
+    app.include_router(recordings.router(desk, settings.jobs_key))
     app.include_router(asr.router(intake, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
     for router in kind.routers(intake, desk, settings):

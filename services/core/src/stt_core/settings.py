@@ -31,6 +31,7 @@ class Settings:
     wyoming_host: its address; the protocol has no password.
     jobs_dir: where jobs are kept: recordings and, without database_url, their database. None: there are no jobs.
     database_url: of a PostgreSQL whose queue several machines share.
+    jobs_queue: with database_url, the queue's name: services of one name share it.
     jobs_pending: jobs that may wait or be processed at once; one more gets 429.
     jobs_per_user: the same of one user_uuid; 0: any number.
     jobs_keep_audio, jobs_keep_transcripts: seconds after a job's end; 0 deletes the recording at once, and keeps
@@ -64,6 +65,7 @@ class Settings:
     wyoming_port: int | None = None
     jobs_dir: Path | None = None
     database_url: str = field(default="", repr=False)
+    jobs_queue: str = "jobs"
     jobs_pending: int = 1000
     jobs_per_user: int = 0
     jobs_keep_audio: int = 0
@@ -174,6 +176,7 @@ _PARSERS: dict[str, Parser] = {
     "wyoming_port": _number(0, 65535),
     "jobs_dir": Path,
     "database_url": str,
+    "jobs_queue": str,
     "jobs_pending": _number(1, 1_000_000),
     "jobs_per_user": _number(0, 1_000_000),
     "jobs_keep_audio": _number(0, 2**31),

@@ -126,6 +126,11 @@ class Attempts:
 
         return self._database.write(work, durable=False)
 
+    def waits(self, identity: str) -> bool:
+        """Whether a job is in the queue."""
+        query = select(jobs.c.id).where(jobs.c.id == identity, QUEUED)
+        return self._database.read(lambda connection: connection.execute(query).scalar()) is not None
+
     def owners(self) -> set[str]:
         """Workers that have jobs in their hands."""
         query = select(jobs.c.owner).where(jobs.c.status == Status.PROCESSING.value).distinct()

@@ -5,6 +5,7 @@ durable waits for the disk, and forty of them at once wait for it once.
 """
 
 import queue
+import re
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -134,8 +135,9 @@ class Sqlite:
 class Postgres:
     """A database on a server. Raises StartError where it cannot be reached; the password is in no message."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = postgres_engine(url)
+    def __init__(self, url: str, queue: str) -> None:
+        """queue: the services that share one; it is the schema of their tables."""
+        self._engine, self.plain_url = postgres_engine(url, queue)
 
     @property
     def engine(self) -> Engine:
@@ -178,8 +180,8 @@ def sqlite_engine(path: Path) -> Engine:
     return engine
 
 
-def postgres_engine(url: str) -> Engine:
-    """Raises StartError."""
+def postgres_engine(url: str, queue: str) -> tuple[Engine, str]:
+    """The engine, and the URL as psycopg itself takes it; both see only the queue's own schema. Raises StartError."""
     try:
         parsed = make_url(url)
     except exc.ArgumentError:
@@ -188,6 +190,8 @@ def postgres_engine(url: str) -> Engine:
         raise StartError(
             f"DATABASE_URL names {parsed.drivername}; jobs are kept in postgresql:// or, without it, SQLite."
         )
+    schema = "greffier_" + re.sub(r"[^a-z0-9]", "_", queue.lower())
+    parsed = parsed.update_query_dict({"options": f"-csearch_path={schema}"}, append=True)
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=5,
@@ -196,14 +200,14 @@ def postgres_engine(url: str) -> Engine:
         connect_args={"connect_timeout": CONNECT_SECONDS},
     )
     try:
-        with engine.connect():
-            pass
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     except exc.OperationalError as error:
         reason = " ".join(str(error.orig).split()).replace(parsed.password or "\0", "***")
         raise StartError(
             f"The database {parsed.render_as_string(hide_password=True)} cannot be used: {reason}"
         ) from None
-    return engine
+    return engine, parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _in_transaction(connection: Connection) -> bool:

@@ -145,7 +145,10 @@ class Runner:
         job = attempt.job
         form = self._form(job)
         model = self._models.resolve(form.model)
-        options = replace(form.options(await self._scheduler.capabilities(model)), model=model)
+        capabilities = await self._scheduler.capabilities(model)
+        asked = form.options(capabilities)
+        # The result may be wanted in any format later, subtitles among them.
+        options = replace(asked, model=model, word_times=asked.word_times or capabilities.word_times)
         known = await run_in_threadpool(self._attempts.heard, job.id)
         file = await self._open(job)
         hand = _Hand(self._scheduler, job, options, known)

@@ -1,7 +1,7 @@
 """The tables brought up to date when a service starts."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,15 @@ LOCK = 0x67_72_65_66
 """Of PostgreSQL's advisory locks, the one for migrations."""
 
 
-def upgrade(engine: Engine, folder: Path) -> None:
-    """One process at a time. folder: of the jobs, for the lock beside SQLite's file.
+def upgrade(engine: Engine, folder: Path, also: Callable[[], None] = lambda: None) -> None:
+    """One process at a time. folder: of the jobs, for the lock beside SQLite's file. also: what else is to be
+    brought up to date.
 
     Raises StartError for a database that a later version of the kit has changed.
     """
     with engine.connect() as connection, _alone(connection, folder):
         at = _at(connection)
+        also()
         if at == HEAD:
             return
         if at is not None and at > HEAD:

@@ -13,7 +13,7 @@ from stt_core import __version__
 from stt_core.audio import length
 from stt_core.engine.models import Models
 from stt_core.errors import NotFound, StartError
-from stt_core.jobs import schema
+from stt_core.jobs import schema, sharing
 from stt_core.jobs.attempts import Attempts
 from stt_core.jobs.database import Database, Postgres, Sqlite
 from stt_core.jobs.delivery import Delivery
@@ -54,19 +54,20 @@ class JobService:
         _made(folder)
         self.limit = settings.jobs_pending
         self._wake = WakeFile(folder)
+        self._key = settings.jobs_key
         self.recordings = Recordings(folder / "recordings", settings.jobs_address)
         owner = uuid.uuid4().hex
         fingerprint = f"{__version__} {settings.compute_type}"
         self._alive: Alive | None = None
         if settings.database_url:
-            from stt_core.jobs.postgres_queue import PostgresQueue
+            from stt_core.jobs import postgres_queue  # slow to import, and wanted by few
 
-            postgres = Postgres(settings.database_url)
+            postgres = Postgres(settings.database_url, settings.jobs_queue)
             self._database: Database = postgres
-            schema.upgrade(postgres.engine, folder)
+            schema.upgrade(postgres.engine, folder, lambda: postgres_queue.install(postgres.plain_url))
             self.outbox = Outbox(postgres, owner)
             self._attempts = Attempts(postgres, self.outbox, owner, fingerprint)
-            self._queue: Queue = PostgresQueue(settings.database_url, self._attempts)
+            self._queue: Queue = postgres_queue.PostgresQueue(postgres.plain_url, self._attempts)
         else:
             sqlite = Sqlite(folder / "jobs.sqlite3")
             self._database = sqlite
@@ -195,6 +196,8 @@ class JobService:
         return len(erased)
 
     async def _open(self, job: Job) -> IO[bytes]:
+        if job.audio.host != self.recordings.address:
+            return await sharing.pulled(job.audio, self._key)
         try:
             return self.recordings.open(job.audio)
         except FileNotFoundError:
