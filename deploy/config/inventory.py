@@ -128,10 +128,11 @@ class Jobs(_Part):
         0, description="The same for each `user_uuid`; 0: any number."
     )
     keep_audio: Kept = Field(
-        0, description="How long a recording is kept after its job is done. Default: `never`, deleted at once."
+        0, description="How long a recording is kept after its job is done; `never` deletes it at once. Default: `never`."
     )
     keep_transcripts: KeptLong = Field(
-        30 * 86400, description="How long a finished job and its transcript are kept; `forever` never deletes them."
+        30 * 86400,
+        description="How long a finished job and its transcript are kept; `forever` never deletes them. Default: `30d`.",
     )
     webhook: WebAddress | None = Field(
         None, description="URL that is told of finished jobs that name no `callback_url`. Default: nowhere."

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from test_jobs_faults import kill, service, shown, submit
 
+from stt_core.jobs import sharing
 from stt_testing import postgres
 from stt_testing.service import Service, until
 
@@ -55,13 +56,11 @@ def test_recordings_are_given_to_who_has_the_key_alone(tmp_path: Path, database:
         submit(running, "1")
         (recording,) = (tmp_path / "jobs" / "recordings").iterdir()
         url = f"{running.url}/v1/internal/recordings/{recording.name}"
-        for headers in ({}, {"Authorization": "Bearer 00"}):
+        for headers in ({}, {sharing.HEADER: "00"}):
             assert httpx.get(url, headers=headers).status_code == 404
-        from stt_core.jobs import sharing
-
-        signed = {"Authorization": f"Bearer {sharing.signature('shared', recording.name)}"}
+        signed = {sharing.HEADER: sharing.signature("shared", recording.name)}
         assert httpx.get(url, headers=signed).content == recording.read_bytes()
-        other = {"Authorization": f"Bearer {sharing.signature('shared', 'f' * 32)}"}
+        other = {sharing.HEADER: sharing.signature("shared", "f" * 32)}
         assert httpx.get(url, headers=other).status_code == 404
         kill(child)
 

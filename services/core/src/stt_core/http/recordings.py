@@ -14,7 +14,7 @@ def router(desk: Desk, key: str) -> APIRouter:
     @routes.get(sharing.PATH + "/{name}")
     async def recording(request: Request, name: str) -> Response:
         """Who has no valid signature learns nothing, not even whether there is such a recording."""
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = request.headers.get(sharing.HEADER, "")
         missing = NotFound("There is no such recording.", code="not_found")
         if not sharing.allowed(key, name, given):
             raise missing

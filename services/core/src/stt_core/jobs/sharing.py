@@ -15,6 +15,8 @@ from stt_core.jobs.model import Audio
 log = logging.getLogger("stt")
 
 PATH = "/v1/internal/recordings"
+HEADER = "x-greffier-signature"
+"""Of a request for a recording. nginx keeps Authorization for itself."""
 CONNECT_SECONDS, IDLE_SECONDS = 10.0, 30.0
 
 
@@ -40,7 +42,7 @@ async def pulled(audio: Audio, key: str) -> IO[bytes]:
 
 
 def _pulled(audio: Audio, key: str) -> IO[bytes]:
-    headers = {"Authorization": f"Bearer {signature(key, audio.name)}", "Accept-Encoding": "identity"}
+    headers = {HEADER: signature(key, audio.name), "Accept-Encoding": "identity"}
     timeout = httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS)
     file = tempfile.TemporaryFile()  # noqa: SIM115
     digest, size = hashlib.sha256(), 0
