@@ -120,7 +120,9 @@ class Host(_Part):
 class Jobs(_Part):
     """Recordings that are handed in, queued, and looked up later; see docs/jobs.md."""
 
-    enabled: bool = Field(True, description="`false`: the service keeps nothing, and only answers at once.")
+    enabled: bool = Field(
+        False, description="`true`: it takes jobs. `false`: it keeps nothing, and only answers at once."
+    )
     pending: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         1000, description="Jobs that may wait or be processed at once; one more gets 429."
     )
@@ -128,7 +130,8 @@ class Jobs(_Part):
         0, description="The same for each `user_uuid`; 0: any number."
     )
     keep_audio: Kept = Field(
-        0, description="How long a recording is kept after its job is done; `never` deletes it at once. Default: `never`."
+        0,
+        description="How long a recording is kept after its job is done; `never` deletes it at once. Default: `never`.",
     )
     keep_transcripts: KeptLong = Field(
         30 * 86400,

@@ -38,7 +38,7 @@ def test_it_has_its_own_paths_and_status() -> None:
         assert found["model"] == "TOY/MODEL"
         assert service.get("/health").json() == {
             "status": "healthy",
-            "model": "toy",
+            "model": "toy/model",
             "version": __version__,
             "loaded": True,
         }

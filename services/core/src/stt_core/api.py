@@ -159,7 +159,7 @@ def create(
     async def get_model(model: str) -> ModelBody:
         return models.one(model)
 
-    @app.get("/health", tags=["Operations"], summary="Whether the process serves", response_model_exclude_none=True)
+    @app.get("/health", tags=["Operations"], summary="Whether the process serves", response_model_exclude_unset=True)
     async def health() -> Health:
         return await run_in_threadpool(healthy)
 

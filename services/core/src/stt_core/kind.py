@@ -41,21 +41,21 @@ class Kind:
     title: of its pages.
     engine: a new engine without a model, one for each model that is in memory.
     routers: its own paths.
-    job_forms: the forms of its own paths that jobs may be handed in with, by name; called when the web framework
-        is there.
     status: what /status says, made of what it says in every service; with values for JSON.
     health: what /health says more than that the process serves, or better; told whether the model is loaded.
         Both are quick, and any thread may call them.
     libraries: whose versions matter when a transcript is not what it was.
+    job_forms: the forms of its own paths that jobs may be handed in with, by name; called when the web framework
+        is there.
     """
 
     title: str
     engine: Callable[[], Engine]
     routers: Routers = _none
-    job_forms: "Callable[[], Mapping[str, JobForm]]" = _no_forms
     status: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
     health: Callable[[bool], Mapping[str, Any]] = _no_more
     libraries: tuple[str, ...] = ()
+    job_forms: "Callable[[], Mapping[str, JobForm]]" = _no_forms
 
 
 Build = Callable[[Settings], Kind]

@@ -74,7 +74,7 @@ def kind(settings: Settings) -> Kind:
 
         return (routes.router(intake, own, shared),)
 
-    return Kind(TITLE, engine, routers, status, health, LIBRARIES)
+    return Kind(TITLE, engine, routers, status=status, health=health, libraries=LIBRARIES)
 
 
 def _own(asked: Stages) -> Stages:

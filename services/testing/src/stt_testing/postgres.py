@@ -24,7 +24,7 @@ def server(folder: Path) -> Iterator[str]:
     data, sockets = folder / "data", folder / "sockets"
     sockets.mkdir(parents=True)
     (folder / "password").write_text(PASSWORD)
-    user = ()
+    user: tuple[str, ...] = ()
     if os.geteuid() == 0:  # the server refuses to be root
         user = ("runuser", "-u", "postgres", "--")
         shutil.chown(folder, "postgres")

@@ -44,7 +44,7 @@ class JobsUnavailable(ApiError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This service keeps no jobs: the operator has not set STT_JOBS_DIR.",
+            "This service takes no jobs. The operator can change that with `jobs: {enabled: true}` in the inventory.",
             code="jobs_unavailable",
             headers={"x-should-retry": "false"},
         )

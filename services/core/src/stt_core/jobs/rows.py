@@ -69,27 +69,26 @@ def new(asked: NewJob, rank: int, now: float) -> dict[str, Any]:
 
 def job(row: Row[Any], text: str | None = None) -> Job:
     """text: of its transcript, where that is wanted and there."""
-    values = row._mapping
     return Job(
-        id=values["id"],
-        status=Status(values["status"]),
-        request=Request(values["form"], json.loads(values["fields"])),
-        audio=Audio(values["audio_name"], values["audio_size"], values["audio_sha256"], values["audio_host"]),
-        seconds=values["seconds"],
-        rank=values["rank"],
-        created_at=values["created_at"],
-        user_uuid=values["user_uuid"],
-        message_id=values["message_id"],
-        callback_url=values["callback_url"],
-        started_at=values["started_at"],
-        ended_at=values["ended_at"],
-        duration=values["duration"],
-        progress=values["progress"],
-        attempts=values["attempts"],
-        owner=values["owner"],
+        id=row.id,
+        status=Status(row.status),
+        request=Request(row.form, json.loads(row.fields)),
+        audio=Audio(row.audio_name, row.audio_size, row.audio_sha256, row.audio_host),
+        seconds=row.seconds,
+        rank=row.rank,
+        created_at=row.created_at,
+        user_uuid=row.user_uuid,
+        message_id=row.message_id,
+        callback_url=row.callback_url,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        duration=row.duration,
+        progress=row.progress,
+        attempts=row.attempts,
+        owner=row.owner,
         text=text,
-        error=values["error"],
-        error_code=values["error_code"],
+        error=row.error,
+        error_code=row.error_code,
     )
 
 

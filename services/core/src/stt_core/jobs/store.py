@@ -263,7 +263,7 @@ def _selected() -> "Select[Any]":
 
 
 def _job(row: "Row[Any]") -> Job:
-    return rows.job(row, row._mapping["text"])
+    return rows.job(row, row.text)
 
 
 def _first(connection: Connection, *where: Any) -> Job | None:
