@@ -135,7 +135,8 @@ class Jobs(_Part):
     )
     keep_transcripts: KeptLong = Field(
         30 * 86400,
-        description="How long a finished job and its transcript are kept; `forever` never deletes them. Default: `30d`.",
+        description="How long a finished job and its transcript are kept; `forever` never deletes them. "
+        "Default: `30d`.",
     )
     webhook: WebAddress | None = Field(
         None, description="URL that is told of finished jobs that name no `callback_url`. Default: nowhere."
