@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy.config import catalog, inventory, resolve, stack
+from deploy.config import catalog, resolve, stack, validation
 from deploy.config.inventory import Inventory
 from deploy.config.source import Source
 from deploy.config.stack import HostStack, ServiceStack, Stack
@@ -126,7 +126,7 @@ def glimpsed(path: Path) -> Workspace:
 
 
 def _opened(path: Path, *, claim: bool) -> Workspace:
-    wrote, problems, source = inventory.load(path)
+    wrote, problems, source = validation.load(path)
     kinds = catalog.load()
     moved: list[str] = []
     taken: set[int] = set()
@@ -147,7 +147,7 @@ def _opened(path: Path, *, claim: bool) -> Workspace:
 def resolved(space: Workspace, host: HostStack, document: Mapping[str, Any]) -> Stack:
     """What an inventory would mean that has this in it, and this host alone. Raises InventoryError."""
     source = Source(space.source.path, document, space.source.places)
-    wrote, problems = inventory.validate(source)
+    wrote, problems = validation.validate(source)
     return resolve.stack(wrote, source, catalog.load(), {host.name: host.layout}, catalog.autostart(), problems)
 
 

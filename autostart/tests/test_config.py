@@ -91,6 +91,7 @@ ANOTHER_POLICY: dict[str, Any] = {
     "stopSeconds": 60,
     "drainSeconds": 60,
     "tellsWhy": True,
+    "wakeFile": "/elsewhere/wake_at",
     "tcp": [TCP | {"listen": ["127.0.0.1", 10301]}],
 }
 

@@ -46,6 +46,7 @@ def in_flight(house: House) -> Iterator[None]:
         {"readyPath": "/health"},
         {"openapi": "/nonexistent/openapi.json"},
         {"tellsWhy": True},
+        {"wakeFile": "/nonexistent/wake_at"},
     ],
     ids=lambda keys: next(iter(keys)),
 )

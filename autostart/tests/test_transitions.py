@@ -42,6 +42,7 @@ class Story(World):
             m.pausing,
             m._stopping,
             m._wanted,
+            m.working,
             m._closed is None,
             m.retry_seconds > 0,
             len(self.busy),
@@ -90,7 +91,7 @@ def sleep(story: Story) -> None:
     try:
         story.machine.sleep()
     except Busy:
-        assert story.busy or story.waiting
+        assert story.busy or story.waiting or story.machine.working
 
 
 def limit(story: Story) -> None:
@@ -134,6 +135,7 @@ EVENTS: dict[str, list[Callable[[Story], None]]] = {
     "adopt": [lambda story: story.machine.adopt()],
     "wake": [lambda story: story.machine.wake()],
     "sleep": [sleep],
+    "work": [lambda story: story.machine.work(True), lambda story: story.machine.work(False)],
     "pause": [
         lambda story: story.machine.pause(),
         lambda story: story.machine.pause(Refusal("service_removed", "whisper was removed", 5)),

@@ -107,6 +107,17 @@ class Settings(_Part):
     wyoming_host: str = ""
     """Empty, as the next, where the kind does not speak Wyoming."""
     wyoming_port: str = ""
+    jobs_dir: str
+    jobs_queue: str
+    jobs_pending: str
+    jobs_per_user: str
+    jobs_keep_audio: str
+    jobs_keep_transcripts: str
+    jobs_address: str
+    jobs_key: str
+    database: str
+    webhook: str
+    webhook_secret: str
     diarizer: str = ""
     """Empty, as the next, where the kind has no gated diarizer."""
     diarization_model: str = ""

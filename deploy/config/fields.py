@@ -130,6 +130,10 @@ def _webhook(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    return _match(_WEBHOOK, "an address that begins with https:// or http://", text).rstrip("/")
+
+
 def _pattern(pattern: re.Pattern[str], says: str) -> Any:
     return AfterValidator(partial(_match, pattern, says))
 
@@ -174,14 +178,19 @@ ComputeType = Annotated[
 Image = Annotated[str, AfterValidator(_image), _shape(_IMAGE)]
 UrlPath = Annotated[str, _pattern(_URL_PATH, "a path such as /health"), _shape(_URL_PATH)]
 Folder = Annotated[str, _pattern(_FOLDER, "a folder such as /data"), _shape(_FOLDER)]
+WebAddress = Annotated[str, AfterValidator(_address), _shape(_WEBHOOK)]
 Webhook = Annotated[str, AfterValidator(_webhook), _shape(_REFERENCE, _WEBHOOK)]
 Mail = Annotated[str, _pattern(_MAIL, "an address such as ops@example.org"), _shape(_MAIL)]
 Relay = Annotated[str, _pattern(_RELAY, "a mail server such as smtp.example.org, or with its port"), _shape(_RELAY)]
 SecretText = Annotated[str, AfterValidator(_reference), _shape(_REFERENCE)]
 _SIZE = {"type": "string", "pattern": "^0*[1-9][0-9]*[kKmMgGtT]$", "examples": ["500M"]}
 _TIME = {"type": "string", "pattern": "^0*[1-9][0-9]*[smhdSMHD]$", "examples": ["30s"]}
+_KEPT = {"type": "string", "pattern": "^(0*[1-9][0-9]*[smhdSMHD]|never)$", "examples": ["7d"]}
+_KEPT_LONG = {"type": "string", "pattern": "^(0*[1-9][0-9]*[smhdSMHD]|forever)$", "examples": ["90d"]}
 _IDLE = {"type": "string", "pattern": "^(0*[1-9][0-9]*[smhdSMHD]|never)$", "examples": ["15m"]}
 Size = Annotated[int, BeforeValidator(quantities.size), Schema(_SIZE), _written(quantities.show_size)]
 Duration = Annotated[int, BeforeValidator(quantities.duration), Schema(_TIME), _written(quantities.show_duration)]
 Start = Annotated[Duration, AfterValidator(_within_a_day)]
+Kept = Annotated[int, BeforeValidator(quantities.kept), Schema(_KEPT), _written(quantities.show_duration)]
+KeptLong = Annotated[int, BeforeValidator(quantities.kept_long), Schema(_KEPT_LONG), _written(quantities.show_duration)]
 Idle = Annotated[int, BeforeValidator(quantities.idle), Schema(_IDLE), _written(quantities.show_duration)]

@@ -1,17 +1,11 @@
 """What the operator wrote: inventory.yml as pydantic models, with errors that point at file:line:column."""
 
-import copy
-import difflib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from deploy.config import suggestions
 from deploy.config.fields import (
-    VARIABLE,
     Acme,
     Address,
     ComputeType,
@@ -21,6 +15,8 @@ from deploy.config.fields import (
     Hostname,
     Idle,
     Image,
+    Kept,
+    KeptLong,
     Language,
     Listen,
     Mail,
@@ -37,12 +33,10 @@ from deploy.config.fields import (
     UrlPath,
     User,
     Variable,
+    WebAddress,
     Webhook,
     Zone,
 )
-from deploy.config.quoting import shown
-from deploy.config.source import Key, Source, read
-from deploy.errors import InventoryError, Problem
 
 
 class _Part(BaseModel):
@@ -123,6 +117,52 @@ class Host(_Part):
     )
 
 
+class Jobs(_Part):
+    """Recordings that are handed in, queued, and looked up later; see docs/jobs.md."""
+
+    enabled: bool = Field(
+        False, description="`true`: it takes jobs. `false`: it keeps nothing, and only answers at once."
+    )
+    pending: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1000, description="Jobs that may wait or be processed at once; one more gets 429."
+    )
+    per_user: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="The same for each `user_uuid`; 0: any number."
+    )
+    keep_audio: Kept = Field(
+        0,
+        description="How long a recording is kept after its job is done; `never` deletes it at once. Default: `never`.",
+    )
+    keep_transcripts: KeptLong = Field(
+        30 * 86400,
+        description="How long a finished job and its transcript are kept; `forever` never deletes them. "
+        "Default: `30d`.",
+    )
+    webhook: WebAddress | None = Field(
+        None, description="URL that is told of finished jobs that name no `callback_url`. Default: nowhere."
+    )
+    webhook_secret: SecretText | None = Field(
+        None,
+        description="Reference to the secret that webhooks are signed with, as `whsec_` and base64. Default: they are "
+        "not signed.",
+    )
+    database: SecretText | None = Field(
+        None,
+        description="Reference to the URL of a PostgreSQL database, such as env:DATABASE_URL: services of one name on "
+        "several hosts then share one queue. Default: SQLite on the host.",
+    )
+    address: WebAddress | None = Field(
+        None,
+        description="With `database`: URL at which the other hosts reach this service's recordings. Default: its own "
+        "https:// address.",
+    )
+    key: SecretText | None = Field(
+        None,
+        description="With `database`: reference to a secret that the hosts have in common, to ask each other for "
+        "recordings.",
+    )
+
+
 class Service(_Part):
     """A service on one of the hosts: one of Greffier's kinds, or any container."""
 
@@ -193,6 +233,10 @@ class Service(_Part):
         description="`container` only: Docker volumes by name, each with its mount point, such as `data: "
         "/var/lib/app`. They outlive the container; `destroy --volumes` removes them.",
     )
+    jobs: Jobs = Field(
+        default_factory=lambda: Jobs.model_validate({}),
+        description="Greffier's own kinds only: recordings that are handed in, queued, and looked up later.",
+    )
     upload_limit: Size = Field(500 << 20, description="Largest accepted upload; larger ones get 413.")
     read_timeout: Duration = Field(600, description="How long nginx waits for more of the answer.")
     idle: Idle = Field(
@@ -259,157 +303,3 @@ class Inventory(_Part):
         default_factory=lambda: Portal.model_validate({}), description="The page that lists the services."
     )
     notify: Notify | None = Field(None, description="Where hosts report problems. Default: nowhere.")
-
-
-def load(path: Path) -> tuple[Inventory, list[Problem], Source]:
-    """Read an inventory. Raises KitError when it cannot be read as one at all."""
-    source = read(path)
-    return *validate(source), source
-
-
-def validate(source: Source) -> tuple[Inventory, list[Problem]]:
-    """What is right of a parsed file, and what is wrong with the rest: so that what follows can be checked as
-    well, and everything is told at once. Raises InventoryError when nothing can be made of it."""
-    problems: list[Problem] = []
-    pruned: set[tuple[Key, ...]] = set()
-    data = copy.deepcopy(source.data)
-    while True:
-        try:
-            return Inventory.model_validate(data), problems
-        except ValidationError as error:
-            found: list[dict[str, Any]] = [dict(e) for e in error.errors()]
-        # What is missing only since it was taken out, or is there under a wrong name, has been told already.
-        told = [any(p[: len(e["loc"])] == e["loc"] for p in pruned) or _misnamed(source, e) for e in found]
-        problems += [_problem(source, e) for e, known in zip(found, told, strict=True) if not known]
-        out = [_prune(data, e) for e in found]
-        if not all(out) or pruned.issuperset(out):
-            raise InventoryError(problems)
-        pruned |= set(out)
-
-
-def _prune(data: Any, error: dict[str, Any]) -> tuple[Key, ...]:
-    """Take out what is wrong: the key itself, what lacks a key, or the list it stands in. Returns its path."""
-    keys = [key for key in error["loc"] if key != "[key]"]
-    if error["type"] == "missing":
-        keys.pop()
-    for depth, key in enumerate(keys, 1):
-        inside = data.get(key)
-        if depth == len(keys) or not isinstance(inside, dict):
-            data.pop(key, None)
-            return tuple(keys[:depth])
-        data = inside
-    return ()
-
-
-def written(source: Source, keys: Sequence[Key]) -> bool:
-    """Whether a key stands in the file, right or wrong, or one that was meant to be it: what is said of it, its own
-    mistake says."""
-    *parents, key = keys
-    there: Any = source.data
-    for parent in parents:
-        there = there.get(parent) if isinstance(there, dict) else None
-    known = _fields_at(list(parents))
-    others = [other for other in there if other not in known] if isinstance(there, dict) else []
-    return tuple(keys) in source.places or any(_close(other, known) == key for other in others)
-
-
-def _misnamed(source: Source, error: dict[str, Any]) -> bool:
-    return error["type"] == "missing" and written(source, error["loc"])
-
-
-def _close(key: Key, known: list[str]) -> str:
-    return "".join(difflib.get_close_matches(str(key), known, 1, 0.5))
-
-
-def _problem(source: Source, error: dict[str, Any]) -> Problem:
-    keys: list[Key] = [key for key in error["loc"] if key != "[key]"]
-    place = source.place(keys)
-    kind = error["type"]
-    if (
-        keys[2:3] == ["secrets"]
-        or keys[2:4] == ["tls", "key"]
-        or keys[:2] in (["notify", "password"], ["notify", "webhook"])
-    ):
-        return Problem(place, _of_secret(keys, error))
-    where = ".".join(map(str, keys)) or "the file"
-    if kind == "extra_forbidden":
-        known = _fields_at(keys[:-1])
-        close = _close(keys[-1], known)
-        hint = f"did you mean {close!r}?" if close else f"known here: {', '.join(known)}"
-        return Problem(place, f"unknown key {shown(keys[-1])}", hint)
-    if kind == "missing":
-        return Problem(place, f"{where} is missing", suggestions.missing(keys))
-    value = error["input"]
-    if value is None:
-        return Problem(place, f"{where} is empty", suggestions.empty(keys))
-    said = source.shown(keys, value)
-    if kind == "value_error":
-        # What a value's form says begins with the value, as Python has it.
-        message, begin = str(error["ctx"]["error"]), shown(value)
-        message = said + message.removeprefix(begin) if message.startswith(begin) else message
-        return Problem(place, f"{where}: {message}")
-    if kind == "literal_error":
-        choices = error["ctx"]["expected"]
-        return Problem(
-            place, f"{where}: {said} is not one of {choices}", suggestions.chosen(keys, value, choices.split("'")[1::2])
-        )
-    if kind == "too_short":
-        return Problem(place, f"{where}: at least one is needed")
-    if kind in _TYPES:
-        return Problem(place, f"{where}: {said} is not {_TYPES[kind]}", _instead(kind, keys, value))
-    if kind in _BOUNDS:
-        word, bound = _BOUNDS[kind]
-        return Problem(place, f"{where}: {said} is {word} {error['ctx'][bound]}")
-    return Problem(place, f"{where}: {said}: {error['msg'][:1].lower()}{error['msg'][1:]}")
-
-
-def _instead(kind: str, keys: list[Key], value: object) -> str:
-    """What to write in place of a value of another kind."""
-    if kind in ("dict_type", "model_type"):
-        return suggestions.mapping(keys, value)
-    return suggestions.listed(keys, value) if kind == "list_type" else suggestions.plain(value, kind)
-
-
-def _of_secret(keys: list[Key], error: dict[str, Any]) -> str:
-    """What is wrong with a secret. Whatever stands there may be the secret itself: it is not repeated."""
-    if "[key]" in error["loc"]:
-        return f"{'.'.join(map(str, keys[:-1]))}: a key there is not the name of an environment variable"
-    named = [str(key) for key in keys[:4] if VARIABLE.fullmatch(str(key))]
-    where = ".".join(named)
-    if error["type"] == "value_error":
-        return f"{where}: {error['ctx']['error']}"
-    if error["input"] is None:
-        return f"{where} is empty"
-    return f"{where}: not {_TYPES['dict_type'] if keys[-1] == 'secrets' else 'a reference such as env:NAME'}"
-
-
-_BOUNDS = {
-    "less_than_equal": ("too large: at most", "le"),
-    "greater_than_equal": ("too small: at least", "ge"),
-    "greater_than": ("too small: more than", "gt"),
-}
-_TYPES = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "dict_type": "a mapping of keys to values",
-    "list_type": "a list",
-    "model_type": "a mapping of keys to values",
-}
-
-
-def _fields_at(keys: list[Key]) -> list[str]:
-    """Keys that the models know at this path."""
-    model: Any = Inventory
-    named = False
-    for key in keys:
-        if named:  # a name of the operator's choice, whatever it is
-            named = False
-            continue
-        annotation = model.model_fields[key].annotation
-        named = get_origin(annotation) is dict
-        options = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
-        if not options:  # names and plain values
-            return []
-        model = options[0]
-    return list(model.model_fields)

@@ -85,6 +85,16 @@ def idle(text: object) -> int:
     return duration(text)
 
 
+def kept(text: object) -> int:
+    """Like `duration`; `never` is 0: it is deleted at once."""
+    return 0 if text == "never" else duration(text)
+
+
+def kept_long(text: object) -> int:
+    """Like `duration`; `forever` is 0: it is not deleted."""
+    return 0 if text == "forever" else duration(text)
+
+
 def show_size(value: int) -> str:
     """`500M` of 524288000; plain bytes where no unit divides it."""
     for unit, factor in reversed(_SIZE.items()):

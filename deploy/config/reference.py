@@ -21,6 +21,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("hosts.NAME", inventory.Host),
     ("hosts.NAME.tls", inventory.Tls),
     ("services.NAME", inventory.Service),
+    ("services.NAME.jobs", inventory.Jobs),
     ("portal", inventory.Portal),
     ("notify", inventory.Notify),
 )
@@ -37,6 +38,9 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (fields.Size, "a size"),
     (fields.Start, "a duration of at most a day"),
     (fields.Duration, "a duration"),
+    (fields.Kept, "a duration, or `never`"),
+    (fields.KeptLong, "a duration, or `forever`"),
+    (fields.WebAddress, "an address such as https://example.org/hook"),
     (fields.Idle, "a duration, or `never`"),
     (fields.Port, "a port, 1 to 65535"),
     (fields.Listen, "a port, or address:port"),

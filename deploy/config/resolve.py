@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from deploy.config import image_digest, model_names, rules, side_models, suggestions
+from deploy.config import image_digest, jobs, model_names, rules, side_models, suggestions
 from deploy.config.catalog import Autostart, Catalog, Kind, Manifest, Own
-from deploy.config.inventory import Host, Inventory, Service, written
+from deploy.config.inventory import Host, Inventory, Service
 from deploy.config.quantities import show_bytes, show_size
 from deploy.config.rules import TOKENS
 from deploy.config.source import Key, Source
@@ -25,6 +25,7 @@ from deploy.config.stack import (
     TlsStack,
     Torch,
 )
+from deploy.config.validation import written
 from deploy.errors import InventoryError, Problem
 from deploy.types import Layout, Reference
 
@@ -297,11 +298,16 @@ class _Resolver:
         secrets = [
             (v, reference(t, self.source.place((*at, "secrets", v)))) for v, t in sorted(service.secrets.items())
         ]
+        secrets += [
+            (variable, reference(text, self.source.place((*at, "jobs", key))))
+            for variable, key, text in (jobs.secrets(service, own) if own else ())
+        ]
+        hostname = service.hostname or f"{name}.{domain}"
         address, _, listen = (service.wyoming or "").rpartition(":")
         return ServiceStack(
             name=name,
             kind=kind,
-            hostname=service.hostname or f"{name}.{domain}",
+            hostname=hostname,
             port=port,
             container_port=service.container_port or manifest.port,
             image=service.image or f"greffier/{kind.name}:{image_digest.tag(kind.digest, *installed)}",
@@ -330,6 +336,7 @@ class _Resolver:
             secrets=tuple(one for one in secrets if not (own and one[0] in TOKENS)),
             tokens=tuple(one for one in secrets if own and one[0] in TOKENS),
             portal_path=f"/{name}" if own and portal else "",
+            jobs=jobs.stack(service, self.layouts[host_name].origin(hostname)) if own else None,
             wyoming=(address.strip("[]"), int(listen)) if listen else None,
             wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,
         )

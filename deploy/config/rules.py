@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from deploy.config import suggestions
 from deploy.config.catalog import Own
-from deploy.config.inventory import Notify, Service
+from deploy.config.inventory import Jobs, Notify, Service
 from deploy.types import Layout, Runtime
 
 KITS_OWN = frozenset({"PYTHONPATH", "TMPDIR"})
 """Variables that a runtime sets for the kit's kinds: the code's place, the spool."""
 ZONE = "TZ"
 """Variable that carries the host's `timezone`, whatever the kind."""
-OF_THE_KIT = ("model", "models", "compute_type", "diarizer", "diarization_model", "alignment")
+OF_THE_KIT = ("model", "models", "compute_type", "diarizer", "diarization_model", "alignment", "jobs")
 TOKENS = ("HF_TOKEN", "HUGGINGFACE_TOKEN")
 """Secrets that open gated models: what of the kit's takes one is the deploy, and no service."""
 _CODES = """
@@ -41,6 +41,8 @@ def of(service: Service, own: Own | None, runtime: Runtime, written: Callable[..
         yield ("compute_type",), f"{service.kind} does not compute in {service.compute_type}", hint
     if own:
         yield from _speakers(service, own, written)
+    if own:
+        yield from _jobs(service.jobs, lambda key: written("jobs", key))
     if service.wyoming and not (own and own.settings.wyoming_port):
         yield ("wyoming",), f"{service.kind} does not speak Wyoming", ""
     if runtime == "process":
@@ -99,6 +101,19 @@ def telling(told: Notify, written: Callable[[str], bool]) -> Iterator[tuple[str,
     for one, other in (("user", "password"), ("password", "user")):
         if getattr(told, one) and not getattr(told, other) and not written(other):
             yield f"`{one}` needs `{other}`", "such as user: greffier, password: 'env:SMTP_PASSWORD'"
+
+
+def _jobs(jobs: Jobs, written: Callable[[str], bool]) -> Iterator[Misfit]:
+    given = jobs.model_fields_set - {"enabled"}
+    if not jobs.enabled and given:
+        yield ("jobs", "enabled"), f"`{min(given)}` has no effect where jobs are not enabled", "leave one of them out"
+    for key in ("address", "key"):
+        if getattr(jobs, key) and not jobs.database and not written("database"):
+            hint = "without it, no other host shares the queue"
+            yield ("jobs", key), f"`{key}` needs `database`", hint
+    if jobs.database and not jobs.key and not written("key"):
+        hint = "such as key: 'env:JOBS_KEY', the same for all that share the database"
+        yield ("jobs",), "`database` needs `key`, by which the hosts ask each other for recordings", hint
 
 
 def held(layout: Layout) -> dict[int, str]:

@@ -67,6 +67,19 @@ class Diarizer:
 
 
 @dataclass(frozen=True)
+class JobsStack:
+    """A queue of recordings. Times are seconds; keep_transcripts 0: for ever. `database`: several hosts share it."""
+
+    pending: int
+    per_user: int
+    keep_audio: int
+    keep_transcripts: int
+    webhook: str
+    address: str
+    database: bool
+
+
+@dataclass(frozen=True)
 class ServiceStack:
     """A service with nothing left to decide. Sizes are bytes, times seconds."""
 
@@ -115,6 +128,8 @@ class ServiceStack:
     """It runs there, in a container of another name."""
     wyoming: tuple[str, int] | None = None
     """(address, port) where autostart listens for Home Assistant; None: nowhere."""
+    jobs: JobsStack | None = None
+    """None where it keeps none."""
     wyoming_port: int = 0
     """Of the service, on 127.0.0.1, for what comes there; 0 where nothing does."""
 

@@ -9,6 +9,9 @@ from deploy.render import compose, env
 from deploy.render.manifest import Manifest, ServiceManifest
 from deploy.types import Effect, File, digest
 
+WAKE_FILE = "wake_at"
+"""In the folder of a service's jobs: what tells autostart that some are left. The service writes it."""
+
 
 def path(host: HostStack) -> str:
     """autostart's configuration on a host."""
@@ -107,6 +110,8 @@ def _entry(host: HostStack, service: ServiceStack) -> dict[str, Any]:
         # What keeps a service of the kit's from starting is a sentence, its last line; others may say anything.
         "tellsWhy": service.own is not None,
     }
+    if service.jobs:
+        entry["wakeFile"] = f"{compose.jobs_folder(host, service)}/{WAKE_FILE}"
     if service.wyoming:
         entry["tcp"] = [{"listen": list(service.wyoming), "port": service.wyoming_port}]
     if service.kind.openapi_text:
@@ -120,7 +125,7 @@ def _process(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     code = image_folder(host, service)
     assert service.own
     ports = env.Ports("127.0.0.1", service.port, service.wyoming_port)
-    values = env.settings(service, ports, models=host.layout.models)
+    values = env.settings(service, ports, models=host.layout.models, jobs=compose.jobs_folder(host, service))
     return {
         "command": [f"{environment_folder(host, service)}/bin/python", "-m", service.own.module],
         "directory": code,

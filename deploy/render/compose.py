@@ -17,6 +17,7 @@ own, perhaps on a port below 1024. Raw sockets, devices and changing its own rig
 MODELS = "/models"
 DIARIZER = "/diarizer"
 SPOOL = "/spool"
+JOBS = "/jobs"
 ALIVE = ("python", "-m", "stt_core.alive")
 """Asks the service of one of our images whether it serves; the images' own health check is the same."""
 
@@ -52,11 +53,16 @@ def folder(host: HostStack, service: ServiceStack) -> str:
     return f"{host.layout.etc}/services/{service.name}"
 
 
+def jobs_folder(host: HostStack, service: ServiceStack) -> str:
+    """The host's folder of a service's jobs: its own, so that both of its slots, autostart and a backup reach it."""
+    return f"{host.layout.var}/jobs/{service.name}"
+
+
 def project(host: HostStack, service: ServiceStack) -> dict[str, Any]:
     """The compose file of one service, as data."""
     wyoming = service.container_port + WYOMING if service.wyoming else 0
     listens = env.Ports("0.0.0.0", service.container_port, wyoming)
-    values = env.settings(service, listens, models=MODELS, diarization=_diarizer(service) and DIARIZER)
+    values = env.settings(service, listens, models=MODELS, jobs=JOBS, diarization=_diarizer(service) and DIARIZER)
     published = [(service.port, service.container_port), *([(service.wyoming_port, wyoming)] if wyoming else [])]
     definition: dict[str, Any] = {
         "image": service.image,
@@ -104,6 +110,8 @@ def _confine(definition: dict[str, Any], host: HostStack, service: ServiceStack)
         {"type": "bind", "source": host.layout.models, "target": MODELS, "read_only": True},
         {"type": "volume", "source": "spool", "target": SPOOL},
     ]
+    if service.jobs:
+        definition["volumes"].append({"type": "bind", "source": jobs_folder(host, service), "target": JOBS})
     if _diarizer(service):
         definition["volumes"].append(
             {"type": "bind", "source": _diarizer(service), "target": DIARIZER, "read_only": True}

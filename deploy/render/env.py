@@ -21,9 +21,9 @@ class Ports:
     wyoming: int
 
 
-def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: str = "") -> dict[str, str]:
-    """What the kit tells the service, and what the inventory adds; no secrets. `diarization`: where the folder of a
-    diarizer is, if not where the inventory says."""
+def settings(service: ServiceStack, ports: Ports, *, models: str, jobs: str, diarization: str = "") -> dict[str, str]:
+    """What the kit tells the service, and what the inventory adds; no secrets. `jobs`: where it keeps them.
+    `diarization`: where the folder of a diarizer is, if not where the inventory says."""
     told = {"TZ": service.timezone}
     if service.own:
         names = service.own.settings
@@ -44,9 +44,29 @@ def settings(service: ServiceStack, ports: Ports, *, models: str, diarization: s
             told[names.align_models] = ",".join(f"{language}={model}" for language, model in service.alignment)
         if service.models:
             told[names.models] = ",".join(service.models)
+        told |= _jobs(service, jobs)
         if ports.wyoming:
             told |= {names.wyoming_host: ports.host, names.wyoming_port: str(ports.wyoming)}
     return told | dict(service.environment)
+
+
+def _jobs(service: ServiceStack, folder: str) -> dict[str, str]:
+    wanted, own = service.jobs, service.own
+    if wanted is None or own is None:
+        return {}
+    names = own.settings
+    told = {
+        names.jobs_dir: folder,
+        names.jobs_pending: str(wanted.pending),
+        names.jobs_per_user: str(wanted.per_user),
+        names.jobs_keep_audio: str(wanted.keep_audio),
+        names.jobs_keep_transcripts: str(wanted.keep_transcripts),
+    }
+    if wanted.webhook:
+        told[names.webhook] = wanted.webhook
+    if wanted.database:
+        told |= {names.jobs_queue: service.name, names.jobs_address: wanted.address}
+    return told
 
 
 def path(host: HostStack, service: ServiceStack) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import IO
 from deploy import reading
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, INVENTORY, KitError
+from deploy.render import compose
 from deploy.reporting import Reporter
 from deploy.runtime import components, control, docker, images
 from deploy.state import records, releases, users
@@ -21,6 +23,25 @@ from deploy.workspace import Workspace
 
 MAX_BACKUP = 2 << 30
 """Bytes. It has settings and users, and lies in memory while it is put back."""
+
+
+JOBS, JOBS_COPY = "jobs.sqlite3", "jobs.backup.sqlite3"
+"""In the folder of a service's jobs: their database, and the copy of it that goes into a backup under its name."""
+_COPY = """\
+import os, sqlite3, sys
+name, paths = sys.argv[1], sys.argv[2:]
+for path in paths:
+    copy = os.path.join(os.path.dirname(path), name)
+    if os.path.exists(copy):
+        os.unlink(copy)
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    source, target = sqlite3.connect(path), sqlite3.connect(copy)
+    source.backup(target)
+    target.close()
+    source.close()
+    owner = os.stat(path)
+    os.chown(copy, owner.st_uid, owner.st_gid)
+"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,7 @@ def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> N
     target = space.target(host)
     command = ("tar", "--create", "--gzip", "--directory", "/", *_excluded(host), *_saved(host, target))
     with target.lock("backup"), _fresh(path) as file, report.step(f"Backing up {host.name}") as bar:
+        _copy_jobs(host, target)
         done, said = 0, b""
         for stream, chunk in target.connection.stream(command):
             if stream == 1:
@@ -105,6 +127,14 @@ def backup(space: Workspace, host: HostStack, path: Path, report: Reporter) -> N
                 said += chunk
             elif chunk not in (b"0", b"1"):  # 1: a file changed while it was read
                 raise KitError("The archive could not be created.", output=said.decode(errors="replace"), code=HOST)
+
+
+def _copy_jobs(host: HostStack, target: Target) -> None:
+    """A whole copy of each database of jobs, beside it: an archive of the live one might hold half a write."""
+    folders = [compose.jobs_folder(host, service) for service in host.services if service.jobs]
+    there = sorted(target.existing([f"{folder}/{JOBS}" for folder in folders]))
+    if there:
+        target.run(("python3", "-c", _COPY, JOBS_COPY, *there))
 
 
 @contextmanager
@@ -159,6 +189,9 @@ def restore(space: Workspace, host: HostStack, path: Path, content: bytes, repor
         if status != "0":
             told = "\n".join(line for _, line in said)
             raise KitError(f"{path} could not be unpacked on {host.name}.", output=told, code=HOST)
+        folders = [compose.jobs_folder(host, service) for service in host.services if service.jobs]
+        # Of the database that was there before: with that which is there now it would damage it.
+        target.remove(*(f"{folder}/{JOBS}{part}" for folder in folders for part in ("-wal", "-shm")))
         # What the record says was done there has still to be done here.
         target.remove(host.layout.record)
 
@@ -186,3 +219,6 @@ def _saved(host: HostStack, target: Target) -> Iterator[str]:
 def _excluded(host: HostStack) -> Iterator[str]:
     for path in (host.layout.models, f"{host.layout.var}/nginx", f"{host.layout.var}/.lock"):
         yield f"--exclude={path.lstrip('/')}"
+    jobs = f"{host.layout.var}/jobs/*".lstrip("/")
+    yield from (f"--exclude={jobs}/{name}" for name in (JOBS, f"{JOBS}-wal", f"{JOBS}-shm", "owners"))
+    yield f"--transform=s,/{re.escape(JOBS_COPY)}$,/{JOBS},"

@@ -16,7 +16,7 @@ import yaml
 
 from deploy import ROOT, render
 from deploy.certificates import issuing
-from deploy.config import catalog, inventory, reference, resolve
+from deploy.config import catalog, inventory, reference, resolve, validation
 from deploy.config.stack import HostStack, Stack
 from deploy.render import autostart, manifest, nginx
 from deploy.runtime.processes import LocalSupervisor, find_nginx, nginx_command, nginx_version
@@ -70,7 +70,7 @@ AUTOSTART = replace(catalog.autostart(), digest="a5a5" * 16, lock_digest="5a5a" 
 
 def resolved(path: Path) -> Stack:
     """The stack of an inventory; what changes with every line of a service's code is fixed."""
-    wrote, problems, source = inventory.load(path)
+    wrote, problems, source = validation.load(path)
     kinds = {
         name: replace(
             kind,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 import cli
-from deploy.config import catalog, inventory, resolve
+from deploy.config import catalog, resolve, validation
 from deploy.config.source import parse
 from deploy.config.stack import HostStack, Stack
 from deploy.errors import InventoryError
@@ -71,7 +71,7 @@ def resolved() -> Callable[[str], Stack]:
 
     def of(text: str) -> Stack:
         source = parse(text.encode(), "inventory.yml")
-        wrote, problems = inventory.validate(source)
+        wrote, problems = validation.validate(source)
         local = local_layout(Path("/srv/demo"), Path("/srv/models"), {})
         layouts = {n: local if h.runtime == "process" else system_layout() for n, h in wrote.hosts.items()}
         return resolve.stack(wrote, source, kinds, layouts, catalog.autostart(), problems)

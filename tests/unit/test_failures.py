@@ -114,7 +114,7 @@ def test_a_mistake_of_the_kits_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("deploy.config.source.read", mistaken)
-    monkeypatch.setattr("deploy.config.inventory.read", mistaken, raising=False)
+    monkeypatch.setattr("deploy.config.validation.read", mistaken, raising=False)
     kept = desk.folder / "elsewhere" / "greffier" / "errors.log"
     monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "elsewhere"))
     for number, command in enumerate(COMMANDS, 1):

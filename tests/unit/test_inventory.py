@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import ROOT
-from deploy.config import catalog, inventory, resolve, schema
+from deploy.config import catalog, inventory, resolve, schema, validation
 from deploy.config.resolve import RESERVED_NAMES
 from deploy.config.source import MAX_BYTES, parse, read
 from deploy.errors import InventoryError, KitError
@@ -293,7 +293,7 @@ VALUES = st.recursive(
 @given(st.sampled_from(KEYS), VALUES)
 def test_no_value_of_any_key_ends_in_a_stack_trace(text: str, value: object) -> None:
     try:
-        inventory.validate(parse((text % json.dumps(value)).encode(), "i"))
+        validation.validate(parse((text % json.dumps(value)).encode(), "i"))
     except InventoryError as error:
         assert error.problems
 
@@ -301,7 +301,7 @@ def test_no_value_of_any_key_ends_in_a_stack_trace(text: str, value: object) -> 
 @given(st.binary(max_size=200))
 def test_no_bytes_end_in_a_stack_trace(raw: bytes) -> None:
     try:
-        inventory.validate(parse(raw, "i"))
+        validation.validate(parse(raw, "i"))
     except InventoryError as error:
         assert error.problems
 

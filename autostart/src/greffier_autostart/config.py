@@ -209,6 +209,7 @@ def _parse_service(hostname: str, value: object, errors: list[str]) -> ServiceEn
         stop_seconds=section.number("stopSeconds", 0, 86_400, 30),
         drain_seconds=section.number("drainSeconds", 0, 86_400, 300),
         tells_why=section.take("tellsWhy", bool, False),
+        wake_file=section.file("wakeFile", None),
         tcp=tcp,
     )
     name = section.text("name", _NAME, "a name of letters, digits and . _ -")

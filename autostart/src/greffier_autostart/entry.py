@@ -62,7 +62,8 @@ class Policy:
 
     `idle_seconds` 0 means that the service never goes to sleep by itself. `drain_seconds`: what is in flight
     may go on so long when the service is to stop. `tells_why`: if it cannot start, its last line is a
-    sentence for whoever calls, and its status 1. `tcp`: addresses on which autostart listens for it.
+    sentence for whoever calls, and its status 1. `wake_file`: see wake_file.py; a service that has work is woken
+    for it, and not put to sleep. `tcp`: addresses on which autostart listens for it.
     """
 
     hostname: str
@@ -76,6 +77,7 @@ class Policy:
     stop_seconds: float
     drain_seconds: float
     tells_why: bool
+    wake_file: Path | None
     tcp: tuple[TcpEntry, ...]
 
 

@@ -20,6 +20,7 @@ already, whether a pause was ended. A test walks through all of it and compares.
     adopt       starting .           .           .                        starting    .
     wake        starting .           .           .|ready                  starting    .
     sleep       .        .|draining  .|draining  .                        .|asleep    .
+    work        .|starting .         .           .|ready                  .|starting  .
     pause       paused   draining    draining    .                        paused      .
     resume      .        .           .           .|ready                  .           asleep|starting
     limit       .        .           .|draining  .                        .           .
@@ -66,6 +67,7 @@ class Machine:
         self._stopping = False  # or it ended by itself, and what it left behind is being cleared away
         self.pausing = False  # until `resume`: drain, and stay stopped
         self._adopting = False  # what is being started was started by somebody else
+        self.working = False  # it has work that came by no request
         self._wanted = False  # somebody asked to wake while it could not be done at once
         self._closed: Refusal | None = None
         self._failures = 0
@@ -161,8 +163,10 @@ class Machine:
         self._want()
 
     def sleep(self) -> None:
-        """Stop now. Raises Busy with requests in flight or waiting."""
+        """Stop now. Raises Busy with requests in flight or waiting, and where it has work left."""
         busy = self.in_flight - self._quiet
+        if self.working and self.state is not State.FAILED:
+            raise Busy(f"{self.name} stays awake: it has jobs left, or webhooks to send")
         if busy or self._held:
             raise Busy(f"{self.name} stays awake: requests in flight {busy}, waiting {self.held}")
         self._wanted = False
@@ -171,6 +175,16 @@ class Machine:
             self._move(State.ASLEEP)
         elif self.state in (State.READY, State.STARTING):
             self._drain()
+
+    def work(self, left: bool) -> None:
+        """Whether it has work that came by no request: then it is started, and stays awake. To be told often."""
+        self.working = left
+        if not left:
+            return
+        self.last_use = self._effects.now()
+        resting = self.state is State.FAILED and self.retry_seconds > 0
+        if self.state not in (State.READY, State.STARTING) and not resting:
+            self._want()
 
     def pause(self, closed: Refusal | None = None) -> None:
         """Drain, stop and stay stopped. Requests are held, or refused with `closed`."""
@@ -334,7 +348,7 @@ class Machine:
         if not self.limits.idle:
             return
         now = self._effects.now()
-        if self.in_flight > self._quiet:
+        if self.working or self.in_flight > self._quiet:
             left = self.limits.idle
         else:
             left = max(self.last_use or 0.0, self.since) + self.limits.idle - now

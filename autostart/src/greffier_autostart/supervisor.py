@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
+from . import wake_file
 from .client import Client
 from .config import Config, ConfigError
 from .control import CommandError
@@ -203,7 +205,14 @@ class Supervisor:
                 client.sweep(now)
             for service in self._known():
                 service.pool.sweep()
+            self._look_for_work()
             await self._listeners.retry()
+
+    def _look_for_work(self) -> None:
+        now = time.time()
+        for service in self._services.values():
+            if (path := service.entry.policy.wake_file) is not None and not self.closing:
+                service.machine.work(wake_file.due(path, now))
 
     async def close(self) -> None:
         """Finish what is in flight, within the services' own stop times, and stop what cannot go on alone."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from toy import ABLE, Toy
 
+from stt_core import __version__
 from stt_core.engine.protocol import Capabilities
 from stt_testing.contract.aliases import *  # noqa: F403
 from stt_testing.contract.answers import *  # noqa: F403
@@ -29,8 +30,14 @@ def service() -> Iterator[Service]:
         yield running
 
 
-def test_health_is_ok_and_nothing_else(service: Service) -> None:
-    assert service.get("/health").json() == {"status": "ok"}
+def test_health_says_what_serves_and_how_long_the_queue_is(service: Service) -> None:
+    assert service.get("/health").json() == {
+        "status": "healthy",
+        "model": "toy/model",
+        "version": __version__,
+        "queue_length": 0,
+        "db_stats": {"total": 0, "completed": 0, "failed": 0, "pending": 0},
+    }
 
 
 @pytest.fixture

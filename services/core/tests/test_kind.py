@@ -7,13 +7,15 @@ import pytest
 from fastapi import APIRouter
 from toy import Toy
 
+from stt_core import __version__
 from stt_core.http.intake import Intake
+from stt_core.http.jobs import Desk
 from stt_core.kind import Kind
 from stt_core.settings import Settings
 from stt_testing.service import serving
 
 
-def greeting(intake: Intake, settings: Settings) -> Iterable[APIRouter]:
+def greeting(intake: Intake, desk: Desk, settings: Settings) -> Iterable[APIRouter]:
     router = APIRouter()
 
     @router.get("/greeting", tags=["Own"])
@@ -34,5 +36,10 @@ def test_it_has_its_own_paths_and_status() -> None:
         found = service.get("/status").json()
         assert found["mood"] == {"today": "fair"} and found["state"] == "ready"
         assert found["model"] == "TOY/MODEL"
-        assert service.get("/health").json() == {"status": "ok", "loaded": True}
+        assert service.get("/health").json() == {
+            "status": "healthy",
+            "model": "toy/model",
+            "version": __version__,
+            "loaded": True,
+        }
         assert found["libraries"]["pytest"] == pytest.__version__

@@ -18,8 +18,8 @@ from stt_core.engine.model_cache import ModelCache
 from stt_core.engine.protocol import Options, Progress, SpeakerOptions, Transcript, WindowResult
 from stt_core.kind import Kind
 from stt_core.observability.metrics import Metrics
-from stt_core.scheduling.job import GivenUp
 from stt_core.scheduling.scheduler import Scheduler
+from stt_core.scheduling.transcription import GivenUp
 from stt_core.settings import Settings
 from stt_testing import sounds
 from stt_testing.service import Service, in_thread, serving, until

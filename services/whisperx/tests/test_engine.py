@@ -7,7 +7,7 @@ import pytest
 
 from stt_core.audio import AudioFile
 from stt_core.engine.protocol import Options, Segment, SpeakerOptions, WindowResult, Word
-from stt_core.scheduling.job import GivenUp
+from stt_core.scheduling.transcription import GivenUp
 from stt_ctranslate2.engine import FasterWhisper
 from stt_speakers.alignment.choose import Aligners
 from stt_speakers.diarization.choose import Diarizers

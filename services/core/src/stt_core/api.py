@@ -16,24 +16,35 @@ from starlette.responses import JSONResponse, Response
 from stt_core import __version__, errors, memory
 from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
-from stt_core.http import asr, swagger_pages, transcriptions
+from stt_core.http import asr, job_bodies, recordings, swagger_pages, transcriptions, webhooks
+from stt_core.http import jobs as job_routes
 from stt_core.http.edge import Edge, Tracer
 from stt_core.http.error_responses import failures
 from stt_core.http.intake import Fetch, Intake
+from stt_core.http.job_bodies import JobStatistics
+from stt_core.http.job_forms import JobForms, own
+from stt_core.http.jobs import Desk
 from stt_core.http.live import GONE, Gone
+from stt_core.jobs.model import Status as JobStatus
+from stt_core.jobs.service import JobService
 from stt_core.kind import Kind
 from stt_core.observability.metrics import Metrics
+from stt_core.output.subtitles import Limits
 from stt_core.realtime import routes as realtime
 from stt_core.scheduling.scheduler import Scheduler
 from stt_core.settings import Settings
 
 
 class Health(BaseModel):
-    """The process serves; a kind of service may have more keys of its own."""
+    """The process serves; a kind of service may have more keys of its own. queue_length: jobs that wait."""
 
     model_config = ConfigDict(extra="allow")
 
-    status: str = "ok"
+    status: str = "healthy"
+    model: str
+    version: str
+    queue_length: int | None = None
+    db_stats: JobStatistics | None = None
 
 
 class Ready(BaseModel):
@@ -72,6 +83,13 @@ class Queue(BaseModel):
     waiting_windows: int
 
 
+class JobQueue(BaseModel):
+    """Jobs that wait, and those that are processed."""
+
+    queued: int
+    processing: int
+
+
 class Status(BaseModel):
     """What the service is and does; each kind of service has more keys of its own."""
 
@@ -85,6 +103,8 @@ class Status(BaseModel):
     memory: Memory
     queue: Queue
     stages: list[StageStatus]
+    jobs: JobQueue | None
+    wake_at: float | None
     uptime_seconds: float
     version: str
     libraries: dict[str, str]
@@ -100,10 +120,12 @@ def create(
     scheduler: Scheduler,
     metrics: Metrics,
     tracer: Tracer | None = None,
+    jobs: JobService | None = None,
 ) -> FastAPI:
-    """The application; the scheduler is started and closed by whoever made it."""
+    """The application; the scheduler and the jobs are started and closed by whoever made them."""
     started = time.monotonic()
     models = Models.of(settings)
+    desk = Desk(jobs, job_forms(kind, settings))
     intake = Intake(scheduler, models, settings.max_upload_bytes, _fetching(settings))
     app = FastAPI(
         title=kind.title,
@@ -119,10 +141,13 @@ def create(
     app.add_exception_handler(Gone, _gone)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.include_router(transcriptions.router(intake, settings))
+    app.include_router(transcriptions.router(intake, desk, settings))
+    app.include_router(job_routes.router(desk))
+    app.include_router(webhooks.router(desk))
+    app.include_router(recordings.router(desk, settings.jobs_key))
     app.include_router(asr.router(intake, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))
-    for router in kind.routers(intake, settings):
+    for router in kind.routers(intake, desk, settings):
         app.include_router(router)
     app.include_router(swagger_pages.router)
 
@@ -134,10 +159,15 @@ def create(
     async def get_model(model: str) -> ModelBody:
         return models.one(model)
 
-    @app.get("/health", tags=["Operations"], summary="Whether the process serves")
+    @app.get("/health", tags=["Operations"], summary="Whether the process serves", response_model_exclude_unset=True)
     async def health() -> Health:
-        more = await run_in_threadpool(kind.health, scheduler.ready)
-        return Health.model_validate({"status": "ok", **more})
+        return await run_in_threadpool(healthy)
+
+    def healthy() -> Health:
+        common: dict[str, object] = {"status": "healthy", "model": settings.model, "version": __version__}
+        if jobs is not None:
+            common |= job_bodies.health(jobs.counts())
+        return Health.model_validate({**common, **kind.health(scheduler.ready)})
 
     @app.get("/ready", tags=["Operations"], summary="Whether the model is loaded", responses=failures(503))
     async def ready() -> Ready:
@@ -150,6 +180,8 @@ def create(
     @app.get("/status", tags=["Operations"], summary="What the service is and does")
     async def status() -> Status:
         loaded = scheduler.loaded
+        counts = None if jobs is None else await run_in_threadpool(jobs.counts)
+        wake_at = None if jobs is None else await run_in_threadpool(lambda: jobs.wake_at)
         common = Status(
             state="stopping" if scheduler.draining else "ready" if scheduler.ready else "loading",
             model=settings.model,
@@ -166,6 +198,8 @@ def create(
             memory=Memory(resident_bytes=memory.resident(), limit_bytes=memory.limit()),
             queue=Queue(requests=scheduler.admitted, limit=scheduler.limit, waiting_windows=scheduler.waiting),
             stages=[StageStatus(stage=stage.name, share=round(stage.share, 3)) for stage in scheduler.stages],
+            jobs=counts and JobQueue(queued=counts.of(JobStatus.QUEUED), processing=counts.of(JobStatus.PROCESSING)),
+            wake_at=wake_at,
             uptime_seconds=round(time.monotonic() - started, 1),
             version=__version__,
             libraries=_versions((*LIBRARIES, *kind.libraries)),
@@ -188,6 +222,12 @@ def create(
         return JSONResponse(document(app))
 
     return app
+
+
+def job_forms(kind: Kind, settings: Settings) -> JobForms:
+    """The forms that jobs may be handed in with, at this kind of service."""
+    limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
+    return JobForms({**own(transcriptions.rendered), **kind.job_forms()}, limits)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

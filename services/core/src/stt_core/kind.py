@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from stt_core.http.intake import Intake
+    from stt_core.http.job_forms import JobForm
+    from stt_core.http.jobs import Desk
 
-Routers = Callable[["Intake", Settings], Iterable["APIRouter"]]
+Routers = Callable[["Intake", "Desk", Settings], Iterable["APIRouter"]]
 """Makes what answers the service's own paths; it is called once, when the web framework is there."""
 
 
-def _none(intake: "Intake", settings: Settings) -> Iterable["APIRouter"]:
+def _none(intake: "Intake", desk: "Desk", settings: Settings) -> Iterable["APIRouter"]:
     return ()
+
+
+def _no_forms() -> "Mapping[str, JobForm]":
+    return {}
 
 
 def _as_it_is(common: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -39,6 +45,8 @@ class Kind:
     health: what /health says more than that the process serves, or better; told whether the model is loaded.
         Both are quick, and any thread may call them.
     libraries: whose versions matter when a transcript is not what it was.
+    job_forms: the forms of its own paths that jobs may be handed in with, by name; called when the web framework
+        is there.
     """
 
     title: str
@@ -47,6 +55,7 @@ class Kind:
     status: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
     health: Callable[[bool], Mapping[str, Any]] = _no_more
     libraries: tuple[str, ...] = ()
+    job_forms: "Callable[[], Mapping[str, JobForm]]" = _no_forms
 
 
 Build = Callable[[Settings], Kind]

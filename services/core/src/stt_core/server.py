@@ -86,7 +86,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
 
         import uvicorn
 
-        from stt_core.api import create
+        from stt_core.api import create, job_forms
         from stt_core.engine.model_cache import model_cache
         from stt_core.engine.models import Models
         from stt_core.http.web import Web
@@ -99,9 +99,18 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         if traces is not None:
             ending.callback(traces.close)
         scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
-        app = create(kind, settings, scheduler, metrics, traces)
+        jobs = None
+        if settings.jobs_dir is not None:
+            from stt_core.jobs.service import JobService
+
+            classes = job_forms(kind, settings).classes
+            jobs = JobService(settings, scheduler, Models.of(settings), classes)
+        app = create(kind, settings, scheduler, metrics, traces, jobs)
         scheduler.start()
         ending.callback(scheduler.close)
+        if jobs is not None:
+            jobs.start()
+            ending.callback(jobs.close)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -112,7 +121,7 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
             timeout_keep_alive=75,  # longer than nginx and autostart keep theirs: they close first
             **WEBSOCKETS,
         )
-        server = Server(listener, wyoming, Web(config, scheduler, settings.stop_seconds))
+        server = Server(listener, wyoming, Web(config, scheduler, settings.stop_seconds, jobs.stop if jobs else None))
         loading.done.add_done_callback(lambda _: server.stop() if loading.failure else None)
         if wyoming:
             from stt_core.wyoming.conversation import House

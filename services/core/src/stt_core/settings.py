@@ -29,6 +29,17 @@ class Settings:
     realtime_sessions: websockets of /v1/realtime at once; one more is told so and closed.
     wyoming_port: where Home Assistant is answered; None: nowhere. 0: a free one.
     wyoming_host: its address; the protocol has no password.
+    jobs_dir: where jobs are kept: recordings and, without database_url, their database. None: there are no jobs.
+    database_url: of a PostgreSQL whose queue several machines share.
+    jobs_queue: with database_url, the queue's name: services of one name share it.
+    jobs_pending: jobs that may wait or be processed at once; one more gets 429.
+    jobs_per_user: the same of one user_uuid; 0: any number.
+    jobs_keep_audio, jobs_keep_transcripts: seconds after a job's end; 0 deletes the recording at once, and keeps
+        the transcript for ever.
+    jobs_address: base URL at which the other machines of the queue reach this service.
+    jobs_key: what these machines have in common, to ask each other for recordings.
+    webhook_url: where to tell of a job that names no callback_url.
+    webhook_secret: signs what is told, as whsec_ and base64.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +63,17 @@ class Settings:
     realtime_sessions: int = 8
     wyoming_host: str = "127.0.0.1"
     wyoming_port: int | None = None
+    jobs_dir: Path | None = None
+    database_url: str = field(default="", repr=False)
+    jobs_queue: str = "jobs"
+    jobs_pending: int = 1000
+    jobs_per_user: int = 0
+    jobs_keep_audio: int = 0
+    jobs_keep_transcripts: int = 30 * 86400
+    jobs_address: str = ""
+    jobs_key: str = field(default="", repr=False)
+    webhook_url: str = ""
+    webhook_secret: str = field(default="", repr=False)
 
 
 KNOWN = {
@@ -59,8 +81,11 @@ KNOWN = {
     "port": "UVICORN_PORT",
     "model": "WHISPER__MODEL",
     "device": "WHISPER__INFERENCE_DEVICE",
+    "database_url": "DATABASE_URL",
 }
-"""Names from other Whisper servers."""
+"""Names from other Whisper servers, and the one that hosting providers give a database's URL."""
+SECRET = frozenset({"database_url", "jobs_key", "webhook_secret"})
+"""Of these no message repeats the value."""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ, defaults: Settings = Settings()) -> Settings:
@@ -84,7 +109,7 @@ def parsed(
                 try:
                     values[name] = parse(text)
                 except ValueError as error:
-                    wrong.append(f"{variable}={text!r}: {error}")
+                    wrong.append(f"{variable}{'' if name in SECRET else f'={text!r}'}: {error}")
                 break
     if wrong:
         raise StartError("Wrong settings: " + "; ".join(wrong) + ".")
@@ -121,6 +146,12 @@ def pairs(text: str) -> dict[str, str]:
     return {name: model for name, model in found}
 
 
+def _address(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("must begin with https:// or http://")
+    return text.rstrip("/")
+
+
 _PARSERS: dict[str, Parser] = {
     "host": str,
     "port": _number(0, 65535),
@@ -143,4 +174,15 @@ _PARSERS: dict[str, Parser] = {
     "realtime_sessions": _number(0, 1000),
     "wyoming_host": str,
     "wyoming_port": _number(0, 65535),
+    "jobs_dir": Path,
+    "database_url": str,
+    "jobs_queue": str,
+    "jobs_pending": _number(1, 1_000_000),
+    "jobs_per_user": _number(0, 1_000_000),
+    "jobs_keep_audio": _number(0, 2**31),
+    "jobs_keep_transcripts": _number(0, 2**31),
+    "jobs_address": _address,
+    "jobs_key": str,
+    "webhook_url": _address,
+    "webhook_secret": str,
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from stt_core.http.intake import Intake
+    from stt_core.http.jobs import Desk
 
 TITLE = "Greffier: Whisper (PyTorch)"
 SERVICE = "transcription-pytorch"
@@ -68,12 +69,12 @@ def kind(settings: Settings) -> Kind:
             "error": None,  # a service whose model cannot be loaded ends, and its log says why
         }
 
-    def routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
+    def routers(intake: "Intake", desk: "Desk", settings: Settings) -> "Iterable[APIRouter]":
         from stt_pytorch import routes  # the web framework is slow to import
 
         return (routes.router(intake, own, shared),)
 
-    return Kind(TITLE, engine, routers, status, health, LIBRARIES)
+    return Kind(TITLE, engine, routers, status=status, health=health, libraries=LIBRARIES)
 
 
 def _own(asked: Stages) -> Stages:

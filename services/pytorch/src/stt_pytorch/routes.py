@@ -81,7 +81,7 @@ def router(intake: Intake, own: Transcribe, stages: Stages) -> APIRouter:
         began = time.monotonic()
         async with intake.take(request, reading(own), FIELD) as taken:
             asked = taken.asked
-            (transcript,) = await taken.transcripts(AudioFile(taken.release(), track=asked.track))
+            (transcript,) = await taken.transcripts(AudioFile(await taken.release(), track=asked.track))
         spent = time.monotonic() - began
         return answer.body(transcript, taken.options.model, spent, diarized=asked.enable_diarization)
 

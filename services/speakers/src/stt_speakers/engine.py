@@ -23,7 +23,7 @@ from stt_core.engine.protocol import (
     join,
 )
 from stt_core.errors import ApiError, SpeakersUnavailable
-from stt_core.scheduling.job import GivenUp
+from stt_core.scheduling.transcription import GivenUp
 from stt_speakers.diarization.protocol import DiarizationUnavailable
 from stt_speakers.sound import Sound, decoded
 from stt_speakers.stages import Stages

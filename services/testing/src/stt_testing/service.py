@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -86,16 +87,18 @@ def required(variable: str) -> Path:
 @contextmanager
 def in_thread(engine: Engine, model: str, queue: int = QUEUE) -> Iterator[Service]:
     """The service around an engine, in this process."""
-    settings = Settings(
-        port=0,
-        model=model,
-        max_upload_bytes=UPLOAD_LIMIT,
-        queue=queue,
-        url_allow=hosts(URL_ALLOW),
-        wyoming_port=0,
-    )
-    with serving(Kind("Contract", lambda: engine), settings) as service:
-        yield service
+    with TemporaryDirectory() as jobs:
+        settings = Settings(
+            port=0,
+            model=model,
+            max_upload_bytes=UPLOAD_LIMIT,
+            queue=queue,
+            url_allow=hosts(URL_ALLOW),
+            wyoming_port=0,
+            jobs_dir=Path(jobs),
+        )
+        with serving(Kind("Contract", lambda: engine), settings) as service:
+            yield service
 
 
 @contextmanager

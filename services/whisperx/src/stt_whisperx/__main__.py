@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from stt_core.http.intake import Intake
+    from stt_core.http.job_forms import JobForm
+    from stt_core.http.jobs import Desk
 
 TITLE = "Greffier: WhisperX"
 DEFAULTS = Settings(port=8002, model="Systran/faster-whisper-base")
@@ -34,13 +36,20 @@ def kind(settings: Settings) -> Kind:
     def status(common: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**common, **shared.status()}
 
-    return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES)
+    return Kind(TITLE, engine, _routers, status, libraries=LIBRARIES, job_forms=_job_forms)
 
 
-def _routers(intake: "Intake", settings: Settings) -> "Iterable[APIRouter]":
-    from stt_whisperx import routes  # the web framework is slow to import
+def _routers(intake: "Intake", desk: "Desk", settings: Settings) -> "Iterable[APIRouter]":
+    from stt_core.http import queued_transcribe  # the web framework is slow to import
+    from stt_whisperx import routes
 
-    return (routes.router(intake, settings),)
+    return routes.router(intake, settings), queued_transcribe.router(intake, desk, settings.jobs_queue)
+
+
+def _job_forms() -> "Mapping[str, JobForm]":
+    from stt_core.http import queued_transcribe
+
+    return queued_transcribe.job_forms()
 
 
 if __name__ == "__main__":

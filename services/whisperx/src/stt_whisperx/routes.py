@@ -54,10 +54,10 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
         async with intake.take(request, read, FIELD) as taken:
             asked = taken.asked
             if asked.diarize == "channels":
-                found = await taken.transcripts(*await run_in_threadpool(_channels, taken.file, asked.track))
+                found = await taken.transcripts(*await run_in_threadpool(_channels, await taken.file(), asked.track))
                 transcript = answer.merged(found)
             else:
-                (transcript,) = await taken.transcripts(AudioFile(taken.release(), track=asked.track))
+                (transcript,) = await taken.transcripts(AudioFile(await taken.release(), track=asked.track))
         return await run_in_threadpool(rendered, transcript, asked, limits)
 
     return routes

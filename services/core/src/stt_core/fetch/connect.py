@@ -20,8 +20,10 @@ async def answered(
     connect: float,
     idle: float,
     insecure: bool,
+    method: str = "GET",
+    content: bytes | None = None,
 ) -> AsyncIterator[Answer]:
-    """The head of what GET answers; its body is read inside. Raises httpcore2's exceptions.
+    """The head of the answer; its body is read inside. Raises httpcore2's exceptions.
 
     addresses: are tried in order; the name in the URL is not resolved again.
     connect, idle: seconds to connect to one address, and between two parts of the answer.
@@ -34,7 +36,7 @@ async def answered(
     }
     context = _unchecked() if insecure else None
     pool = httpcore2.AsyncConnectionPool(context, network_backend=_To(addresses))
-    async with pool, pool.stream("GET", target, headers=headers, extensions=extensions) as answer:
+    async with pool, pool.stream(method, target, headers=headers, content=content, extensions=extensions) as answer:
         yield answer
 
 

@@ -81,20 +81,20 @@ class Fetcher:
         Raises Unfetched and TooLarge. Of a URL, their messages and the log tell the scheme and the host
         alone: users, paths and queries may be secrets.
         """
-        url = _parsed(text)
+        url = parsed(text)
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.limits.whole):
                 file = await self._followed(url)
         except TimeoutError:
-            raise Unfetched(f"{_shown(url)} did not send its file within {self.limits.whole:g} s.") from None
-        log.info("fetched %d bytes from %s in %.1f s", file.tell(), _shown(url), time.monotonic() - started)
+            raise Unfetched(f"{shown(url)} did not send its file within {self.limits.whole:g} s.") from None
+        log.info("fetched %d bytes from %s in %.1f s", file.tell(), shown(url), time.monotonic() - started)
         return file
 
     async def _followed(self, first: URL) -> IO[bytes]:
         url = first
         for _ in range(REDIRECTS + 1):
-            addresses = await self._addresses(url)
+            addresses = await reachable(url, self.open, self.resolve, self.limits.connect)
             try:
                 async with answered(
                     url,
@@ -102,7 +102,7 @@ class Fetcher:
                     _headers(url),
                     connect=self.limits.connect,
                     idle=self.limits.idle,
-                    insecure=all(self.insecure.hold(_name(url), address(one)) for one in addresses),
+                    insecure=trusted(url, addresses, self.insecure),
                 ) as answer:
                     headers = {name.lower(): value for name, value in answer.headers}
                     location = headers.get(b"location")
@@ -110,30 +110,13 @@ class Fetcher:
                         _check(url, answer.status, headers, self.limits.size)
                         return await self._saved(answer)
             except httpcore2.TimeoutException:
-                raise Unfetched(f"{_shown(url)} does not answer in time.", again=True) from None
+                raise Unfetched(f"{shown(url)} does not answer in time.", again=True) from None
             except httpcore2.ConnectError as error:
                 raise _unconnected(url, error) from None
             except (httpcore2.NetworkError, httpcore2.ProtocolError):
-                raise Unfetched(f"{_shown(url)} broke off its answer.", again=True) from None
+                raise Unfetched(f"{shown(url)} broke off its answer.", again=True) from None
             url = _joined(url, location)
-        raise Unfetched(f"{_shown(first)} redirects more than {REDIRECTS} times.")
-
-    async def _addresses(self, url: URL) -> list[str]:
-        """Those of the host's addresses that may be connected to."""
-        name, port = _name(url), url.port or DEFAULT_PORTS[url.scheme]
-        try:
-            async with asyncio.timeout(self.limits.connect):
-                found = await self.resolve(name, port)
-        except (OSError, UnicodeError):
-            raise Unfetched(f"The host of {_shown(url)} cannot be found.", again=True) from None
-        kept = allowed(name, port, found, self.open)
-        if not kept:
-            ports = ", ".join(map(str, sorted(PORTS)))
-            raise Unfetched(
-                f"{_shown(url)} is not fetched: its address is not public, or its port none of {ports}. "
-                "The operator can allow the host with STT_URL_ALLOW."
-            )
-        return kept[:ADDRESSES]
+        raise Unfetched(f"{shown(first)} redirects more than {REDIRECTS} times.")
 
     async def _saved(self, answer: Answer) -> IO[bytes]:
         file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -148,7 +131,34 @@ class Fetcher:
         return file
 
 
-def _parsed(text: str) -> URL:
+async def reachable(url: URL, opened: Hosts, resolve: Resolver, seconds: float) -> list[str]:
+    """Those of the host's addresses that may be connected to. Raises Unfetched.
+
+    opened: hosts that may be connected to at private addresses too. seconds: that their names may take.
+    """
+    name, port = _name(url), url.port or DEFAULT_PORTS[url.scheme]
+    try:
+        async with asyncio.timeout(seconds):
+            found = await resolve(name, port)
+    except (OSError, UnicodeError):
+        raise Unfetched(f"The host of {shown(url)} cannot be found.", again=True) from None
+    kept = allowed(name, port, found, opened)
+    if not kept:
+        ports = ", ".join(map(str, sorted(PORTS)))
+        raise Unfetched(
+            f"{shown(url)} is not fetched: its address is not public, or its port none of {ports}. "
+            "The operator can allow the host with STT_URL_ALLOW."
+        )
+    return kept[:ADDRESSES]
+
+
+def trusted(url: URL, addresses: Sequence[str], insecure: Hosts) -> bool:
+    """Whether the host's certificate is taken as it comes."""
+    return all(insecure.hold(_name(url), address(one)) for one in addresses)
+
+
+def parsed(text: str) -> URL:
+    """An http:// or https:// URL. Raises Unfetched."""
     if len(text) > LONGEST:
         raise Unfetched(f"url is longer than {LONGEST} characters.")
     try:
@@ -162,7 +172,7 @@ def _joined(url: URL, location: bytes) -> URL:
     try:
         return _web(url.join(location.decode("utf-8", "replace")[:LONGEST]))
     except (InvalidURL, ValueError):
-        raise Unfetched(f"{_shown(url)} redirects to what is no URL.") from None
+        raise Unfetched(f"{shown(url)} redirects to what is no URL.") from None
 
 
 def _web(url: URL) -> URL:
@@ -176,7 +186,8 @@ def _name(url: URL) -> str:
     return url.raw_host.decode()
 
 
-def _shown(url: URL) -> str:
+def shown(url: URL) -> str:
+    """Its scheme and host: users, paths and queries may be secrets."""
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
@@ -187,22 +198,27 @@ def _headers(url: URL) -> list[tuple[bytes, bytes]]:
         (b"Accept", b"audio/*, video/*, */*;q=0.5"),
         (b"Accept-Encoding", b"identity"),  # nothing that a few bytes could blow up
     ]
-    if url.userinfo:
-        user, _, password = url.userinfo.partition(b":")
-        pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
-        headers.append((b"Authorization", b"Basic " + base64.b64encode(pair)))
-    return headers
+    return headers + credentials(url)
+
+
+def credentials(url: URL) -> list[tuple[bytes, bytes]]:
+    """The header for the user and password that a URL carries."""
+    if not url.userinfo:
+        return []
+    user, _, password = url.userinfo.partition(b":")
+    pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return [(b"Authorization", b"Basic " + base64.b64encode(pair))]
 
 
 def _check(url: URL, status: int, headers: Mapping[bytes, bytes], limit: int) -> None:
     """Raises what the head of an answer tells already."""
     if status != HTTPStatus.OK:
         again = status in (408, 425, 429) or status >= 500
-        raise Unfetched(f"{_shown(url)} answered with status {status} in place of a file.", again=again)
+        raise Unfetched(f"{shown(url)} answered with status {status} in place of a file.", again=again)
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-        raise Unfetched(f"{_shown(url)} sends its file compressed, though asked not to.")
+        raise Unfetched(f"{shown(url)} sends its file compressed, though asked not to.")
     if headers.get(b"content-type", b"").lower().startswith((b"text/html", b"application/xhtml")):
-        raise Unfetched(f"{_shown(url)} answered with a web page; url must be the file's own.")
+        raise Unfetched(f"{shown(url)} answered with a web page; url must be the file's own.")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise TooLarge(limit, param="url")
@@ -212,7 +228,7 @@ def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
     reason = error.__context__
     if isinstance(reason, ssl.SSLCertVerificationError):
         return Unfetched(
-            f"{_shown(url)} has a certificate that is not to be trusted: {reason.verify_message}. "
+            f"{shown(url)} has a certificate that is not to be trusted: {reason.verify_message}. "
             "The operator can accept it with STT_URL_INSECURE."
         )
-    return Unfetched(f"{_shown(url)} cannot be reached.", again=True)
+    return Unfetched(f"{shown(url)} cannot be reached.", again=True)

@@ -126,7 +126,7 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
     )
     async def transcribe(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         async with intake.take(request, reading(asked), FIELD) as taken:
-            (transcript,) = await taken.transcripts(_source(taken, asked.encode, asked.track))
+            (transcript,) = await taken.transcripts(await _source(taken, asked.encode, asked.track))
         name = quote((taken.name or FIELD)[:NAME], safe="")
         answer = PlainTextResponse(
             await run_in_threadpool(rendered, transcript, asked.output, limits, asked.word_timestamps),
@@ -143,19 +143,19 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
     )
     async def detect(request: Request, encode: Encode = True, track: Annotated[Track, Query()] = None) -> Detected:
         async with intake.take(request, reading(Detecting()), FIELD) as taken:
-            heard = await taken.wait(_telling(taken.live(_source(taken, encode, track))))
+            heard = await taken.wait(_telling(taken.live(await _source(taken, encode, track))))
         return detected(heard)
 
     return routes
 
 
-def _source(taken: Taken[Form], encode: bool, track: int | None) -> AudioSource:
+async def _source(taken: Taken[Form], encode: bool, track: int | None) -> AudioSource:
     """Raises BadRequest for a track of bare samples, which have none."""
     if encode:
-        return AudioFile(taken.release(), track=track)
+        return AudioFile(await taken.release(), track=track)
     if track is not None:
         raise BadRequest("encode=false says that the upload is bare samples: leave out track.", param="track")
-    return RawPcm(taken.release())
+    return RawPcm(await taken.release())
 
 
 async def _telling(live: Live) -> WindowResult | Transcript:

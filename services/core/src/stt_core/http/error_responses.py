@@ -26,10 +26,12 @@ _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": 
 _ALL: Responses = {
     400: {"description": "What was asked cannot be done; the message says why."},
     404: {"description": "There is no such thing."},
+    409: {"description": "It does not go with where the job stands."},
     413: {"description": "The file is larger than this service takes."},
     424: {"description": "Diarization is unavailable; the message says why."},
     429: {"description": "The queue is full.", "headers": _RETRY},
     500: {"description": "The service failed; its log says why."},
+    507: {"description": "The disk is full; nothing was kept."},
     503: {"description": "The model is not loaded yet, or the service is stopping.", "headers": _RETRY},
 }
 

@@ -11,7 +11,7 @@ from stt_core.engine.protocol import Transcript, WindowResult
 from stt_core.errors import ApiError
 from stt_core.output import formats
 from stt_core.output.formats import DiarizedSegmentBody, LanguageBody, LogprobBody
-from stt_core.scheduling.job import Stage
+from stt_core.scheduling.transcription import Stage
 
 DONE = b"data: [DONE]\n\n"
 STILL_HERE = b": still here\n\n"

@@ -60,35 +60,50 @@ class Taken(Generic[Form]):
         scheduler: Scheduler,
         received: Received[Form],
         options: Options,
-        file: IO[bytes],
+        fetch: Fetch | None,
         held: ExitStack,
-        closing: ExitStack,
     ) -> None:
         self.asked = received.asked
         self.name = received.name
         self.options = options
-        self.file = file
         self._request = request
         self._scheduler = scheduler
+        self._received = received
+        self._fetch = fetch
         self._held = held
-        self._closing = closing
+        self._closing = held.enter_context(ExitStack())
+        if received.file is not None:
+            self._closing.callback(received.file.close)
 
-    def release(self) -> IO[bytes]:
-        """The file, which is the caller's to close from here on."""
+    async def file(self) -> IO[bytes]:
+        """The file, fetched where only its URL was sent. Raises ApiError, and Gone."""
+        if self._received.file is not None:
+            return self._received.file
+        assert self._fetch is not None, "only a form that may bring a URL has no file"
+        file = await self.wait(self._fetch(self._received.url))
+        self._closing.callback(file.close)
+        self._received = replace(self._received, file=file)
+        return file
+
+    async def release(self) -> IO[bytes]:
+        """As `file`, which is the caller's to close from here on."""
+        file = await self.file()
         self._closing.pop_all()
-        return self.file
+        return file
 
     async def transcripts(self, *sources: AudioSource) -> Sequence[Transcript]:
         """One of each source, which are transcribed side by side. Raises ApiError, and Gone."""
-        jobs = [self._scheduler.submit(source, self.options) for source in sources]
-        for job in jobs:
-            self._held.callback(self._scheduler.cancel, job)
-        return await self.wait(asyncio.gather(*[asyncio.wrap_future(job.answer) for job in jobs]))
+        transcriptions = [self._scheduler.submit(source, self.options) for source in sources]
+        for transcription in transcriptions:
+            self._held.callback(self._scheduler.cancel, transcription)
+        return await self.wait(
+            asyncio.gather(*[asyncio.wrap_future(transcription.answer) for transcription in transcriptions])
+        )
 
     def live(self, source: AudioSource) -> Live:
         """The source being transcribed, result by result."""
         live = Live(self._scheduler, source, self.options)
-        self._held.callback(self._scheduler.cancel, live.job)
+        self._held.callback(self._scheduler.cancel, live.transcription)
         return live
 
     async def wait(self, wanted: Awaitable[Value]) -> Value:
@@ -96,7 +111,7 @@ class Taken(Generic[Form]):
         return await unless_gone(self._request, wanted)
 
     def keep(self) -> ExitStack:
-        """Its place and its jobs, for an answer that lasts longer than `Intake.take`."""
+        """Its place and its transcriptions, for an answer that lasts longer than `Intake.take`."""
         return self._held.pop_all()
 
 
@@ -121,15 +136,12 @@ class Intake:
                 received = await read(request, self._max_bytes)
             except ClientDisconnect:
                 raise Gone from None
-            closing = held.enter_context(ExitStack())
-            if received.file is not None:
-                closing.callback(received.file.close)
-            asked, file = received.asked, received.file
-            model = self._models.resolve(request.scope.get(DEPLOYMENT) or asked.model)
-            options = replace(asked.options(await self._scheduler.capabilities(model)), model=model)
-            if file is None:
-                assert self._fetch is not None, "only a form that may bring a URL has no file"
-                file = await unless_gone(request, self._fetch(received.url))
-                closing.callback(file.close)
+            with ExitStack() as closing:  # until it is in other hands
+                if received.file is not None:
+                    closing.callback(received.file.close)
+                asked = received.asked
+                model = self._models.resolve(request.scope.get(DEPLOYMENT) or asked.model)
+                options = replace(asked.options(await self._scheduler.capabilities(model)), model=model)
+                closing.pop_all()
             held.enter_context(about("url" if received.url else field))
-            yield Taken(request, self._scheduler, received, options, file, held, closing)
+            yield Taken(request, self._scheduler, received, options, self._fetch, held)

@@ -1,4 +1,4 @@
-"""One job, followed from the event loop: to its end, or as its results come."""
+"""One transcription, followed from the event loop: to its end, or as its results come."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
@@ -15,8 +15,8 @@ from stt_core.engine.protocol import Options, Transcript, WindowResult
 from stt_core.errors import ApiError
 from stt_core.http import events
 from stt_core.http.events import Telling
-from stt_core.scheduling.job import Stage
 from stt_core.scheduling.scheduler import Scheduler
+from stt_core.scheduling.transcription import Stage
 
 SILENCE = 15.0
 """Seconds after which a stream without news says that it lives; proxies wait for 60 and more."""
@@ -30,7 +30,7 @@ class Gone(Exception):
 
 
 News = WindowResult | Stage | Transcript | None
-"""Of a job; None where nothing came for a while."""
+"""Of a transcription; None where nothing came for a while."""
 
 Value = TypeVar("Value")
 
@@ -55,7 +55,7 @@ async def _left(request: Request) -> None:
 
 
 class Live:
-    """A submitted job, whose results can be awaited one by one."""
+    """A submitted transcription, whose results can be awaited one by one."""
 
     def __init__(self, scheduler: Scheduler, source: AudioSource, options: Options) -> None:
         loop = asyncio.get_running_loop()
@@ -65,8 +65,8 @@ class Live:
             with suppress(RuntimeError):  # the loop has ended, so nobody listens
                 loop.call_soon_threadsafe(self._news.put_nowait, news)
 
-        self.job = scheduler.submit(source, options, on_result=tell, on_stage=tell)
-        self.job.answer.add_done_callback(tell)
+        self.transcription = scheduler.submit(source, options, on_result=tell, on_stage=tell)
+        self.transcription.answer.add_done_callback(tell)
 
     async def next(self) -> News:
         """The next result, then the stages of what follows, at last the transcript. Raises ApiError."""
@@ -78,7 +78,7 @@ class Live:
 
 
 async def event_stream(live: Live, news: News, telling: Telling) -> AsyncGenerator[bytes, None]:
-    """The events of a job, of which `news` is known already."""
+    """The events of a transcription, of which `news` is known already."""
     try:
         while not isinstance(news, Transcript):
             if news is None:

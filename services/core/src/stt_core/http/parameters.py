@@ -58,7 +58,40 @@ Track = Annotated[
 ]
 
 
-class SpeechForm(BaseModel):
+NAME_LENGTH = 200
+"""Characters of a user_uuid or a message_id."""
+URL_LENGTH = 2000
+
+
+class JobFields(BaseModel):
+    """What makes a job of a request. Empty fields count as left out."""
+
+    user_uuid: str = Field(
+        "", max_length=NAME_LENGTH, description="With message_id: a job, which the same pair always finds again."
+    )
+    message_id: str = Field("", max_length=NAME_LENGTH, description="The user's own name of the recording.")
+    force: bool = Field(False, description="Erase the job that the pair has already, and do it again.")
+    asynchronous: bool = Field(
+        False, alias="async", description="A job: the answer is its id, and the recording is kept until it is done."
+    )
+    callback_url: str = Field(
+        "", max_length=URL_LENGTH, description="Where to tell that the job is done, by a signed webhook."
+    )
+
+    @property
+    def paired(self) -> bool:
+        """It has names of its submitter's own. Raises BadRequest where one of the two is missing."""
+        if bool(self.user_uuid) != bool(self.message_id):
+            missing = "message_id" if self.user_uuid else "user_uuid"
+            raise BadRequest("user_uuid and message_id belong together: send both, or neither.", param=missing)
+        return bool(self.user_uuid)
+
+    def as_asked(self) -> dict[str, Any]:
+        """The fields that were given, but for those that make a job of them; for JSON."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=set(JobFields.model_fields))
+
+
+class SpeechForm(JobFields):
     """What transcription and translation have in common. Empty fields count as left out."""
 
     url: str = Field("", description="Where the file is, in place of `file`: http:// or https://.")

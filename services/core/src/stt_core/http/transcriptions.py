@@ -12,6 +12,8 @@ from stt_core.http import form, rendering
 from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.http.events import Telling
 from stt_core.http.intake import Intake, Read, Received, Taken
+from stt_core.http.job_forms import TRANSCRIPTIONS, TRANSLATIONS
+from stt_core.http.jobs import Desk
 from stt_core.http.live import EventStream, event_stream
 from stt_core.http.parameters import TranscriptionForm, TranslationForm
 from stt_core.output import formats
@@ -32,14 +34,16 @@ def reading(kind: type[Form]) -> Read[Form]:
     return read
 
 
-def router(intake: Intake, settings: Settings) -> APIRouter:
+def router(intake: Intake, desk: Desk, settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["Audio"])
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
-    async def answer(request: Request, kind: type[Form]) -> Response:
+    async def answer(request: Request, kind: type[Form], name: str) -> Response:
         async with intake.take(request, reading(kind)) as taken:
             asked = taken.asked
-            source = AudioFile(taken.release(), track=asked.track)
+            if desk.wants(request, asked):
+                return await desk.take(taken, name, asked)
+            source = AudioFile(await taken.release(), track=asked.track)
             if asked.streams:
                 return await _streamed(taken, source)
             (transcript,) = await taken.transcripts(source)
@@ -57,7 +61,7 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
         openapi_extra=form.described(TranscriptionForm),
     )
     async def transcribe(request: Request) -> Response:
-        return await answer(request, TranscriptionForm)
+        return await answer(request, TranscriptionForm, TRANSCRIPTIONS)
 
     @routes.post(
         "/v1/audio/translations",
@@ -69,7 +73,7 @@ def router(intake: Intake, settings: Settings) -> APIRouter:
         openapi_extra=form.described(TranslationForm),
     )
     async def translate(request: Request) -> Response:
-        return await answer(request, TranslationForm)
+        return await answer(request, TranslationForm, TRANSLATIONS)
 
     return routes
 

@@ -1,6 +1,7 @@
 """The web server, which answers to its end when it is told to stop."""
 
 import time
+from collections.abc import Callable
 
 import uvicorn
 
@@ -15,10 +16,18 @@ class Web(UvicornServer):
     """Told to stop, it goes on listening until every accepted request is answered: new ones get 503.
 
     patience: seconds after which it gives up what is not answered.
+    on_drain: called once it is told, by any thread or a signal's handler.
     """
 
-    def __init__(self, config: uvicorn.Config, scheduler: Scheduler, patience: int) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        scheduler: Scheduler,
+        patience: int,
+        on_drain: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(config)
+        self._on_drain = on_drain
         self._scheduler = scheduler
         self._patience = patience
         self._end: float | None = None
@@ -27,6 +36,8 @@ class Web(UvicornServer):
     def drain(self) -> None:
         """Stop soon. May be called by any thread, and by a signal's handler."""
         self._scheduler.drain()
+        if self._on_drain is not None:
+            self._on_drain()
         self._end = time.monotonic() + self._patience
 
     def asked_to_stop(self) -> None:

@@ -146,8 +146,8 @@ class Connection:
         def heard(result: WindowResult) -> None:
             loop.call_soon_threadsafe(results.put_nowait, result)
 
-        job = self._scheduler.submit(RawPcm(BytesIO(samples)), options, heard)
-        answer = asyncio.wrap_future(job.answer)
+        transcription = self._scheduler.submit(RawPcm(BytesIO(samples)), options, heard)
+        answer = asyncio.wrap_future(transcription.answer)
         answer.add_done_callback(lambda _: results.put_nowait(None))
         try:
             while (result := await results.get()) is not None:
@@ -158,7 +158,7 @@ class Connection:
         except (WebSocketDisconnect, WebSocketDisconnected, TimeoutError):
             pass  # whoever reads the socket notices too
         finally:
-            self._scheduler.cancel(job)
+            self._scheduler.cancel(transcription)
             answer.cancel()
             self._decoding.pop(part, None)
             self._answered.set()

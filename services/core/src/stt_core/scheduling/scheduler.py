@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import takewhile
+from types import MappingProxyType
 
 from stt_core.audio import AudioSource
 from stt_core.audio.vad import VoiceStream
@@ -16,8 +17,8 @@ from stt_core.engine.protocol import Capabilities, Options, WindowResult
 from stt_core.errors import Unavailable
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.admission import Admission
-from stt_core.scheduling.job import Job, Stage
-from stt_core.scheduling.jobs import Jobs, as_api_error, stopping
+from stt_core.scheduling.transcription import Heard, Stage, Transcription
+from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, stopping
 from stt_core.scheduling.windows import windows
 from stt_core.scheduling.workers import Workers
 
@@ -28,8 +29,8 @@ class Scheduler:
     def __init__(self, cache: ModelCache, loading: Loading, queue: int, metrics: Metrics) -> None:
         self._cache = cache
         self._loading = loading
-        self._jobs = Jobs()
-        self._workers = Workers(self._jobs, cache, loading, metrics)
+        self._transcriptions = Transcriptions()
+        self._workers = Workers(self._transcriptions, cache, loading, metrics)
         self._admission = Admission(queue, self._refuse, metrics)
         self._draining = False
         metrics.queue_limit.set(queue)
@@ -48,7 +49,7 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Nothing is accepted that is not answered."""
-        return not self.admitted and not len(self._jobs)
+        return not self.admitted and not len(self._transcriptions)
 
     @property
     def limit(self) -> int:
@@ -63,14 +64,14 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Windows that are decoded and wait for a forward."""
-        with self._jobs.changed:
-            return sum(len(job.waiting) for job in self._jobs)
+        with self._transcriptions.changed:
+            return sum(len(transcription.waiting) for transcription in self._transcriptions)
 
     @property
     def stages(self) -> Sequence[Stage]:
         """What is being done for the requests whose windows are all heard."""
-        with self._jobs.changed:
-            return [job.stage for job in self._jobs if job.stage]
+        with self._transcriptions.changed:
+            return [transcription.stage for transcription in self._transcriptions if transcription.stage]
 
     @property
     def loaded(self) -> Mapping[str, int]:
@@ -104,8 +105,8 @@ class Scheduler:
 
     def give_up(self) -> None:
         """End what is not answered yet."""
-        with self._jobs.changed:
-            self._jobs.close()
+        with self._transcriptions.changed:
+            self._transcriptions.close()
 
     def close(self) -> None:
         """Give up what is not answered, and wait for the running forwards."""
@@ -117,7 +118,7 @@ class Scheduler:
         return self._admission.place()
 
     def _refuse(self) -> None:
-        if self._draining or self._jobs.closed:
+        if self._draining or self._transcriptions.closed:
             raise stopping()
         if not self._loading.ready:
             raise Unavailable("The model is not loaded yet.", retry_after=1)
@@ -128,42 +129,49 @@ class Scheduler:
         options: Options,
         on_result: Callable[[WindowResult], None] | None = None,
         on_stage: Callable[[Stage], None] | None = None,
-    ) -> Job:
-        """Start decoding, in its own thread. The job owns the source from here on.
+        on_heard: Callable[[Heard], None] | None = None,
+        known: Mapping[int, Heard] = MappingProxyType({}),
+    ) -> Transcription:
+        """Start decoding, in its own thread. The transcription owns the source from here on.
 
         on_result: called by an engine's thread, which it must not hold up, with each result in the order of
-            the file, all before the job's answer is there.
+            the file, all before the transcription's answer is there.
         on_stage: the same with the stages of the work that follow.
+        on_heard: the same with each window that is done, for whoever keeps them.
+        known: windows by index that were heard in an attempt before; where they are cut as they were then, they
+            are not run again.
         """
         options = options if options.model else replace(options, model=self._loading.model)
-        job = Job(source, options, self._jobs.changed, on_result, on_stage)
-        with self._jobs.changed:
-            self._jobs.add(job)
-        threading.Thread(target=self._feed, args=(job,), name="decode", daemon=True).start()
-        return job
+        transcription = Transcription(
+            source, options, self._transcriptions.changed, on_result, on_stage, on_heard, known
+        )
+        with self._transcriptions.changed:
+            self._transcriptions.add(transcription)
+        threading.Thread(target=self._feed, args=(transcription,), name="decode", daemon=True).start()
+        return transcription
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, transcription: Transcription) -> None:
         """Nobody waits for the answer any more: no further forward starts for it."""
-        with self._jobs.changed:
-            self._jobs.end(job)
+        with self._transcriptions.changed:
+            self._transcriptions.end(transcription)
 
-    def _feed(self, job: Job) -> None:
+    def _feed(self, transcription: Transcription) -> None:
         try:
             stream = self._loading.done.result().stream()
             # Silence gives no windows: a long one must not be decoded to its end for nobody.
-            blocks = takewhile(lambda _: not job.over, job.source.blocks())
-            for samples, spans in windows(blocks, stream.probabilities, job.options.vad):
-                if not job.put(samples, spans):
+            blocks = takewhile(lambda _: not transcription.over, transcription.source.blocks())
+            for samples, spans in windows(blocks, stream.probabilities, transcription.options.vad):
+                if not transcription.put(samples, spans):
                     break
-            with self._jobs.changed:
-                job.decoded = True
-                job.course.decoded = time.time_ns()
-                self._jobs.changed.notify_all()
-                self._jobs.changed.wait_for(lambda: job.over)
+            with self._transcriptions.changed:
+                transcription.decoded = True
+                transcription.course.decoded = time.time_ns()
+                self._transcriptions.changed.notify_all()
+                self._transcriptions.changed.wait_for(lambda: transcription.over)
         except Exception as error:
-            with self._jobs.changed:
-                self._jobs.end(job, as_api_error(error, job))
+            with self._transcriptions.changed:
+                self._transcriptions.end(transcription, as_api_error(error, transcription))
         finally:
-            with self._jobs.changed:  # whoever makes the answer may still read it
-                self._jobs.changed.wait_for(lambda: not job.finishing)
-            job.source.close()
+            with self._transcriptions.changed:  # whoever makes the answer may still read it
+                self._transcriptions.changed.wait_for(lambda: not transcription.finishing)
+            transcription.source.close()

@@ -149,7 +149,7 @@ class Conversation:
             await telling
             return True
         finally:
-            self._house.scheduler.cancel(live.job)
+            self._house.scheduler.cancel(live.transcription)
             telling.cancel()
 
     async def _tell(self, live: Live) -> None:

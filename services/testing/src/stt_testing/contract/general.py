@@ -186,7 +186,7 @@ def test_no_file(service: Service) -> None:
 def test_unknown_paths_and_methods(service: Service) -> None:
     refused(service.get("/v2/nothing"), 404)
     refused(service.get("/docs/nothing.js"), 404)
-    answer = service.get("/v1/audio/transcriptions")
+    answer = service.get("/v1/audio/translations")
     refused(answer, 405)
     assert "POST" in answer.headers["allow"]
 

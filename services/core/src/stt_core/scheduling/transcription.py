@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -37,10 +37,21 @@ class Stage:
         return f"{self.name} {int(self.share * 10) * 10}%"
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A window that is done: the index-th of the file, from 0; [start, end) of the file in samples at 16 kHz."""
+
+    index: int
+    start: int
+    end: int
+    result: WindowResult
+
+
 @dataclass(eq=False)
-class Job:
+class Transcription:
     """What is known of one request; `on_result` is given each result once, in the order of the file, and
-    `on_stage` then the stages of the work.
+    `on_stage` then the stages of the work. `on_heard` is given the windows that were not known before, in the
+    order in which they are done.
 
     Every field but `changed` and `answer` is guarded by `changed`.
     """
@@ -50,6 +61,8 @@ class Job:
     changed: threading.Condition
     on_result: "Callable[[WindowResult], None] | None" = None
     on_stage: "Callable[[Stage], None] | None" = None
+    on_heard: "Callable[[Heard], None] | None" = None
+    known: Mapping[int, Heard] = field(default_factory=dict)  # heard in an attempt before, by index
     answer: "Future[Transcript]" = field(default_factory=Future)
     waiting: deque[tuple[int, Window]] = field(default_factory=deque)
     results: dict[int, WindowResult] = field(default_factory=dict)
@@ -77,8 +90,12 @@ class Job:
             self.changed.wait_for(lambda: self.over or len(self.waiting) < AHEAD)
             if self.over:
                 return False
-            self.waiting.append((self.cut, Window(samples, spans, self.options, request=id(self))))
-            self.cut += 1
+            index, self.cut = self.cut, self.cut + 1
+            known = self.known.get(index)
+            if known and spans and (known.start, known.end) == (spans[0].start, spans[-1].end):
+                self.keep(index, known.result)
+            else:
+                self.waiting.append((index, Window(samples, spans, self.options, request=id(self))))
             self.changed.notify_all()
             return True
 
@@ -86,6 +103,13 @@ class Job:
         """The windows that may run now."""
         items = [(index, replace(window, language=self.language, only=self.brief)) for index, window in self.waiting]
         return Queue(items, self.decoded, self.long, self.alone, self.live)
+
+    def keep(self, index: int, result: WindowResult) -> None:
+        """A window is done."""
+        if not self.options.languages:  # else each window has its own
+            self.language = self.language or result.language
+        self.results[index] = result
+        self.tell()
 
     def tell(self) -> None:
         """Give `on_result` the results that are next in the file."""

@@ -1,0 +1,25 @@
+"""How long a file is by its head, for whoever must know before it is decoded."""
+
+import os
+from typing import IO
+
+from stt_core.audio import tracks
+from stt_core.audio.bounds import LONGEST_SECONDS, Effort, Reader
+from stt_core.errors import AudioError
+
+RATE = 16_000
+"""Bytes a second where the head does not say: 128 kbit/s, as MP3 usually has."""
+MICROSECONDS = 1_000_000
+
+
+def declared(file: IO[bytes]) -> float:
+    """Seconds, as far as can be told without decoding. Raises AudioError for what is no sound."""
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
+    if size == 0:
+        raise AudioError("The file is empty.")
+    file.seek(0)
+    with tracks.opened(Reader(file, Effort())) as container:
+        length = (container.duration or 0) / MICROSECONDS
+    file.seek(0)
+    return min(LONGEST_SECONDS, length if length > 0 else size / RATE)

@@ -1,0 +1,1 @@
+"""Jobs: recordings that are handed in, kept until they are transcribed, and looked up later."""

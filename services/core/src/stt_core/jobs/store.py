@@ -1,0 +1,285 @@
+"""The jobs of a database: accepted, looked up, cancelled, erased."""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, delete, exc, func, or_, select, update
+
+from stt_core.engine.protocol import Transcript
+from stt_core.jobs import ranking, rows
+from stt_core.jobs.database import Database
+from stt_core.jobs.model import PENDING, Audio, Bounds, Counts, Job, NewJob, Place, QueueFull, Status
+from stt_core.jobs.protocol import Queue
+from stt_core.jobs.tables import PROCESSING, QUEUED, deliveries, jobs, transcripts, windows
+
+FRESH = 1.0
+"""Seconds that counts of the whole table hold: counting a hundred thousand rows takes some ten milliseconds."""
+MILE = 1000
+"""Waiting jobs between two ranks that are remembered, so that a place is found without counting all before it."""
+RETRY_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job, and whether it is new: a pair that was handed in before has its job already."""
+
+    job: Job
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What is to be removed from the disk once a job is gone. running: it was being processed."""
+
+    id: str
+    audio: Audio
+    running: bool
+
+
+class Store:
+    """Every method may be called by any thread, and waits for the database."""
+
+    def __init__(self, database: Database, queue: Queue, bounds: Bounds) -> None:
+        self._database = database
+        self._queue = queue
+        self.bounds = bounds
+        self._lock = threading.Lock()
+        self._counted: tuple[float, Counts] | None = None
+        self._pending: tuple[float, int] = (0.0, 0)  # counted when, and how many with those taken since
+        self._miles: tuple[float, Sequence[tuple[int, float]]] = (0.0, ())
+
+    def accept(self, new: NewJob) -> Accepted:
+        """The job of this pair, or a new one. Raises QueueFull and StorageFull; then nothing is kept."""
+
+        def work(connection: Connection) -> Accepted:
+            if existing := self._paired(connection, new.user_uuid, new.message_id):
+                return Accepted(existing, created=False)
+            now = rows.now()
+            self._check_room(connection, new.user_uuid, now)
+            row = rows.new(new, ranking.rank(now, new.seconds, self._last(connection, new.user_uuid)), now)
+            connection.execute(jobs.insert().values(row))
+            self._queue.put(connection, row["id"], row["rank"])
+            return Accepted(_one(connection, row["id"]), created=True)
+
+        try:
+            accepted = self._database.write(work)
+        except exc.IntegrityError:  # the same pair, by another process, at the same moment
+            again = self.paired(new.user_uuid, new.message_id)
+            if again is None:
+                raise
+            return Accepted(again, created=False)
+        if accepted.created:
+            self._queue.wake()
+        return accepted
+
+    def job(self, identity: str) -> Job | None:
+        return self._database.read(lambda connection: _first(connection, jobs.c.id == identity))
+
+    def paired(self, user_uuid: str, message_id: str) -> Job | None:
+        """The job that was handed in under these names."""
+        return self._database.read(lambda connection: self._paired(connection, user_uuid, message_id))
+
+    def listed(self, status: Status | None, user_uuid: str, after: str, limit: int) -> list[Job]:
+        """Jobs, the newest first; those that follow the one named by `after`, where it is given."""
+
+        def work(connection: Connection) -> list[Job]:
+            query = _selected().order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+            if status:
+                query = query.where(jobs.c.status == status.value)
+            if user_uuid:
+                query = query.where(jobs.c.user_uuid == user_uuid)
+            if after:
+                at = connection.execute(select(jobs.c.created_at).where(jobs.c.id == after)).scalar()
+                if at is None:
+                    return []
+                query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < after)))
+            return [_job(row) for row in connection.execute(query)]
+
+        return self._database.read(work)
+
+    def place(self, job: Job) -> Place | None:
+        """Where a waiting job stands; None for one that does not wait."""
+        if job.status is not Status.QUEUED:
+            return None
+        before, ahead, since = 0, 0.0, None
+        if self.counts().of(Status.QUEUED) > 2 * MILE:
+            miles = self._milestones()
+            at = bisect_right(miles, (job.rank, -1.0))
+            if at:
+                since, ahead = miles[at - 1]
+                before = at * MILE
+        query = select(func.count(jobs.c.rank), func.sum(jobs.c.seconds)).where(QUEUED, jobs.c.rank < job.rank)
+        if since is not None:
+            query = query.where(jobs.c.rank >= since)
+        count, seconds = self._database.read(lambda connection: connection.execute(query).one())
+        return Place(before + int(count) + 1, ahead + float(seconds or 0))
+
+    def counts(self) -> Counts:
+        """How many jobs there are, as of a second ago at most."""
+        now = rows.now()
+        with self._lock:
+            if self._counted and 0 <= now - self._counted[0] < FRESH:
+                return self._counted[1]
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        found = self._database.read(lambda connection: connection.execute(query).all())
+        counts = Counts({Status(status): int(count) for status, count in found})
+        with self._lock:
+            self._counted = now, counts
+        return counts
+
+    def pending(self) -> int:
+        """How many jobs wait or are processed."""
+        return self._database.read(_pending)
+
+    def forget_counts(self) -> None:
+        """Something has changed that somebody waits for."""
+        with self._lock:
+            self._counted = None
+
+    def transcript(self, identity: str) -> Transcript | None:
+        """What came of a job; None where there is nothing, or no more."""
+        query = select(transcripts.c.content).where(transcripts.c.job_id == identity)
+        content = self._database.read(lambda connection: connection.execute(query).scalar())
+        return None if content is None else rows.transcript(content)
+
+    def retry(self, identity: str) -> Job | None:
+        """Put a failed or cancelled job, whose audio is still kept, back into the queue. None where it is none."""
+
+        def work(connection: Connection) -> Job | None:
+            now = rows.now()
+            job = _first(connection, jobs.c.id == identity)
+            if job is None or job.status not in (Status.FAILED, Status.CANCELLED):
+                return None
+            rank = ranking.rank(now, job.seconds, self._last(connection, job.user_uuid))
+            again = {
+                "status": Status.QUEUED.value, "rank": rank, "attempts": 0, "owner": "", "error": None,
+                "error_code": None, "ended_at": None, "started_at": None, "progress": 0.0,
+            }  # fmt: skip
+            changed = connection.execute(
+                update(jobs).where(jobs.c.id == identity, jobs.c.audio_deleted == 0).values(again)
+            )
+            if not changed.rowcount:
+                return None
+            self._queue.put(connection, identity, rank)
+            return _one(connection, identity)
+
+        job = self._database.write(work)
+        self._queue.wake()
+        return job
+
+    def cancel(self, identity: str) -> Job | None:
+        """End a job that waits or is processed; it stays, as cancelled. None where it is neither."""
+
+        def work(connection: Connection) -> Job | None:
+            changed = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == identity, jobs.c.status.in_([status.value for status in PENDING]))
+                .values(status=Status.CANCELLED.value, ended_at=rows.now(), owner="")
+            )
+            if not changed.rowcount:
+                return None
+            connection.execute(delete(windows).where(windows.c.job_id == identity))
+            self._queue.remove(connection, [identity])
+            return _one(connection, identity)
+
+        return self._database.write(work)
+
+    def erase(self, *identities: str) -> list[Erased]:
+        """Remove jobs with all that came of them; their webhooks that are not delivered yet, too."""
+        return self._database.write(lambda connection: self._erase(connection, jobs.c.id.in_(identities)))
+
+    def erase_user(self, user_uuid: str) -> list[Erased]:
+        """Remove all jobs of a user."""
+        return self._database.write(lambda connection: self._erase(connection, jobs.c.user_uuid == user_uuid))
+
+    def _erase(self, connection: Connection, which: Any) -> list[Erased]:
+        doomed = [_job(row) for row in connection.execute(_selected().where(which))]
+        identities = [job.id for job in doomed]
+        self._queue.remove(connection, [job.id for job in doomed if not job.status.final])
+        for start in range(0, len(identities), 500):
+            some = identities[start : start + 500]
+            for table in (transcripts, windows, deliveries):
+                connection.execute(delete(table).where(table.c.job_id.in_(some)))
+            connection.execute(delete(jobs).where(jobs.c.id.in_(some)))
+        return [Erased(job.id, job.audio, job.status is Status.PROCESSING) for job in doomed]
+
+    def _paired(self, connection: Connection, user_uuid: str, message_id: str) -> Job | None:
+        if not (user_uuid and message_id):
+            return None
+        return _first(connection, jobs.c.user_uuid == user_uuid, jobs.c.message_id == message_id)
+
+    def _last(self, connection: Connection, user_uuid: str) -> int | None:
+        """The rank of the last waiting job of a user."""
+        if not user_uuid:
+            return None
+        return connection.execute(select(func.max(jobs.c.rank)).where(QUEUED, jobs.c.user_uuid == user_uuid)).scalar()
+
+    def _check_room(self, connection: Connection, user_uuid: str, now: float) -> None:
+        """Raises QueueFull."""
+        limit = self.bounds.pending
+        with self._lock:
+            at, known = self._pending
+            fresh = 0 <= now - at < FRESH and known < 0.9 * limit
+            if fresh:
+                self._pending = at, known + 1
+        if not fresh:
+            known = _pending(connection)
+            with self._lock:
+                self._pending = now, known + 1
+            if known >= limit:
+                raise QueueFull(
+                    f"The queue is full: {limit} jobs wait already. Try again later.", retry_after=RETRY_SECONDS
+                )
+        if self.bounds.per_user and user_uuid:
+            mine = _pending(connection, jobs.c.user_uuid == user_uuid)
+            if mine >= self.bounds.per_user:
+                raise QueueFull(
+                    f"This user has {mine} jobs in the queue, and may have {self.bounds.per_user}. Try again later.",
+                    retry_after=RETRY_SECONDS,
+                )
+
+    def _milestones(self) -> Sequence[tuple[int, float]]:
+        """(rank, seconds of audio before it) of every MILE-th waiting job, as of a second ago at most."""
+        now = rows.now()
+        with self._lock:
+            if 0 <= now - self._miles[0] < FRESH:
+                return self._miles[1]
+        query = select(jobs.c.rank, jobs.c.seconds).where(QUEUED).order_by(jobs.c.rank)
+        miles, ahead = [], 0.0
+        for number, (rank, seconds) in enumerate(self._database.read(lambda c: c.execute(query).all())):
+            if number and number % MILE == 0:
+                miles.append((int(rank), ahead))
+            ahead += seconds
+        with self._lock:
+            self._miles = now, miles
+        return miles
+
+
+def _selected() -> "Select[Any]":
+    return select(jobs, transcripts.c.text.label("text")).outerjoin(transcripts, transcripts.c.job_id == jobs.c.id)
+
+
+def _job(row: "Row[Any]") -> Job:
+    return rows.job(row, row.text)
+
+
+def _first(connection: Connection, *where: Any) -> Job | None:
+    row = connection.execute(_selected().where(*where)).first()
+    return None if row is None else _job(row)
+
+
+def _one(connection: Connection, identity: str) -> Job:
+    job = _first(connection, jobs.c.id == identity)
+    assert job is not None
+    return job
+
+
+def _pending(connection: Connection, *where: Any) -> int:
+    """How many jobs wait or are processed: each of the two has an index of its own."""
+    return sum(
+        connection.execute(select(func.count()).select_from(jobs).where(status, *where)).scalar() or 0
+        for status in (QUEUED, PROCESSING)
+    )

@@ -1,0 +1,104 @@
+"""The tables of jobs, on SQLite and PostgreSQL alike. Changes to them go into migrations/."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+    text,
+)
+
+metadata = MetaData()
+
+QUEUED = text("status = 'queued'")
+PROCESSING = text("status = 'processing'")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("user_uuid", String, nullable=False, server_default=""),
+    Column("message_id", String, nullable=False, server_default=""),
+    Column("form", String, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("audio_name", String, nullable=False),
+    Column("audio_size", BigInteger, nullable=False),
+    Column("audio_sha256", String, nullable=False),
+    Column("audio_host", String, nullable=False, server_default=""),
+    Column("audio_deleted", Integer, nullable=False, server_default="0"),
+    Column("seconds", Float, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("callback_url", Text, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("duration", Float),
+    Column("progress", Float, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", String, nullable=False, server_default=""),
+    Column("error", Text),
+    Column("error_code", String),
+)
+"""One row for each job. Of a request: `form` and its `fields` as JSON."""
+
+PAIRED = and_(jobs.c.user_uuid != "", jobs.c.message_id != "")
+
+Index("jobs_pair", jobs.c.user_uuid, jobs.c.message_id, unique=True, sqlite_where=PAIRED, postgresql_where=PAIRED)
+# Only what waits is in these two: a hundred thousand finished jobs do not slow the queue.
+Index("jobs_queued", jobs.c.rank, jobs.c.seconds, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index("jobs_queued_user", jobs.c.user_uuid, jobs.c.rank, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index("jobs_processing", jobs.c.owner, sqlite_where=PROCESSING, postgresql_where=PROCESSING)
+Index("jobs_status", jobs.c.status)
+Index("jobs_created", jobs.c.created_at, jobs.c.id)
+KEPT = text("audio_deleted = 0")
+Index("jobs_audio", jobs.c.status, jobs.c.ended_at, sqlite_where=KEPT, postgresql_where=KEPT)
+Index("jobs_audio_name", jobs.c.audio_name)
+Index("jobs_ended", jobs.c.ended_at)
+
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""What came of a job: its text, and the whole transcript as JSON."""
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""The windows of an unfinished job that are done, so that another attempt goes on behind them."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job_id", String, nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("created_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("owner", String, nullable=False, server_default=""),
+    Column("error", Text),
+)
+"""Webhooks that are to be sent, were sent, or could not be: `pending`, `delivered` or `dead`. `id` is the
+webhook-id, the same at every try."""
+
+PENDING = text("status = 'pending'")
+Index("deliveries_due", deliveries.c.due_at, sqlite_where=PENDING, postgresql_where=PENDING)
