@@ -307,3 +307,12 @@ def test_what_waits_is_done_after_a_restart(engine: Toy, tmp_path: Path) -> None
         for job in jobs:
             body = ended(service, job)
             assert (body["status"], body["attempts"]) == ("completed", 1)
+
+
+def test_a_deployments_model_is_the_jobs(engine: Toy, tmp_path: Path) -> None:
+    more = settings(tmp_path, models=("other",))
+    with serving(Kind("Jobs", lambda: engine), more) as service:
+        path = "/openai/deployments/other/audio/transcriptions"
+        job = service.post(sounds.clip(2), path=path, **{"async": "true"}).json()["job_id"]
+        assert ended(service, job)["status"] == "completed"
+        assert engine.asked is not None and engine.asked.model == "other"

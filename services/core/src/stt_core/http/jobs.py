@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -30,9 +30,10 @@ LIST = 100
 LOOK_SECONDS = 0.5
 """Between looks for news of a job whose events are streamed: another machine may be at it."""
 SILENT_LOOKS = 30
+NEWS = {"status", "queue_position", "progress"}
+"""What of a job is worth an event when it changes."""
 PREFER = "respond-async"
 
-Value = TypeVar("Value")
 Identity = Annotated[str, Path(max_length=64, description="The job's id.")]
 Name = Annotated[str, Query(max_length=NAME_LENGTH)]
 
@@ -64,11 +65,6 @@ class Desk:
             raise JobsUnavailable
         return self._service
 
-    @property
-    def open(self) -> bool:
-        """Jobs are kept."""
-        return self._service is not None
-
     def wants(self, request: Request, asked: JobFields) -> bool:
         """Whether a request is to become a job. Raises BadRequest for half a pair."""
         return asked.paired or asked.asynchronous or PREFER in request.headers.get("prefer", "").lower()
@@ -91,7 +87,7 @@ class Desk:
             if existing:
                 return Accepted(existing, created=False)
         file = await taken.file()
-        request = JobRequest(form, fields)
+        request = JobRequest(form, {**fields, "model": taken.options.model})  # as the path names it, where it does
         return await run_in_threadpool(
             lambda: service.accept(
                 file, request, asked.user_uuid, asked.message_id, asked.callback_url, force=asked.force
@@ -104,8 +100,8 @@ class Desk:
         return job if job is not None else _missing(identity)
 
     async def body(self, job: Job) -> JobBody:
-        place, eta = await run_in_threadpool(lambda: (self.service.store.place(job), self.service.waits(job)))
-        return job_bodies.body(job, place, eta)
+        place = await run_in_threadpool(self.service.store.place, job)
+        return job_bodies.body(job, place, self.service.waits(job, place))
 
 
 def router(desk: Desk) -> APIRouter:
@@ -277,8 +273,7 @@ async def _news(desk: Desk, job: Job) -> AsyncGenerator[bytes, None]:
 
 
 def _changed(before: JobBody, now: JobBody) -> bool:
-    keys: Callable[[JobBody], tuple[object, ...]] = lambda one: (one.status, one.queue_position, one.progress)  # noqa: E731
-    return keys(before) != keys(now)
+    return before.model_dump(include=NEWS) != now.model_dump(include=NEWS)
 
 
 def _job_event(body: JobBody) -> bytes:

@@ -33,7 +33,7 @@ class Keep:
 
 
 class Retention:
-    """Run from time to time, and for a job as soon as it has ended."""
+    """`run` from time to time; `run_audio` also as soon as a job has ended."""
 
     def __init__(self, database: Database, store: Store, recordings: Recordings, keep: Keep) -> None:
         self._database = database
@@ -43,13 +43,17 @@ class Retention:
 
     def run(self) -> None:
         """Delete all whose time is over."""
+        self.run_audio()
         now = rows.now()
-        while self._old_audio(now) == AT_ONCE:
-            pass
         while self._keep.transcripts and self._old_jobs(now - self._keep.transcripts) == AT_ONCE:
             pass
         self._old_webhooks(now)
         self._orphans(now)
+
+    def run_audio(self) -> None:
+        """Delete the recordings whose time is over."""
+        while self._old_audio(rows.now()) >= AT_ONCE:
+            pass
 
     def _old_audio(self, now: float) -> int:
         """Recordings of this machine's; how many there were."""

@@ -91,6 +91,8 @@ class SqliteQueue:
         self._loop = asyncio.get_running_loop()
         running: set[asyncio.Task[None]] = set()
         looked = -LOOK_SECONDS
+        # Nothing is in this process's hands yet: what it had when an error ended the last round waits again.
+        await run_in_threadpool(self._attempts.take_back, self._attempts.owner)
 
         def ended(task: asyncio.Task[None]) -> None:
             running.discard(task)
