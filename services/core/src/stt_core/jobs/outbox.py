@@ -14,7 +14,7 @@ from stt_core.jobs.tables import PENDING, deliveries
 
 DeliveryStatus = Literal["pending", "delivered", "dead"]
 
-BACKOFF = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 36_000)
+BACKOFF = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 37_200)
 """Seconds after each failed try until the next: a day in all. After the last one the webhook is dead."""
 JITTER = 0.1
 """Of a pause, at most: whoever was down is not called by all at the same moment."""
