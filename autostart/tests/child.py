@@ -1,8 +1,9 @@
 """A small service for the tests: raw HTTP on a socket, with every habit a real one might have.
 
 Environment: PORT; DELAY (seconds until /ready says 200); FAIL (a reason to die of at once); STARTS (a file
-that gets a line for every start); GATE (a file whose appearance lets /gate answer); STUBBORN (ignores
-SIGTERM); HOST (where to listen); TCP_PORT (where it says in capitals what it is told, without HTTP).
+that gets a line for every start); GATE (a file whose appearance lets /gate answer; beside it, GATE.asked
+gets a byte for every such request); STUBBORN (ignores SIGTERM); HOST (where to listen); TCP_PORT (where it says in
+capitals what it is told, without HTTP).
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number
         while True:
             hoard.append(os.urandom(1 << 20))
     if path == "/gate":
+        with Path(os.environ["GATE"] + ".asked").open("a") as file:
+            file.write(".")
         while not Path(os.environ["GATE"]).exists():
             if reader.at_eof():
                 raise ConnectionError

@@ -165,6 +165,17 @@ class House:
         path = self.folder / f"{name}.starts"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
+    def wait_at_gate(self, sock: socket.socket, method: str = "GET", body: bytes = b"") -> None:
+        """Sends a request that is answered when the file `gate` appears; returns when the service itself has it.
+
+        That it is in flight is not enough: the relay may not have sent it yet, and would then send it to another run.
+        """
+        asked = self.folder / "gate.asked"
+        before = asked.stat().st_size if asked.exists() else 0
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        sock.sendall(f"{method} /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n{length}\r\n".encode() + body)
+        wait_until(lambda: asked.exists() and asked.stat().st_size > before, "the request to arrive")
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 

@@ -63,12 +63,6 @@ def reaches(house: House, wanted: str, name: str = "whisper") -> None:
     wait_until(lambda: state(house, name) == wanted, f"{name} to be {wanted}")
 
 
-def begin(house: House, sock: Any, count: int = 1) -> None:
-    """A request that lasts until the gate opens."""
-    sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-    wait_until(lambda: house.status()["inFlight"] == count, "the request to arrive")
-
-
 def open_gate(house: House) -> None:
     (house.folder / "gate").touch()
 
@@ -97,7 +91,7 @@ def test_what_runs_already_is_taken_over_and_outlives_autostart(harbour: House, 
     status = harbour.status()
     assert (status["starts"], status["lastStartSeconds"]) == (0, None) and status["pid"]
     with harbour.connect() as sock:
-        begin(harbour, sock)
+        harbour.wait_at_gate(sock)
         assert harbour.process is not None
         harbour.process.terminate()
         open_gate(harbour)
@@ -155,8 +149,7 @@ def test_end_is_told_with_its_reason(harbour: House, engine: Engine) -> None:
     assert harbour.status()["lastError"] == "it exited with status 3; it said: out of luck"
     assert "error" not in harbour.control("wake", "whisper")
     with harbour.connect() as sock:
-        sock.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: harbour.status()["inFlight"] == 1, "the request to arrive")
+        harbour.wait_at_gate(sock, "POST")
         engine.exhaust("whisper", entry["proxyPort"])
         starved = "it was killed because it ran out of memory (memory limit 64 MiB)"
         assert f"whisper ended before its answer was complete: {starved}".encode() in receive(sock, b"}}")
@@ -193,7 +186,7 @@ def test_second_release_takes_over_at_once(harbour: House, engine: Engine) -> No
     harbour.start()
     assert harbour.json("/v1/x")[1]["environment"] == {}
     with harbour.connect() as sock:
-        begin(harbour, sock)
+        harbour.wait_at_gate(sock)
         new = add(harbour, engine, "second", environment={"TEST_RELEASE": "2"}, release="2", blocking=False)
         engine.start("second")
         wait_until(lambda: harbour.starts("second") == 1, "the container to run")
@@ -249,7 +242,7 @@ def test_hold_swap_release(harbour: House, engine: Engine) -> None:
     harbour.control("wake", "whisper")
     port = harbour.services[f"whisper.{DOMAIN}"]["proxyPort"]
     with harbour.connect() as sock, ThreadPoolExecutor(2) as threads:
-        begin(harbour, sock)
+        harbour.wait_at_gate(sock)
         hold = threads.submit(harbour.control, "hold", "whisper")
         reaches(harbour, "draining")
         request = threads.submit(harbour.json, "/v1/x")
@@ -274,7 +267,7 @@ def test_release_before_the_stop_serves_on(harbour: House, engine: Engine) -> No
     harbour.start()
     harbour.control("wake", "whisper")
     with harbour.connect() as sock, ThreadPoolExecutor(2) as threads:
-        begin(harbour, sock)
+        harbour.wait_at_gate(sock)
         hold = threads.submit(harbour.control, "hold", "whisper")
         reaches(harbour, "draining")
         request = threads.submit(harbour.json, "/v1/x")

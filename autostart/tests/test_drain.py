@@ -105,7 +105,7 @@ def test_what_is_in_flight_when_the_time_is_up_is_told_to_come_again(empty_house
     house.control("wake", "whisper")
     host = f"Host: whisper.{DOMAIN}\r\n".encode()
     with house.connect() as unanswered, house.connect() as uploading, house.connect() as half:
-        unanswered.sendall(b"POST /gate HTTP/1.1\r\n" + host + b"Content-Length: 1\r\n\r\nx")
+        house.wait_at_gate(unanswered, "POST", b"x")
         uploading.sendall(b"POST /v1/x HTTP/1.1\r\n" + host + b"Content-Length: 9\r\n\r\nabc")
         half.sendall(b"GET /half HTTP/1.1\r\n" + host + b"\r\n")
         assert receive(half, b"half").endswith(b"half")
@@ -126,8 +126,7 @@ def test_what_ends_in_time_is_not_touched(empty_house: House) -> None:
     house.start()
     house.control("wake", "whisper")
     with house.connect() as sock, ThreadPoolExecutor(1) as threads:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock)
         hold = threads.submit(house.control, "hold", "whisper")
         wait_until(lambda: house.status()["state"] == "draining", "it to drain")
         (house.folder / "gate").touch()
@@ -189,8 +188,7 @@ def test_terminated_autostart_tells_those_that_it_cannot_wait_for(empty_house: H
     house.start()
     house.control("wake", "whisper")
     with house.connect() as sock:
-        sock.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock, "POST")
         assert house.process is not None
         house.process.terminate()
         answer = receive(sock, b"")
@@ -204,8 +202,7 @@ def test_the_last_answers_of_a_terminated_autostart_say_so(empty_house: House) -
     house.start()
     house.control("wake", "whisper")
     with house.connect() as sock:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock)
         assert house.process is not None
         house.process.terminate()
         wait_until(lambda: house.events("stopping"), "it to stop")

@@ -179,9 +179,8 @@ def test_death_in_the_middle_of_a_request_is_told_and_only_harmless_ones_are_ask
         "error": "it exited with status 3",
     }
     with house.connect() as get, house.connect() as post:
-        get.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        post.sendall(f"POST /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\nContent-Length: 1\r\n\r\nx".encode())
-        wait_until(lambda: house.status()["inFlight"] == 2, "the requests to arrive")
+        house.wait_at_gate(get)
+        house.wait_at_gate(post, "POST", b"x")
         os.kill(house.status()["pid"], signal.SIGKILL)
         answer = receive(post, b"}}")
         assert answer.startswith(b"HTTP/1.1 502 ") and b"it was killed (signal 9)" in answer
@@ -288,8 +287,7 @@ def test_killed_autostart_leaves_no_service_and_its_successor_works(house: House
 def test_terminated_autostart_finishes_what_is_in_flight(house: House) -> None:
     pid = house.control("wake", "whisper")["pid"]
     with house.connect() as sock, house.connect() as idle:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock)
         assert house.process is not None
         house.process.terminate()
         assert idle.recv(1) == b""  # closed at once
@@ -309,8 +307,7 @@ def test_reload_drains_what_changed_and_keeps_connections(empty_house: House) ->
     first = house.json("/v1/x", connection=connection)[1]["pid"]
     other = house.json("/v1/x", name="other")[1]["pid"]
     with house.connect() as sock, ThreadPoolExecutor(1) as threads:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock)
         entry["release"] = "2"
         entry["process"]["environment"]["TEST_RELEASE"] = "2"
         house.add("third")

@@ -25,8 +25,7 @@ def adjust(house: House, **keys: Any) -> None:
 def in_flight(house: House) -> Iterator[None]:
     """A request that is answered only at the end, and has to be answered well."""
     with house.connect() as sock:
-        sock.sendall(f"GET /gate HTTP/1.1\r\nHost: whisper.{DOMAIN}\r\n\r\n".encode())
-        wait_until(lambda: house.status()["inFlight"] == 1, "the request to arrive")
+        house.wait_at_gate(sock)
         yield
         assert house.status()["inFlight"]
         Path(house.folder / "gate").touch()
