@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.commands import certs, completion, lock, models, upkeep, users, verbs
+from deploy.cli.commands import certs, completion, jobs, lock, models, upkeep, users, verbs
 from deploy.cli.commands.options import DEFAULT, Alone, Force, HostName, Inventory, Json, Service
 
 app = typer.Typer(
@@ -230,7 +230,9 @@ def restart(service: Service, inventory: Inventory = DEFAULT) -> None:
 def transcribe(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Audio or video files, URLs (https://…), or - for standard input."),
+        typer.Argument(
+            metavar="FILE...", help="Audio or video files, folders of them, URLs (https://…), or - for standard input."
+        ),
     ],
     inventory: Inventory = DEFAULT,
     service: Annotated[
@@ -268,8 +270,13 @@ def transcribe(
         Path | None,
         typer.Option("--output", "-o", help="Output file; with several inputs, the folder for their transcripts."),
     ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Transcribe the folders below a folder as well.")
+    ] = False,
 ) -> None:
-    """Transcribe files. Reads the API key from GREFFIER_API_KEY, or asks for it."""
+    """Transcribe files; of a folder, all of them as jobs. Reads the API key from GREFFIER_API_KEY, or asks for it.
+
+    The transcripts of a folder are written beside the recordings. After an interruption, the same command continues."""
     from deploy import workspace
     from deploy.cli import progress, terminal, transcripts
     from deploy.client import endpoints, transcribe
@@ -279,6 +286,9 @@ def transcribe(
     callee = endpoints.at(base_url) if base_url else endpoints.of(workspace.glimpsed(inventory), service)
     key = terminal.api_key()
     with progress.reporter() as report:
+        if transcripts.has_folder(sources):
+            transcripts.folders(callee, sources, output, wish, key, report, recursive=recursive)
+            return
         transcripts.each(
             sources, output, wish, lambda source: transcribe.run(callee, source, wish, key, report), report
         )
@@ -302,6 +312,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(certs.app, name="certs")
 app.add_typer(models.app, name="models")
 app.add_typer(lock.app, name="lock")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

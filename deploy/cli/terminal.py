@@ -216,7 +216,7 @@ def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
     out.print(f"{host.name}: this frees up to {found.size / 1e6:.0f} MB")
     for name in gone:
         out.print(f"  [red]-[/] {escape(name)}")
-    return _agreed("Remove them?", yes=yes)
+    return agreed("Remove them?", yes=yes)
 
 
 def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
@@ -270,7 +270,7 @@ def confirm_restore(host: HostStack, archive: Path, there: Sequence[str], *, yes
     out.print(f"{host.name} is in use. Restoring {archive} overwrites")
     for line in there:
         out.print(f"  [yellow]~[/] {escape(line)}", soft_wrap=True)
-    return _agreed("Overwrite them?", yes=yes)
+    return agreed("Overwrite them?", yes=yes)
 
 
 def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, yes: bool) -> bool:
@@ -285,7 +285,7 @@ def confirm_removal(host: HostStack, doomed: Sequence[str], *, volumes: bool, ye
         out.print(f"  Models stay in {host.layout.models}, shared by every deployment on this machine.", soft_wrap=True)
     elif not volumes:
         out.print("  Models and data stay; --volumes removes them too.")
-    return _agreed("Remove them?", yes=yes)
+    return agreed("Remove them?", yes=yes)
 
 
 def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
@@ -301,7 +301,7 @@ def confirm_adoption(host: HostStack, found: Found, *, yes: bool) -> bool:
     out.print(
         "Models and images are fetched first. Between the end of this setup and of the deploy, nothing is served."
     )
-    return _agreed("Take it over?", yes=yes)
+    return agreed("Take it over?", yes=yes)
 
 
 def confirm_return(host: HostStack, steps: Sequence[Step], doomed: Sequence[str], *, yes: bool) -> bool:
@@ -312,14 +312,14 @@ def confirm_return(host: HostStack, steps: Sequence[Step], doomed: Sequence[str]
     out.print("  Models and data stay. It restores")
     for step in steps:
         out.print(f"  [green]+[/] {escape(str(step))}")
-    return _agreed("Restore it?", yes=yes)
+    return agreed("Restore it?", yes=yes)
 
 
 def _advice(user: User) -> str:
     return f" ([yellow]{user.advice}[/])" if user.advice else ""
 
 
-def _agreed(question: str, *, yes: bool) -> bool:
+def agreed(question: str, *, yes: bool) -> bool:
     """By option, or by asking. Raises KitError where nobody can be asked."""
     if not yes and not sys.stdin.isatty():
         raise KitError("Nothing was done: confirmation needs a terminal.", "Pass --yes to confirm.", code=2)

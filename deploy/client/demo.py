@@ -108,5 +108,5 @@ def _transcribed(host: HostStack, target: Target, service: ServiceStack, key: Ke
         except (AttributeError, ValueError, openai.OpenAIError):  # of a page, it gives a string
             text = None
         if not isinstance(text, str):
-            raise failures.strange(host, service, answer.http_response)
+            raise failures.strange(host, service, answer.http_response, "a transcript")
         return text.strip()

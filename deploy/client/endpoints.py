@@ -22,7 +22,7 @@ PATIENCE = 1200.0
 
 @dataclass(frozen=True)
 class Callee:
-    """`refused`, `broken` and `strange` say what became of a call that failed."""
+    """`refused`, `broken` and `strange` say what became of a call that failed; `strange` with what was wanted."""
 
     name: str
     base_url: str
@@ -31,7 +31,7 @@ class Callee:
     client: Callable[[], httpx2.Client]
     refused: Callable[[httpx2.Response], KitError]
     broken: Callable[[BaseException], KitError]
-    strange: Callable[[httpx2.Response], KitError]
+    strange: Callable[[httpx2.Response, str], KitError]
     hint: str
 
 
@@ -49,7 +49,7 @@ def of(space: Workspace, service: str | None) -> Callee:
         lambda: client(host, target),
         lambda answer: failures.refused(host, target, chosen, answer),
         lambda error: failures.broken(host, target, chosen, error),
-        lambda answer: failures.strange(host, chosen, answer),
+        lambda answer, wanted: failures.strange(host, chosen, answer, wanted),
         f"`greffier logs {chosen.name}` shows more.",
     )
 
@@ -77,9 +77,9 @@ def at(url: str) -> Callee:
         hint = "If the host has its own certificate authority, set SSL_CERT_FILE to its certificate."
         return KitError(f"{base} did not finish its answer: {why}.", hint if "certif" in why else "", code=HOST)
 
-    def strange(answer: httpx2.Response) -> KitError:
+    def strange(answer: httpx2.Response, wanted: str) -> KitError:
         kind = answer.headers.get("content-type", "something without a content type")
-        return KitError(f"{base} answered with {kind}, which is not a transcript.", "Check the address.", code=HOST)
+        return KitError(f"{base} answered with {kind}, which is not {wanted}.", "Check the address.", code=HOST)
 
     timeout = httpx2.Timeout(30, read=PATIENCE, write=PATIENCE)
     return Callee(

@@ -48,7 +48,7 @@ class _Counted(io.RawIOBase):
         try:
             data = self._file.read(size)
         except OSError as error:  # a folder of the network, a scratched disk
-            raise _unreadable(self._name, error) from None
+            raise unreadable(self._name, error) from None
         self._done += len(data)
         sent = self._done >= self._total
         self._bar.update(self._done, self._total, "transcribing" if sent else "sending")
@@ -81,35 +81,40 @@ def is_url(source: str) -> bool:
 def run(callee: Callee, source: str, wish: Wish, key: Secret, report: Reporter) -> str:
     """The transcript of a file, of standard input (`-`) or of what a URL gives, as the service wrote it. Raises
     KitError with the service's sentence."""
-    fields = {"model": callee.model, "response_format": wish.response_format}
-    fields |= {"language": wish.language} if wish.language else {}
-    fields |= {"track": str(wish.track)} if wish.track is not None else {}
-    fields |= {"stream": "true"} if wish.hear else {}
+    form = fields(callee, wish)
     if is_url(source):
         with report.step(f"Transcribing {source}"), callee.client() as http:
-            return _answered(callee, http, {**fields, "url": source}, None, wish, key, report)
+            return _answered(callee, http, {**form, "url": source}, None, wish, key, report)
     with _opened(source) as (name, file, size), report.step(f"Transcribing {name}") as bar, callee.client() as http:
         counted = (name, _Counted(source, file, size, bar))
-        return _answered(callee, http, fields, counted, wish, key, report)
+        return _answered(callee, http, form, counted, wish, key, report)
+
+
+def fields(callee: Callee, wish: Wish) -> dict[str, str]:
+    """A wish as the fields of a form."""
+    form = {"model": callee.model, "response_format": wish.response_format}
+    form |= {"language": wish.language} if wish.language else {}
+    form |= {"track": str(wish.track)} if wish.track is not None else {}
+    return form | ({"stream": "true"} if wish.hear else {})
 
 
 def _answered(
     callee: Callee,
     http: httpx2.Client,
-    fields: dict[str, str],
+    form: dict[str, str],
     file: tuple[str, _Counted] | None,
     wish: Wish,
     key: Secret,
     report: Reporter,
 ) -> str:
     # Without a file the fields have to be a form of parts all the same.
-    parts = {"file": file} if file else {name: (None, value) for name, value in fields.items()}
+    parts = {"file": file} if file else {name: (None, value) for name, value in form.items()}
     try:
         with http.stream(
             "POST",
             f"{callee.base_url}/audio/transcriptions",
             headers={"Authorization": f"Bearer {key.reveal()}"},
-            data=fields if file else None,
+            data=form if file else None,
             files=parts,  # type: ignore[arg-type]
             timeout=callee.timeout,
         ) as answer:
@@ -121,7 +126,7 @@ def _answered(
     if answer.status_code != 200:
         raise callee.refused(answer)
     if not _is(answer, FORMATS[wish.response_format]):
-        raise callee.strange(answer)
+        raise callee.strange(answer, "a transcript")
     if warning := answer.headers.get("x-warning"):
         report.warn(warning)
     return answer.text
@@ -166,7 +171,7 @@ def _opened(source: str) -> Iterator[tuple[str, IO[bytes], int]]:
         with os.fdopen(reading.opened(path), "rb") as file:
             yield path.name, file, os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise _unreadable(source, error) from None
+        raise unreadable(source, error) from None
 
 
 def _kind(answer: httpx2.Response) -> str:
@@ -183,5 +188,6 @@ def _is(answer: httpx2.Response, kind: str) -> bool:
         return False
 
 
-def _unreadable(source: str, error: OSError) -> KitError:
+def unreadable(source: str, error: OSError) -> KitError:
+    """A file that cannot be sent."""
     return KitError(f"{source} cannot be read: {error.strerror}.", code=INVENTORY)

@@ -121,7 +121,7 @@ class Jobs(_Part):
     """Recordings that are handed in, queued, and looked up later; see docs/jobs.md."""
 
     enabled: bool = Field(
-        False, description="`true`: it takes jobs. `false`: it keeps nothing, and only answers at once."
+        True, description="`true`: it takes jobs too. `false`: it keeps nothing, and only answers at once."
     )
     pending: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         1000, description="Jobs that may wait or be processed at once; one more gets 429."

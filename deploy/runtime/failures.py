@@ -53,10 +53,10 @@ def broken(host: HostStack, target: Target, service: ServiceStack, error: BaseEx
     )
 
 
-def strange(host: HostStack, service: ServiceStack, answer: httpx2.Response) -> KitError:
-    """What answers in place of the service, with something that the service never says."""
+def strange(host: HostStack, service: ServiceStack, answer: httpx2.Response, wanted: str) -> KitError:
+    """What answers in place of the service, with something other than `wanted`, such as `a transcript`."""
     kind = answer.headers.get("content-type", "something without a content type")
-    message = f"{host.base_url(service)} answered with {kind}, which is not a transcript: something else answers there."
+    message = f"{host.base_url(service)} answered with {kind}, which is not {wanted}: something else answers there."
     return KitError(message, "Is there a proxy or another server in front of the host?", code=HOST)
 
 

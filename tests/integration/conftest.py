@@ -27,8 +27,8 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 @pytest.fixture(scope="session")
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    """A service that soon sleeps, takes little, and few requests at once."""
-    whisper = service(idle="2s", upload_limit="1M", environment={"STT_QUEUE": "64"})
+    """A service that soon sleeps, takes little, few requests at once, and no jobs."""
+    whisper = service(idle="2s", upload_limit="1M", environment={"STT_QUEUE": "64"}, jobs={"enabled": False})
     content = inventory({"whisper": whisper}, request_rate=5)
     with deployed(tmp_path_factory.mktemp("tight"), content) as kit:
         yield kit
