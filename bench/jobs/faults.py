@@ -230,7 +230,7 @@ def cut(folder: Path, report: Reporter) -> Iterator[Figure]:
     attempts = sorted({job["attempts"] for job in shown[:4]})
     how = (
         f"two services on one PostgreSQL, one behind a way that is cut for {CUT_SECONDS:.0f} s while it has 4 jobs in "
-        f"its hands; the other did them after {over:.0f} s (attempts {attempts}); {len(jobs)} jobs, each told under one id"
+        f"its hands; the other did them after {over:.0f} s (attempts {attempts}); {len(jobs)} jobs, each told once"
     )
     yield Figure("jobs or webhooks doubled by a worker cut off from PostgreSQL", doubled, how, Goal("at most", 0))
 
