@@ -27,7 +27,7 @@ from stt_core.jobs.tables import jobs, transcripts
 
 THREADS = 40
 """As many as the web framework has for what waits for the disk."""
-SUBMITTED, HANDED, LOOKED = 4000, 1000, 2000
+SUBMITTED, HANDED, LOOKED = 3000, 500, 4000
 MANY = 100_000
 ROUNDS = 3
 AUDIO = bytes(number % 251 for number in range(20_000))

@@ -58,8 +58,8 @@ class Diarizing(BaseModel):
 def reading(own: Transcribe) -> Read[TranscribeForm]:
     """Reads a form of /transcribe, with the service's own language where it names none."""
 
-    async def read(request: Request, limit: int) -> Received[TranscribeForm]:
-        upload, asked, data = await form.uploaded(request, TranscribeForm, limit, FIELD)
+    async def read(request: Request, limit: int, begins: form.Begins) -> Received[TranscribeForm]:
+        upload, asked, data = await form.uploaded(request, TranscribeForm, limit, begins, FIELD)
         if "language" not in data:
             asked = asked.model_copy(update={"language": own.transcribe_language})
         return Received(upload.file, asked)

@@ -24,9 +24,9 @@ CHANNELS = 8
 """The most that are heard apart: each is a transcription of its own."""
 
 
-async def read(request: Request, limit: int) -> Received[TranscribeForm]:
+async def read(request: Request, limit: int, begins: form.Begins) -> Received[TranscribeForm]:
     """Reads a form of /transcribe."""
-    upload, asked, _ = await form.uploaded(request, TranscribeForm, limit, FIELD)
+    upload, asked, _ = await form.uploaded(request, TranscribeForm, limit, begins, FIELD)
     return Received(upload.file, asked)
 
 

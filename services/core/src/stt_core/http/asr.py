@@ -106,8 +106,8 @@ Form = TypeVar("Form", Asked, Detecting)
 def reading(asked: Form) -> Read[Form]:
     """Reads a form that has nothing but the file: what is asked stands in the query."""
 
-    async def read(request: Request, limit: int) -> Received[Form]:
-        upload, _ = await form.required(request, limit, FIELD)
+    async def read(request: Request, limit: int, begins: form.Begins) -> Received[Form]:
+        upload, _ = await form.required(request, limit, begins, FIELD)
         return Received(upload.file, asked, name=upload.filename or "")
 
     return read

@@ -1,7 +1,7 @@
 """A form with a file, or with the URL of one, read within bounds."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,14 +25,17 @@ NESTED = re.compile(r"(\w+)\[(\w*)\]")
 """name[] of a list, name[key] of an object."""
 
 Form = TypeVar("Form", bound=BaseModel)
+Begins = Callable[[Sequence[tuple[str, Any]]], None]
+"""Told once, with the fields before it, when the file begins, or at the end of a form that has none. Raises ApiError
+where the file is not to be read."""
 
 
-async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes] | None, Form]:
+async def read(request: Request, kind: type[Form], limit: int, begins: Begins) -> tuple[IO[bytes] | None, Form]:
     """The uploaded file, or None where there is a field `url` in its place, and the checked form.
 
     Raises as `received` does.
     """
-    upload, data = await received(request, limit)
+    upload, data = await received(request, limit, begins)
     try:
         if (upload is None) != bool(data.get("url")):
             what = "both are there" if upload else "neither is there"
@@ -45,9 +48,11 @@ async def read(request: Request, kind: type[Form], limit: int) -> tuple[IO[bytes
     return None if upload is None else upload.file, form
 
 
-async def uploaded(request: Request, kind: type[Form], limit: int, field: str) -> tuple[UploadFile, Form, FormData]:
+async def uploaded(
+    request: Request, kind: type[Form], limit: int, begins: Begins, field: str
+) -> tuple[UploadFile, Form, FormData]:
     """The upload in a field, the checked form, and that form as it came. Raises as `received` does."""
-    upload, data = await required(request, limit, field)
+    upload, data = await required(request, limit, begins, field)
     try:
         return upload, checked(data.multi_items(), kind), data
     except BaseException:
@@ -55,15 +60,17 @@ async def uploaded(request: Request, kind: type[Form], limit: int, field: str) -
         raise
 
 
-async def required(request: Request, limit: int, field: str) -> tuple[UploadFile, FormData]:
+async def required(request: Request, limit: int, begins: Begins, field: str) -> tuple[UploadFile, FormData]:
     """As `received`, where there must be an upload in the field."""
-    upload, data = await received(request, limit, field)
+    upload, data = await received(request, limit, begins, field)
     if upload is None:
         raise BadRequest(f"The field {field} is missing: send the audio in it.", param=field)
     return upload, data
 
 
-async def received(request: Request, limit: int, field: str = "file") -> tuple[UploadFile | None, FormData]:
+async def received(
+    request: Request, limit: int, begins: Begins, field: str = "file"
+) -> tuple[UploadFile | None, FormData]:
     """The upload in a field, spooled to disk, and the form it came in; at most `limit` bytes of file.
 
     Raises TooLarge as soon as that is known, BadRequest for anything else that is wrong, and
@@ -72,14 +79,16 @@ async def received(request: Request, limit: int, field: str = "file") -> tuple[U
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith("application/x-www-form-urlencoded"):
         too_long = BadRequest(f"The form is longer than {FIELD_BYTES} bytes.")
-        return None, await _bounded(request, FIELD_BYTES, too_long).form()
+        short = await _bounded(request, FIELD_BYTES, too_long).form()
+        begins(short.multi_items())
+        return None, short
     if not kind.startswith("multipart/form-data"):
         raise BadRequest(f"Send the audio as multipart/form-data, in the field {field}.", param=field)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit + FORM_BYTES:
         raise TooLarge(limit, param=field)
     too_large = TooLarge(limit, param=field)
-    data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), field, limit, too_large)
+    data = await _parsed(_bounded(request, limit + FORM_BYTES, too_large), field, limit, too_large, begins)
     uploads = [value for value in data.values() if isinstance(value, UploadFile)]
     try:
         found = data.get(field)
@@ -134,7 +143,7 @@ class Parser(FormParser):
     closing boundary is refused.
     """
 
-    def __init__(self, request: Request, field: str, limit: int, too_large: BadRequest) -> None:
+    def __init__(self, request: Request, field: str, limit: int, too_large: BadRequest, begins: Begins) -> None:
         _, options = parse_options_header(request.headers["content-type"])
         super().__init__(
             request.headers,
@@ -146,6 +155,7 @@ class Parser(FormParser):
         self._field = field.encode()
         self._limit = limit
         self._too_large = too_large
+        self._begins: Begins | None = begins
         self._file = 0
         self._kept = 0
         self._whole = False
@@ -159,9 +169,17 @@ class Parser(FormParser):
 
     def form_ends(self) -> None:
         self._whole = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._begins is not None:
+            begins, self._begins = self._begins, None
+            begins(self.fields)
 
     def part_begins(self, part: MultipartPart) -> None:
         _, options = parse_options_header(part.content_disposition)
+        if options.get(b"name") == self._field or b"filename" in options:
+            self._tell()
         if options.get(b"name") == self._field and b"filename" not in options:
             part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
 
@@ -178,9 +196,9 @@ class Parser(FormParser):
                 raise BadRequest(f"The field {name[:40]} is too long.", param=name[:40])
 
 
-async def _parsed(request: Request, field: str, limit: int, too_large: BadRequest) -> FormData:
+async def _parsed(request: Request, field: str, limit: int, too_large: BadRequest, begins: Begins) -> FormData:
     try:
-        return await Parser(request, field, limit, too_large).parse()
+        return await Parser(request, field, limit, too_large, begins).parse()
     except MultiPartException as error:
         raise BadRequest(f"The form cannot be read: {error.message}") from None
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Generic, Protocol, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -16,6 +16,7 @@ from stt_core.engine.models import Models
 from stt_core.engine.protocol import Capabilities, Options, Transcript
 from stt_core.errors import about
 from stt_core.http.aliases import DEPLOYMENT
+from stt_core.http.form import Begins
 from stt_core.http.live import Gone, Live, unless_gone
 from stt_core.scheduling.scheduler import Scheduler
 
@@ -47,8 +48,10 @@ class Received(Generic[Form]):
     name: str = ""
 
 
-Read = Callable[[Request, int], Awaitable[Received[Form]]]
+Read = Callable[[Request, int, Begins], Awaitable[Received[Form]]]
 """Reads a form with a file of at most so many bytes. Raises ApiError, and starlette's ClientDisconnect."""
+Submits = Callable[[Sequence[tuple[str, Any]]], bool]
+"""Whether a request hands in a job, by the fields that stand before its file. Raises ApiError."""
 
 
 class Taken(Generic[Form]):
@@ -125,15 +128,21 @@ class Intake:
         self._fetch = fetch
 
     @asynccontextmanager
-    async def take(self, request: Request, read: Read[Form], field: str = "file") -> AsyncIterator[Taken[Form]]:
+    async def take(
+        self, request: Request, read: Read[Form], field: str = "file", submits: Submits = lambda _: False
+    ) -> AsyncIterator[Taken[Form]]:
         """The request, once it has a place and its form is read; both are given back when this ends.
 
-        field: of the audio, for what is said of it. Raises ApiError, and Gone.
+        field: of the audio, for what is said of it. submits: a job needs no place among the requests that are
+        answered at once, so that it is taken however many there are. Raises ApiError, and Gone.
         """
         with ExitStack() as held:
-            held.enter_context(self._scheduler.admission())
+
+            def begins(fields: Sequence[tuple[str, Any]]) -> None:
+                held.enter_context(self._scheduler.submission() if submits(fields) else self._scheduler.admission())
+
             try:
-                received = await read(request, self._max_bytes)
+                received = await read(request, self._max_bytes, begins)
             except ClientDisconnect:
                 raise Gone from None
             with ExitStack() as closing:  # until it is in other hands

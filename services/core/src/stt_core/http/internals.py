@@ -17,6 +17,11 @@ __all__ = ["FormParser", "MultiPartException", "MultipartPart", "UvicornServer",
 class FormParser(MultiPartParser):
     """Starlette's parser, which tells of each part while it is read. What a hook raises ends the parsing."""
 
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Those that were read whole so far."""
+        return [(name, value) for name, value in self.items if isinstance(value, str)]
+
     def part_begins(self, part: MultipartPart) -> None:
         """The headers of a part were read; its `content_disposition` may still be changed."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, NoReturn
 
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from stt_core.errors import ApiError, BadRequest, NotFound
-from stt_core.http import events, job_bodies
+from stt_core.http import events, form, job_bodies
 from stt_core.http.error_responses import failures
 from stt_core.http.events import Telling
 from stt_core.http.intake import Taken
@@ -67,17 +67,23 @@ class Desk:
 
     def wants(self, request: Request, asked: JobFields) -> bool:
         """Whether a request is to become a job. Raises BadRequest for half a pair."""
-        return asked.paired or asked.asynchronous or PREFER in request.headers.get("prefer", "").lower()
+        return asked.paired or asked.asynchronous or _preferred(request)
 
-    async def take(self, taken: "Taken[Any]", form: str, asked: SpeechForm) -> Response:
+    def submits(self, request: Request, fields: Sequence[tuple[str, Any]]) -> bool:
+        """The same before the file of a form is read, as far as the fields before it tell. Raises BadRequest."""
+        asked = form.checked(fields, JobFields)
+        named = bool(asked.user_uuid or asked.message_id)
+        return self._service is not None and (named or asked.asynchronous or _preferred(request))
+
+    async def take(self, taken: "Taken[Any]", kind: str, asked: SpeechForm) -> Response:
         """Make a job of a request that was understood. Raises ApiError."""
-        accepted = await self.accepted(taken, form, asked, asked.as_asked())
+        accepted = await self.accepted(taken, kind, asked, asked.as_asked())
         place = await run_in_threadpool(self.service.store.place, accepted.job)
         body = job_bodies.submitted(accepted.job, place, created=accepted.created)
         headers = {"Location": f"./transcriptions/{accepted.job.id}"}
         return JSONResponse(body.model_dump(), 200 if asked.paired else 202, headers)
 
-    async def accepted(self, taken: "Taken[Any]", form: str, asked: JobFields, fields: dict[str, Any]) -> Accepted:
+    async def accepted(self, taken: "Taken[Any]", kind: str, asked: JobFields, fields: dict[str, Any]) -> Accepted:
         """The job of a request: with its pair's, the recording is not even fetched. Raises ApiError."""
         service = self.service
         if asked.callback_url:
@@ -87,7 +93,7 @@ class Desk:
             if existing:
                 return Accepted(existing, created=False)
         file = await taken.file()
-        request = JobRequest(form, {**fields, "model": taken.options.model})  # as the path names it, where it does
+        request = JobRequest(kind, {**fields, "model": taken.options.model})  # as the path names it, where it does
         return await run_in_threadpool(
             lambda: service.accept(
                 file, request, asked.user_uuid, asked.message_id, asked.callback_url, force=asked.force
@@ -214,6 +220,10 @@ def router(desk: Desk) -> APIRouter:
         return _Events(_news(desk, job))
 
     return routes
+
+
+def _preferred(request: Request) -> bool:
+    return PREFER in request.headers.get("prefer", "").lower()
 
 
 class Conflict(BadRequest):

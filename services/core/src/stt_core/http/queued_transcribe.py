@@ -111,9 +111,9 @@ def rendered(transcript: Transcript, asked: QueuedForm, limits: Limits) -> Respo
     return rendered_as(transcript, asked.response_format, {"segment", "word"}, limits, asked.task)
 
 
-async def read(request: Request, limit: int) -> Received[QueuedForm]:
+async def read(request: Request, limit: int, begins: form.Begins) -> Received[QueuedForm]:
     """Reads a form of /transcribe/async."""
-    upload, asked, _ = await form.uploaded(request, QueuedForm, limit, FIELD)
+    upload, asked, _ = await form.uploaded(request, QueuedForm, limit, begins, FIELD)
     return Received(upload.file, asked)
 
 
@@ -128,7 +128,7 @@ def router(intake: Intake, desk: Desk, name: str) -> APIRouter:
         openapi_extra=form.described(QueuedForm, FIELD),
     )
     async def queue(request: Request) -> Queued:
-        async with intake.take(request, read, FIELD) as taken:
+        async with intake.take(request, read, FIELD, lambda _: True) as taken:
             asked = taken.asked
             _ = asked.paired  # half a pair is refused
             job = (await desk.accepted(taken, NAME, asked, asked.as_asked())).job

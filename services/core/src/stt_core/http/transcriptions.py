@@ -27,8 +27,8 @@ Form = TypeVar("Form", TranscriptionForm, TranslationForm)
 def reading(kind: type[Form]) -> Read[Form]:
     """Reads a form of this kind."""
 
-    async def read(request: Request, limit: int) -> Received[Form]:
-        file, asked = await form.read(request, kind, limit)
+    async def read(request: Request, limit: int, begins: form.Begins) -> Received[Form]:
+        file, asked = await form.read(request, kind, limit, begins)
         return Received(file, asked, asked.url)
 
     return read
@@ -39,7 +39,7 @@ def router(intake: Intake, desk: Desk, settings: Settings) -> APIRouter:
     limits = Limits(settings.subtitle_line, settings.subtitle_lines, settings.subtitle_seconds)
 
     async def answer(request: Request, kind: type[Form], name: str) -> Response:
-        async with intake.take(request, reading(kind)) as taken:
+        async with intake.take(request, reading(kind), submits=lambda fields: desk.submits(request, fields)) as taken:
             asked = taken.asked
             if desk.wants(request, asked):
                 return await desk.take(taken, name, asked)

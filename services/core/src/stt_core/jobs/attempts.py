@@ -12,7 +12,7 @@ from stt_core.jobs import rows
 from stt_core.jobs.database import Database
 from stt_core.jobs.model import PENDING, Attempt, Job, Status
 from stt_core.jobs.outbox import Outbox
-from stt_core.jobs.tables import QUEUED, jobs, transcripts, windows
+from stt_core.jobs.tables import PROCESSING, QUEUED, jobs, transcripts, windows
 from stt_core.scheduling.transcription import Heard
 
 TRIES = 3
@@ -133,12 +133,12 @@ class Attempts:
 
     def owners(self) -> set[str]:
         """Workers that have jobs in their hands."""
-        query = select(jobs.c.owner).where(jobs.c.status == Status.PROCESSING.value).distinct()
+        query = select(jobs.c.owner).where(PROCESSING).distinct()
         return set(self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     def take_back(self, owner: str) -> int:
         """The jobs of a worker that is no more wait again; how many those are."""
-        where = (jobs.c.status == Status.PROCESSING.value, jobs.c.owner == owner)
+        where = (PROCESSING, jobs.c.owner == owner)
 
         def work(connection: Connection) -> int:
             changed = connection.execute(update(jobs).where(*where).values(status=Status.QUEUED.value, owner=""))

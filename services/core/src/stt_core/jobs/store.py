@@ -2,7 +2,6 @@
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +10,13 @@ from sqlalchemy import Connection, Row, Select, and_, delete, exc, func, or_, se
 from stt_core.engine.protocol import Transcript
 from stt_core.jobs import ranking, rows
 from stt_core.jobs.database import Database
+from stt_core.jobs.milestones import MILE, Milestones
 from stt_core.jobs.model import PENDING, Audio, Bounds, Counts, Job, NewJob, Place, QueueFull, Status
 from stt_core.jobs.protocol import Queue
-from stt_core.jobs.tables import PROCESSING, QUEUED, deliveries, jobs, transcripts, windows
+from stt_core.jobs.tables import PAIRED, QUEUED, STATUS, deliveries, jobs, transcripts, windows
 
 FRESH = 1.0
 """Seconds that counts of the whole table hold: counting a hundred thousand rows takes some ten milliseconds."""
-MILE = 1000
-"""Waiting jobs between two ranks that are remembered, so that a place is found without counting all before it."""
 RETRY_SECONDS = 30
 
 
@@ -49,7 +47,7 @@ class Store:
         self._lock = threading.Lock()
         self._counted: tuple[float, Counts] | None = None
         self._pending: tuple[float, int] = (0.0, 0)  # counted when, and how many with those taken since
-        self._miles: tuple[float, Sequence[tuple[int, float]]] = (0.0, ())
+        self._milestones = Milestones(database)
 
     def accept(self, new: NewJob) -> Accepted:
         """The job of this pair, or a new one. Raises QueueFull and StorageFull; then nothing is kept."""
@@ -88,7 +86,7 @@ class Store:
         def work(connection: Connection) -> list[Job]:
             query = _selected().order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
             if status:
-                query = query.where(jobs.c.status == status.value)
+                query = query.where(STATUS[status])
             if user_uuid:
                 query = query.where(jobs.c.user_uuid == user_uuid)
             if after:
@@ -105,12 +103,9 @@ class Store:
         if job.status is not Status.QUEUED:
             return None
         before, ahead, since = 0, 0.0, None
-        if self.counts().of(Status.QUEUED) > 2 * MILE:
-            miles = self._milestones()
-            at = bisect_right(miles, (job.rank, -1.0))
-            if at:
-                since, ahead = miles[at - 1]
-                before = at * MILE
+        if (miles := self._milestones.now()) and (at := bisect_right(miles, (job.rank, -1.0))):
+            since, ahead = miles[at - 1]
+            before = at * MILE
         query = select(func.count(jobs.c.rank), func.sum(jobs.c.seconds)).where(QUEUED, jobs.c.rank < job.rank)
         if since is not None:
             query = query.where(jobs.c.rank >= since)
@@ -123,9 +118,7 @@ class Store:
         with self._lock:
             if self._counted and 0 <= now - self._counted[0] < FRESH:
                 return self._counted[1]
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-        found = self._database.read(lambda connection: connection.execute(query).all())
-        counts = Counts({Status(status): int(count) for status, count in found})
+        counts = self._database.read(lambda connection: Counts({each: _count(connection, each) for each in Status}))
         with self._lock:
             self._counted = now, counts
         return counts
@@ -209,7 +202,7 @@ class Store:
     def _paired(self, connection: Connection, user_uuid: str, message_id: str) -> Job | None:
         if not (user_uuid and message_id):
             return None
-        return _first(connection, jobs.c.user_uuid == user_uuid, jobs.c.message_id == message_id)
+        return _first(connection, PAIRED, jobs.c.user_uuid == user_uuid, jobs.c.message_id == message_id)
 
     def _last(self, connection: Connection, user_uuid: str) -> int | None:
         """The rank of the last waiting job of a user."""
@@ -241,22 +234,6 @@ class Store:
                     retry_after=RETRY_SECONDS,
                 )
 
-    def _milestones(self) -> Sequence[tuple[int, float]]:
-        """(rank, seconds of audio before it) of every MILE-th waiting job, as of a second ago at most."""
-        now = rows.now()
-        with self._lock:
-            if 0 <= now - self._miles[0] < FRESH:
-                return self._miles[1]
-        query = select(jobs.c.rank, jobs.c.seconds).where(QUEUED).order_by(jobs.c.rank)
-        miles, ahead = [], 0.0
-        for number, (rank, seconds) in enumerate(self._database.read(lambda c: c.execute(query).all())):
-            if number and number % MILE == 0:
-                miles.append((int(rank), ahead))
-            ahead += seconds
-        with self._lock:
-            self._miles = now, miles
-        return miles
-
 
 def _selected() -> "Select[Any]":
     return select(jobs, transcripts.c.text.label("text")).outerjoin(transcripts, transcripts.c.job_id == jobs.c.id)
@@ -278,8 +255,9 @@ def _one(connection: Connection, identity: str) -> Job:
 
 
 def _pending(connection: Connection, *where: Any) -> int:
-    """How many jobs wait or are processed: each of the two has an index of its own."""
-    return sum(
-        connection.execute(select(func.count()).select_from(jobs).where(status, *where)).scalar() or 0
-        for status in (QUEUED, PROCESSING)
-    )
+    """How many jobs wait or are processed."""
+    return sum(_count(connection, status, *where) for status in PENDING)
+
+
+def _count(connection: Connection, status: Status, *where: Any) -> int:
+    return connection.execute(select(func.count()).select_from(jobs).where(STATUS[status], *where)).scalar() or 0

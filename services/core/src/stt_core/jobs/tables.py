@@ -11,14 +11,17 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    and_,
     text,
 )
 
+from stt_core.jobs.model import Status
+
 metadata = MetaData()
 
-QUEUED = text("status = 'queued'")
-PROCESSING = text("status = 'processing'")
+STATUS = {status: text(f"status = '{status.value}'") for status in Status}
+"""Conditions as text, with their values in them: only so SQLite sees that a query is within one of the indexes that
+hold a part of the table. There is none on the status alone, which it would prefer to them."""
+QUEUED, PROCESSING = STATUS[Status.QUEUED], STATUS[Status.PROCESSING]
 
 jobs = Table(
     "jobs",
@@ -49,14 +52,16 @@ jobs = Table(
 )
 """One row for each job. Of a request: `form` and its `fields` as JSON."""
 
-PAIRED = and_(jobs.c.user_uuid != "", jobs.c.message_id != "")
+PAIRED = text("user_uuid <> '' AND message_id <> ''")
 
 Index("jobs_pair", jobs.c.user_uuid, jobs.c.message_id, unique=True, sqlite_where=PAIRED, postgresql_where=PAIRED)
 # Only what waits is in these two: a hundred thousand finished jobs do not slow the queue.
 Index("jobs_queued", jobs.c.rank, jobs.c.seconds, sqlite_where=QUEUED, postgresql_where=QUEUED)
 Index("jobs_queued_user", jobs.c.user_uuid, jobs.c.rank, sqlite_where=QUEUED, postgresql_where=QUEUED)
 Index("jobs_processing", jobs.c.owner, sqlite_where=PROCESSING, postgresql_where=PROCESSING)
-Index("jobs_status", jobs.c.status)
+for _status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
+    _ended = STATUS[_status]
+    Index(f"jobs_{_status}", jobs.c.created_at, jobs.c.id, sqlite_where=_ended, postgresql_where=_ended)
 Index("jobs_created", jobs.c.created_at, jobs.c.id)
 KEPT = text("audio_deleted = 0")
 Index("jobs_audio", jobs.c.status, jobs.c.ended_at, sqlite_where=KEPT, postgresql_where=KEPT)

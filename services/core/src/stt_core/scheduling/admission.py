@@ -1,4 +1,4 @@
-"""Places for requests, from before their upload is read until they are answered."""
+"""Places for requests, from before their upload is read until they are answered, or kept as a job."""
 
 import math
 import threading
@@ -11,12 +11,14 @@ from stt_core.observability.metrics import Metrics
 
 
 class Admission:
-    """limit: places that there are. refuse: raises an ApiError while nobody may come in."""
+    """limit: places that there are. refuse: raises an ApiError while nobody may come in. doing: what those who have
+    a place do, for a sentence. metrics: told of how many are held."""
 
-    def __init__(self, limit: int, refuse: Callable[[], None], metrics: Metrics) -> None:
+    def __init__(self, limit: int, refuse: Callable[[], None], doing: str, metrics: Metrics | None = None) -> None:
         self.limit = limit
         self.held = 0
         self._refuse = refuse
+        self._doing = doing
         self._metrics = metrics
         self._lock = threading.Lock()
         self._pace = 5.0  # seconds that a request took lately
@@ -28,16 +30,18 @@ class Admission:
             self._refuse()
             if self.held >= self.limit:
                 raise Busy(
-                    f"{self.limit} requests are being transcribed or wait already; try again in a moment.",
+                    f"{self.limit} requests {self._doing} already; try again in a moment.",
                     retry_after=max(1, min(60, math.ceil(self._pace))),
                 )
             self.held += 1
-        self._metrics.queue_requests.inc()
+        if self._metrics:
+            self._metrics.queue_requests.inc()
         started = time.monotonic()
         try:
             yield
         finally:
-            self._metrics.queue_requests.dec()
+            if self._metrics:
+                self._metrics.queue_requests.dec()
             with self._lock:
                 self.held -= 1
                 self._pace += 0.2 * (time.monotonic() - started - self._pace)

@@ -22,6 +22,9 @@ from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, sto
 from stt_core.scheduling.windows import windows
 from stt_core.scheduling.workers import Workers
 
+SUBMISSIONS = 64
+"""Jobs that are uploaded at once at most."""
+
 
 class Scheduler:
     """Runs what is submitted, once the default model is loaded. `queue`: requests that may be in at once."""
@@ -31,7 +34,8 @@ class Scheduler:
         self._loading = loading
         self._transcriptions = Transcriptions()
         self._workers = Workers(self._transcriptions, cache, loading, metrics)
-        self._admission = Admission(queue, self._refuse, metrics)
+        self._admission = Admission(queue, self._refuse, "are being transcribed or wait", metrics)
+        self._submissions = Admission(SUBMISSIONS, self._refuse, "are handing in jobs")
         self._draining = False
         metrics.queue_limit.set(queue)
         metrics.waiting_windows.set_function(lambda: self.waiting)
@@ -49,7 +53,7 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Nothing is accepted that is not answered."""
-        return not self.admitted and not len(self._transcriptions)
+        return not self.admitted and not self._submissions.held and not len(self._transcriptions)
 
     @property
     def limit(self) -> int:
@@ -116,6 +120,10 @@ class Scheduler:
     def admission(self) -> AbstractContextManager[None]:
         """A place in the queue, taken before the upload is read. Raises Busy, or Unavailable."""
         return self._admission.place()
+
+    def submission(self) -> AbstractContextManager[None]:
+        """A place for the upload of a job. Raises as `admission` does."""
+        return self._submissions.place()
 
     def _refuse(self) -> None:
         if self._draining or self._transcriptions.closed:
