@@ -18,22 +18,25 @@ from typing import Any
 from bench.path.host import SERVICES, environment
 from bench.speech.service import answers, until
 from deploy import ROOT
+from deploy.client.demo import SAMPLE
 
 CODE = os.pathsep.join([str(ROOT), f"{ROOT}/services/core/src"])
 PATH = "/v1/audio/transcriptions"
 PATIENCE = 300.0
 BYTES = 20_000
-"""Of a recording: a voice message of half a minute is about as large."""
+"""Of a recording: a voice message of some ten seconds is about as large, as telephones compress it."""
 
 
 def recording() -> bytes:
-    """A wav file of 20 kB: a low tone, so that it is not skipped as silence by its bytes alone."""
+    """A wav file of 20 kB with half a second of speech, so that it is not left out as silence."""
+    with wave.open(str(SAMPLE)) as file:
+        file.setpos(file.getframerate())
+        samples = file.readframes((BYTES - 44) // (file.getnchannels() * file.getsampwidth()))
+        parameters = file.getparams()
     buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(bytes(number % 64 for number in range(BYTES - 44)))
+    with wave.open(buffer, "wb") as cut:
+        cut.setparams(parameters)
+        cut.writeframes(samples)
     return buffer.getvalue()
 
 

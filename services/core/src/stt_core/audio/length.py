@@ -10,6 +10,8 @@ from stt_core.errors import AudioError
 RATE = 16_000
 """Bytes a second where the head does not say: 128 kbit/s, as MP3 usually has."""
 MICROSECONDS = 1_000_000
+QUICK = {"probesize": "2048"}
+"""A wav file's head says it all: FFmpeg need not decode what follows, which takes six times as long."""
 
 
 def declared(file: IO[bytes]) -> float:
@@ -19,7 +21,10 @@ def declared(file: IO[bytes]) -> float:
     if size == 0:
         raise AudioError("The file is empty.")
     file.seek(0)
-    with tracks.opened(Reader(file, Effort())) as container:
+    head = file.read(12)
+    quick = QUICK if head[:4] == b"RIFF" and head[8:] == b"WAVE" else {}
+    file.seek(0)
+    with tracks.opened(Reader(file, Effort()), **quick) as container:
         length = (container.duration or 0) / MICROSECONDS
     file.seek(0)
     return min(LONGEST_SECONDS, length if length > 0 else size / RATE)

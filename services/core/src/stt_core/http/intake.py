@@ -78,6 +78,11 @@ class Taken(Generic[Form]):
         if received.file is not None:
             self._closing.callback(received.file.close)
 
+    @property
+    def has_file(self) -> bool:
+        """It came with the request."""
+        return self._received.file is not None
+
     async def file(self) -> IO[bytes]:
         """The file, fetched where only its URL was sent. Raises ApiError, and Gone."""
         if self._received.file is not None:

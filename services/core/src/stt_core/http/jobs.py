@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, NoReturn
+from typing import IO, Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +19,7 @@ from stt_core.http.job_bodies import JobBody, JobList, Lookup, QueueStatus
 from stt_core.http.job_forms import JobForms
 from stt_core.http.parameters import NAME_LENGTH, JobFields, SpeechForm
 from stt_core.jobs import delivery
-from stt_core.jobs.model import Job, Status
+from stt_core.jobs.model import Job, Place, Status
 from stt_core.jobs.model import Request as JobRequest
 from stt_core.jobs.service import JobService
 from stt_core.jobs.store import Accepted
@@ -77,28 +77,40 @@ class Desk:
 
     async def take(self, taken: "Taken[Any]", kind: str, asked: SpeechForm) -> Response:
         """Make a job of a request that was understood. Raises ApiError."""
-        accepted = await self.accepted(taken, kind, asked, asked.as_asked())
-        place = await run_in_threadpool(self.service.store.place, accepted.job)
+        accepted, place = await self.accepted(taken, kind, asked, asked.as_asked())
         body = job_bodies.submitted(accepted.job, place, created=accepted.created)
         headers = {"Location": f"./transcriptions/{accepted.job.id}"}
         return JSONResponse(body.model_dump(), 200 if asked.paired else 202, headers)
 
-    async def accepted(self, taken: "Taken[Any]", kind: str, asked: JobFields, fields: dict[str, Any]) -> Accepted:
-        """The job of a request: with its pair's, the recording is not even fetched. Raises ApiError."""
+    async def accepted(
+        self, taken: "Taken[Any]", kind: str, asked: JobFields, fields: dict[str, Any]
+    ) -> tuple[Accepted, Place | None]:
+        """The job of a request, and where it stands; with its pair's, the recording is not even fetched.
+
+        Raises ApiError.
+        """
         service = self.service
         if asked.callback_url:
             delivery.checked(asked.callback_url)
-        if asked.paired and not asked.force:
-            existing = await run_in_threadpool(service.store.paired, asked.user_uuid, asked.message_id)
-            if existing:
-                return Accepted(existing, created=False)
-        file = await taken.file()
         request = JobRequest(kind, {**fields, "model": taken.options.model})  # as the path names it, where it does
-        return await run_in_threadpool(
-            lambda: service.accept(
+
+        def known() -> tuple[Accepted, Place | None] | None:
+            job = service.store.paired(asked.user_uuid, asked.message_id) if not asked.force else None
+            return None if job is None else (Accepted(job, created=False), service.store.place(job))
+
+        def accept(file: IO[bytes]) -> tuple[Accepted, Place | None]:
+            accepted = service.accept(
                 file, request, asked.user_uuid, asked.message_id, asked.callback_url, force=asked.force
             )
-        )
+            return accepted, service.store.place(accepted.job)
+
+        if taken.has_file:  # all in one thread: hundreds may come in a second
+            file = await taken.file()
+            return await run_in_threadpool(lambda: (asked.paired and known()) or accept(file))
+        if asked.paired and (found := await run_in_threadpool(known)):
+            return found
+        file = await taken.file()
+        return await run_in_threadpool(accept, file)
 
     async def job(self, identity: str) -> Job:
         """Raises NotFound."""

@@ -131,7 +131,8 @@ def router(intake: Intake, desk: Desk, name: str) -> APIRouter:
         async with intake.take(request, read, FIELD, lambda _: True) as taken:
             asked = taken.asked
             _ = asked.paired  # half a pair is refused
-            job = (await desk.accepted(taken, NAME, asked, asked.as_asked())).job
+            accepted, _ = await desk.accepted(taken, NAME, asked, asked.as_asked())
+        job = accepted.job
         body = await desk.body(job)
         return Queued(
             job_id=job.id,

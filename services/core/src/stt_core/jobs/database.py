@@ -27,7 +27,7 @@ BATCH = 256
 BUSY_SECONDS = 30
 """How long a write waits for the other slot's process."""
 TOGETHER = 40
-"""Connections to PostgreSQL at most: as many as the web framework has threads."""
+"""Connections at most: as many as the web framework has threads."""
 CONNECT_SECONDS = 10
 
 
@@ -159,7 +159,11 @@ class Postgres:
 
 def sqlite_engine(path: Path) -> Engine:
     """Raises StartError for a file that is damaged, or is no database."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=TOGETHER,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def opened(connection: sqlite3.Connection, _: object) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +66,22 @@ def new(asked: NewJob, rank: int, now: float) -> dict[str, Any]:
         "callback_url": asked.callback_url,
         "created_at": now,
     }
+
+
+def accepted(row: Mapping[str, Any], asked: NewJob) -> Job:
+    """The job of a row as `new` makes it."""
+    return Job(
+        id=row["id"],
+        status=Status.QUEUED,
+        request=asked.request,
+        audio=asked.audio,
+        seconds=asked.seconds,
+        rank=row["rank"],
+        created_at=row["created_at"],
+        user_uuid=asked.user_uuid,
+        message_id=asked.message_id,
+        callback_url=asked.callback_url,
+    )
 
 
 def job(row: Row[Any], text: str | None = None) -> Job:

@@ -71,6 +71,7 @@ class SqliteQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._stopping = False
+        self._busy = False
 
     def put(self, connection: Connection, identity: str, rank: int) -> None:
         """Nothing to do: a row that waits is in the queue."""
@@ -79,12 +80,13 @@ class SqliteQueue:
         """Nothing to do: a row that is not there, or waits no more, is not in the queue."""
 
     def wake(self) -> None:
-        if self._loop is not None:
+        if self._loop is not None and not self._busy:  # whoever is busy looks when it is done with a job
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._news.set)
 
     def stop(self) -> None:
         self._stopping = True
+        self._busy = False
         self.wake()
 
     async def serve(self, handle: Handle, together: int) -> None:
@@ -110,8 +112,10 @@ class SqliteQueue:
                 task = asyncio.ensure_future(handle(attempt))
                 running.add(task)
                 task.add_done_callback(ended)
+            self._busy = len(running) >= together and not self._stopping
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), LOOK_SECONDS)
+            self._busy = False
         await asyncio.gather(*running)
 
     def recover(self) -> None:

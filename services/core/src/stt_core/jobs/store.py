@@ -5,7 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, exc, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exc, func, or_, select, update
 
 from stt_core.engine.protocol import Transcript
 from stt_core.jobs import ranking, rows
@@ -18,6 +18,16 @@ from stt_core.jobs.tables import PAIRED, QUEUED, STATUS, deliveries, jobs, trans
 FRESH = 1.0
 """Seconds that counts of the whole table hold: counting a hundred thousand rows takes some ten milliseconds."""
 RETRY_SECONDS = 30
+
+SELECTED = select(jobs, transcripts.c.text.label("text")).outerjoin(transcripts, transcripts.c.job_id == jobs.c.id)
+# Made once: making such a statement takes longer than running it, and hundreds of jobs may come in a second.
+BY_ID = SELECTED.where(jobs.c.id == bindparam("id"))
+BY_PAIR = SELECTED.where(PAIRED, jobs.c.user_uuid == bindparam("user"), jobs.c.message_id == bindparam("message"))
+INSERTED = jobs.insert()
+LAST = select(func.max(jobs.c.rank)).where(QUEUED, jobs.c.user_uuid == bindparam("user"))
+BETWEEN = select(func.count(jobs.c.rank), func.sum(jobs.c.seconds)).where(
+    QUEUED, jobs.c.rank < bindparam("rank"), jobs.c.rank >= bindparam("since")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +62,26 @@ class Store:
     def accept(self, new: NewJob) -> Accepted:
         """The job of this pair, or a new one. Raises QueueFull and StorageFull; then nothing is kept."""
 
-        def work(connection: Connection) -> Accepted:
-            if existing := self._paired(connection, new.user_uuid, new.message_id):
-                return Accepted(existing, created=False)
+        def work(connection: Connection) -> Job:
             now = rows.now()
             self._check_room(connection, new.user_uuid, now)
             row = rows.new(new, ranking.rank(now, new.seconds, self._last(connection, new.user_uuid)), now)
-            connection.execute(jobs.insert().values(row))
+            connection.execute(INSERTED, row)
             self._queue.put(connection, row["id"], row["rank"])
-            return Accepted(_one(connection, row["id"]), created=True)
+            return rows.accepted(row, new)
 
         try:
-            accepted = self._database.write(work)
-        except exc.IntegrityError:  # the same pair, by another process, at the same moment
+            job = self._database.write(work)
+        except (exc.IntegrityError, QueueFull):  # its index keeps a pair from being there twice
             again = self.paired(new.user_uuid, new.message_id)
             if again is None:
                 raise
             return Accepted(again, created=False)
-        if accepted.created:
-            self._queue.wake()
-        return accepted
+        self._queue.wake()
+        return Accepted(job, created=True)
 
     def job(self, identity: str) -> Job | None:
-        return self._database.read(lambda connection: _first(connection, jobs.c.id == identity))
+        return self._database.read(lambda connection: _first(connection, BY_ID, {"id": identity}))
 
     def paired(self, user_uuid: str, message_id: str) -> Job | None:
         """The job that was handed in under these names."""
@@ -84,7 +91,7 @@ class Store:
         """Jobs, the newest first; those that follow the one named by `after`, where it is given."""
 
         def work(connection: Connection) -> list[Job]:
-            query = _selected().order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+            query = SELECTED.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
             if status:
                 query = query.where(STATUS[status])
             if user_uuid:
@@ -102,14 +109,12 @@ class Store:
         """Where a waiting job stands; None for one that does not wait."""
         if job.status is not Status.QUEUED:
             return None
-        before, ahead, since = 0, 0.0, None
+        before, ahead, since = 0, 0.0, -1
         if (miles := self._milestones.now()) and (at := bisect_right(miles, (job.rank, -1.0))):
             since, ahead = miles[at - 1]
             before = at * MILE
-        query = select(func.count(jobs.c.rank), func.sum(jobs.c.seconds)).where(QUEUED, jobs.c.rank < job.rank)
-        if since is not None:
-            query = query.where(jobs.c.rank >= since)
-        count, seconds = self._database.read(lambda connection: connection.execute(query).one())
+        between = {"since": since, "rank": job.rank}
+        count, seconds = self._database.read(lambda connection: connection.execute(BETWEEN, between).one())
         return Place(before + int(count) + 1, ahead + float(seconds or 0))
 
     def counts(self) -> Counts:
@@ -143,7 +148,7 @@ class Store:
 
         def work(connection: Connection) -> Job | None:
             now = rows.now()
-            job = _first(connection, jobs.c.id == identity)
+            job = _first(connection, BY_ID, {"id": identity})
             if job is None or job.status not in (Status.FAILED, Status.CANCELLED):
                 return None
             rank = ranking.rank(now, job.seconds, self._last(connection, job.user_uuid))
@@ -189,7 +194,7 @@ class Store:
         return self._database.write(lambda connection: self._erase(connection, jobs.c.user_uuid == user_uuid))
 
     def _erase(self, connection: Connection, which: Any) -> list[Erased]:
-        doomed = [_job(row) for row in connection.execute(_selected().where(which))]
+        doomed = [_job(row) for row in connection.execute(SELECTED.where(which))]
         identities = [job.id for job in doomed]
         self._queue.remove(connection, [job.id for job in doomed if not job.status.final])
         for start in range(0, len(identities), 500):
@@ -202,13 +207,13 @@ class Store:
     def _paired(self, connection: Connection, user_uuid: str, message_id: str) -> Job | None:
         if not (user_uuid and message_id):
             return None
-        return _first(connection, PAIRED, jobs.c.user_uuid == user_uuid, jobs.c.message_id == message_id)
+        return _first(connection, BY_PAIR, {"user": user_uuid, "message": message_id})
 
     def _last(self, connection: Connection, user_uuid: str) -> int | None:
         """The rank of the last waiting job of a user."""
         if not user_uuid:
             return None
-        return connection.execute(select(func.max(jobs.c.rank)).where(QUEUED, jobs.c.user_uuid == user_uuid)).scalar()
+        return connection.execute(LAST, {"user": user_uuid}).scalar()
 
     def _check_room(self, connection: Connection, user_uuid: str, now: float) -> None:
         """Raises QueueFull."""
@@ -235,21 +240,17 @@ class Store:
                 )
 
 
-def _selected() -> "Select[Any]":
-    return select(jobs, transcripts.c.text.label("text")).outerjoin(transcripts, transcripts.c.job_id == jobs.c.id)
-
-
 def _job(row: "Row[Any]") -> Job:
     return rows.job(row, row.text)
 
 
-def _first(connection: Connection, *where: Any) -> Job | None:
-    row = connection.execute(_selected().where(*where)).first()
+def _first(connection: Connection, query: "Select[Any]", values: dict[str, str]) -> Job | None:
+    row = connection.execute(query, values).first()
     return None if row is None else _job(row)
 
 
 def _one(connection: Connection, identity: str) -> Job:
-    job = _first(connection, jobs.c.id == identity)
+    job = _first(connection, BY_ID, {"id": identity})
     assert job is not None
     return job
 

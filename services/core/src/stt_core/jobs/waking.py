@@ -5,9 +5,12 @@ It holds a Unix time in decimal seconds, from which on there is work, and exists
 
 import os
 import threading
+import time
 from pathlib import Path
 
 NAME = "wake_at"
+TRUSTED_SECONDS = 1.0
+"""So long the file is taken to be as it was written: a hundred jobs that come at once look at it once."""
 
 
 class WakeFile:
@@ -16,10 +19,15 @@ class WakeFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._lock = threading.Lock()
+        self._seen: tuple[float | None, float] = (None, -TRUSTED_SECONDS)
 
     def write(self, at: float | None) -> None:
         """at: from when on there is work; None where none is left. A power cut does not undo it."""
+        seen, when = self._seen
+        if at is not None and seen == at and time.monotonic() < when + TRUSTED_SECONDS:
+            return
         with self._lock:
+            self._seen = at, time.monotonic()
             if self._read() == (None if at is None else _line(at)):
                 return
             if at is None:
