@@ -20,12 +20,12 @@ from pgqueuer import Job, PgQueuer
 from pgqueuer.db import PsycopgDriver
 from pgqueuer.queries import Queries
 from starlette.concurrency import run_in_threadpool
-from stt_core.jobs import schema
+from stt_core.jobs import rows, schema
 from stt_core.jobs.attempts import Attempts
 from stt_core.jobs.database import Postgres
 from stt_core.jobs.model import Attempt, Audio, Bounds, NewJob, Request
 from stt_core.jobs.outbox import Outbox
-from stt_core.jobs.postgres_queue import HEARTBEAT, PostgresQueue, install
+from stt_core.jobs.postgres_queue import HEARTBEAT, PostgresQueue, connected, install
 from stt_core.jobs.runner import TOGETHER
 from stt_core.jobs.store import Store
 from stt_testing import postgres
@@ -55,9 +55,11 @@ def work_ours(url: str, name: str) -> list[str]:
     database, attempts, queue = ours(url, name)
     done: list[str] = []
 
-    async def handle(attempt: Attempt) -> None:
-        if await run_in_threadpool(attempts.finish, attempt, SAID):
+    async def handle(attempt: Attempt) -> bool:
+        ended = await run_in_threadpool(attempts.finish, attempt, SAID)
+        if ended:
             done.append(attempt.job.id)
+        return ended
 
     ready()
     threading.Thread(target=lambda: (sys.stdin.readline(), queue.stop()), daemon=True).start()
@@ -66,17 +68,25 @@ def work_ours(url: str, name: str) -> list[str]:
     return done
 
 
-def work_bare(url: str, name: str) -> list[str]:
+def work_bare(url: str, name: str, keeps: bool) -> list[str]:
+    """PgQueuer alone. keeps: what came of a job is written down, which is the least that anybody has to do."""
     database = Postgres(url, name)
     done: list[str] = []
+    content = rows.transcript_json(SAID)
 
     async def serve() -> None:
-        async with await psycopg.AsyncConnection.connect(database.plain_url, autocommit=True) as connection:
-            manager = PgQueuer(PsycopgDriver(connection))
+        async with (
+            connected(database.plain_url) as driver,
+            await psycopg.AsyncConnection.connect(database.plain_url, autocommit=True) as results,
+        ):
+            manager = PgQueuer(driver)
 
             @manager.entrypoint(ENTRYPOINT)
             async def one(job: Job) -> None:
-                done.append((job.payload or b"").decode())
+                identity = (job.payload or b"").decode()
+                if keeps:
+                    await results.execute("INSERT INTO kept VALUES (%s, %s)", (identity, content))
+                done.append(identity)
 
             loop = asyncio.get_running_loop()
             stop = lambda: (sys.stdin.readline(), loop.call_soon_threadsafe(manager.shutdown.set))  # noqa: E731
@@ -95,6 +105,8 @@ def measured(kind: str, url: str, name: str) -> dict[str, float]:
     """Jobs a second over both workers, and how often a job was done twice or not at all."""
     database, _, queue = ours(url, name)
     schema.upgrade(database.engine, Path("/nonexistent"), lambda: install(database.plain_url))
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (id TEXT PRIMARY KEY, content TEXT)")
     if kind == "ours":
         store = Store(database, queue, Bounds(10 * JOBS, 0))
 
@@ -154,9 +166,10 @@ def main() -> int:
     logging.disable(logging.WARNING)
     if sys.argv[1] == "worker":
         _, _, kind, url, name = sys.argv
-        print(json.dumps((work_ours if kind == "ours" else work_bare)(url, name)), flush=True)
+        done = work_ours(url, name) if kind == "ours" else work_bare(url, name, keeps=kind == "keeping")
+        print(json.dumps(done), flush=True)
         return 0
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "keeping": [], "bare": []}
     with postgres.server(Path(sys.argv[1])) as url:
         for number in range(ROUNDS):
             for kind, results in found.items():

@@ -1,10 +1,10 @@
 """A job in a worker's hands, from its beginning to its end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from stt_core.engine.protocol import Transcript
 from stt_core.errors import ApiError
@@ -21,6 +21,24 @@ LONGEST_ERROR = 1000
 """Characters of what is kept of an error."""
 
 
+TAKEN = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("identity"),
+        jobs.c.status.in_([status.value for status in PENDING]),
+        jobs.c.attempts < TRIES,
+    )
+    .values(
+        status=Status.PROCESSING.value,
+        owner=bindparam("by"),
+        attempts=jobs.c.attempts + 1,
+        started_at=bindparam("now"),
+    )
+    .returning(jobs)
+)
+KEPT = transcripts.insert()
+
+
 class Attempts:
     """owner: this worker's name, one for each start of a process."""
 
@@ -30,6 +48,8 @@ class Attempts:
         self._outbox = outbox
         self.owner = owner
         self._fingerprint = fingerprint
+        self._windowed: set[str] = set()
+        """Jobs that have windows, as far as this process has seen."""
 
     def begin(self, identity: str) -> Attempt | None:
         """Take a job that waits, or whose worker was lost. None where it is nobody's to take any more.
@@ -52,23 +72,24 @@ class Attempts:
         return self._database.write(work, durable=False)
 
     def take(self, connection: Connection, identity: str) -> Attempt | None:
+        row = connection.execute(TAKEN, {"identity": identity, "by": self.owner, "now": rows.now()}).first()
+        if row is not None:
+            return Attempt(rows.job(row), self.owner, row.attempts)
         row = connection.execute(select(jobs).where(jobs.c.id == identity).with_for_update()).first()
         job = None if row is None else rows.job(row)
-        if job is None or job.status.final:
-            return None
-        if job.attempts >= TRIES:
+        if job is not None and not job.status.final:
             message = f"The service ended {job.attempts} times while it worked on this job, so it is not tried again."
-            self._end(connection, job, Status.FAILED, error=message, error_code="attempts_exhausted")
-            return None
-        number, now = job.attempts + 1, rows.now()
-        values = {"status": Status.PROCESSING.value, "owner": self.owner, "attempts": number, "started_at": now}
-        connection.execute(update(jobs).where(jobs.c.id == identity).values(values))
-        return Attempt(job, self.owner, number)
+            values = _ended(Status.FAILED, message, "attempts_exhausted")
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
+            self._follow(connection, job, values)
+        return None
 
     def heard(self, identity: str) -> dict[int, Heard]:
         """The windows of a job that this or an earlier attempt was done with, by index."""
         query = select(windows).where(windows.c.job_id == identity).order_by(windows.c.number)
         found = self._database.read(lambda connection: connection.execute(query).all())
+        if found:
+            self._windowed.add(identity)
         kept = {}
         for row in found:
             content = json.loads(row.content)
@@ -83,8 +104,10 @@ class Attempts:
             if not self._mine(connection, attempt, {"progress": progress}):
                 return False
             numbers = [one.index for one in heard]
-            connection.execute(delete(windows).where(windows.c.job_id == attempt.job.id, windows.c.number.in_(numbers)))
             if heard:
+                self._windowed.add(attempt.job.id)
+                same = (windows.c.job_id == attempt.job.id, windows.c.number.in_(numbers))
+                connection.execute(delete(windows).where(*same))
                 connection.execute(windows.insert(), [self._window(attempt, one) for one in heard])
             return True
 
@@ -95,11 +118,12 @@ class Attempts:
         content = rows.transcript_json(transcript)
 
         def work(connection: Connection) -> bool:
-            if not self._mine(connection, attempt, {"duration": transcript.duration, "progress": 1.0}):
+            values = {**_ended(Status.COMPLETED), "duration": transcript.duration, "progress": 1.0}
+            if not self._mine(connection, attempt, values):
                 return False
             row = {"job_id": attempt.job.id, "text": transcript.text, "content": content}
-            connection.execute(transcripts.insert().values(row))
-            self._end(connection, attempt.job, Status.COMPLETED, transcript=transcript)
+            connection.execute(KEPT, row)
+            self._follow(connection, attempt.job, values, transcript)
             return True
 
         return self._database.write(work)
@@ -108,10 +132,10 @@ class Attempts:
         """The job failed for good. False as in `finish`."""
 
         def work(connection: Connection) -> bool:
-            if not self._mine(connection, attempt, {}):
+            values = _ended(Status.FAILED, " ".join(error.message.split())[:LONGEST_ERROR], error.code)
+            if not self._mine(connection, attempt, values):
                 return False
-            message = " ".join(error.message.split())[:LONGEST_ERROR]
-            self._end(connection, attempt.job, Status.FAILED, error=message, error_code=error.code)
+            self._follow(connection, attempt.job, values)
             return True
 
         return self._database.write(work)
@@ -147,38 +171,31 @@ class Attempts:
         return self._database.write(work, durable=False)
 
     def _mine(self, connection: Connection, attempt: Attempt, values: dict[str, Any]) -> bool:
+        """Change a job where it is still in this attempt's hands."""
         where = (
             jobs.c.id == attempt.job.id,
             jobs.c.owner == attempt.owner,
             jobs.c.attempts == attempt.number,
             jobs.c.status == Status.PROCESSING.value,
         )
-        changed = connection.execute(update(jobs).where(*where).values({"owner": attempt.owner, **values}))
+        changed = connection.execute(update(jobs).where(*where).values(values))
         return bool(changed.rowcount)
 
-    def _end(
-        self,
-        connection: Connection,
-        job: Job,
-        status: Status,
-        *,
-        transcript: Transcript | None = None,
-        error: str | None = None,
-        error_code: str | None = None,
+    def _follow(
+        self, connection: Connection, job: Job, ended: Mapping[str, Any], transcript: Transcript | None = None
     ) -> None:
-        """A final status, and the webhook that tells of it, in one transaction."""
-        now = rows.now()
-        values = {"status": status.value, "owner": "", "ended_at": now, "error": error, "error_code": error_code}
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.id == job.id, jobs.c.status.in_([pending.value for pending in PENDING]))
-            .values(values)
-        )
-        connection.execute(delete(windows).where(windows.c.job_id == job.id))
+        """What follows a job's end, in the same transaction: its windows go, and a webhook tells of it."""
+        if job.attempts > 1 or job.id in self._windowed:
+            connection.execute(delete(windows).where(windows.c.job_id == job.id))
+            self._windowed.discard(job.id)
         if job.callback_url:
-            body = rows.notice(job, status, now, transcript, error)
-            self._outbox.enqueue(connection, job.id, job.callback_url, body, now)
+            body = rows.notice(job, Status(ended["status"]), ended["ended_at"], transcript, ended["error"])
+            self._outbox.enqueue(connection, job.id, job.callback_url, body, ended["ended_at"])
 
     def _window(self, attempt: Attempt, one: Heard) -> dict[str, Any]:
         content = json.dumps({"by": self._fingerprint, "result": rows.result_json(one.result)})
         return {"job_id": attempt.job.id, "number": one.index, "start": one.start, "end": one.end, "content": content}
+
+
+def _ended(status: Status, error: str | None = None, error_code: str | None = None) -> dict[str, Any]:
+    return {"status": status.value, "owner": "", "ended_at": rows.now(), "error": error, "error_code": error_code}

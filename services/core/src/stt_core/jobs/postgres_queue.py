@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +45,33 @@ class _InTransaction:
         return cursor.fetchall()
 
 
+class Connected(PsycopgDriver):
+    """PgQueuer's driver with a connection for what it asks beside the one that it listens on.
+
+    On a single one each question waits until listening is over, which is up to a second (PgQueuer 1.6).
+    """
+
+    def __init__(self, listening: psycopg.AsyncConnection, asking: psycopg.AsyncConnection) -> None:
+        super().__init__(listening)
+        self._asking = PsycopgDriver(asking)
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        return await self._asking.fetch(query, *args)
+
+    async def execute(self, query: str, *args: object) -> str:
+        return await self._asking.execute(query, *args)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connected]:
+    """url: as psycopg takes it."""
+    async with (
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as listening,
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as asking,
+    ):
+        yield Connected(listening, asking)
+
+
 class PostgresQueue:
     """See the port. url: as psycopg takes it, with the schema that its tables are in."""
 
@@ -73,8 +100,8 @@ class PostgresQueue:
                 loop.call_soon_threadsafe(manager.shutdown.set)
 
     async def serve(self, handle: Handle, together: int) -> None:
-        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            manager = PgQueuer(PsycopgDriver(connection))
+        async with connected(self._url) as driver:
+            manager = PgQueuer(driver)
 
             @manager.entrypoint(ENTRYPOINT)
             async def transcribe(job: Job) -> None:
@@ -82,8 +109,8 @@ class PostgresQueue:
                 attempt = await run_in_threadpool(self._attempts.begin, identity)
                 if attempt is None:
                     return
-                await handle(attempt)
-                if await run_in_threadpool(self._attempts.waits, identity):  # it was given back
+                ended = await handle(attempt)
+                if not ended and await run_in_threadpool(self._attempts.waits, identity):  # it was given back
                     raise RetryRequested(delay=AGAIN)
 
             self._manager = asyncio.get_running_loop(), manager

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from stt_core.jobs.model import Attempt
 
-Handle = Callable[[Attempt], Awaitable[None]]
-"""Works on a job until it has ended, or was given back."""
+Handle = Callable[[Attempt], Awaitable[bool]]
+"""Works on a job. Whether it has brought it to its end: otherwise the job may wait in the queue again."""
 
 
 class Queue(Protocol):

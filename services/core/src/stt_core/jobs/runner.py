@@ -118,7 +118,7 @@ class Runner:
             await asyncio.sleep(0.1)
         await self._queue.serve(self._handle, TOGETHER)
 
-    async def _handle(self, attempt: Attempt) -> None:
+    async def _handle(self, attempt: Attempt) -> bool:
         job = attempt.job
         try:
             transcript = await self._transcribed(attempt)
@@ -128,18 +128,19 @@ class Runner:
             kept = False
         except Unavailable:
             await self._written(lambda: self._attempts.release(attempt, counts=False))
-            return
+            return False
         except Exception as error:
             told = error if isinstance(error, ApiError) else _failed(error, job)
             if told.status >= 500 and attempt.number < TRIES:
                 log.warning("job %s failed at attempt %d of %d and waits again", job.id, attempt.number, TRIES)
                 await self._written(lambda: self._attempts.release(attempt, counts=True))
                 self._queue.wake()
-                return
+                return False
             kept = await self._written(lambda: self._attempts.fail(attempt, told))
             log.info("job %s failed: %s", job.id, told.message)
         if kept:
             await run_in_threadpool(self._ended, job)
+        return kept
 
     async def _transcribed(self, attempt: Attempt) -> Transcript:
         job = attempt.job

@@ -91,12 +91,12 @@ class SqliteQueue:
 
     async def serve(self, handle: Handle, together: int) -> None:
         self._loop = asyncio.get_running_loop()
-        running: set[asyncio.Task[None]] = set()
+        running: set[asyncio.Task[bool]] = set()
         looked = -LOOK_SECONDS
         # Nothing is in this process's hands yet: what it had when an error ended the last round waits again.
         await run_in_threadpool(self._attempts.take_back, self._attempts.owner)
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def ended(task: asyncio.Task[bool]) -> None:
             running.discard(task)
             self._news.set()
 
