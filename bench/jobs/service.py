@@ -81,11 +81,8 @@ def running(folder: Path, **settings: str) -> Iterator[Served]:
     """The service with its jobs in a folder; ends with the block. Raises RuntimeError with what it logged."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
-    variables = environment(
-        PYTHONPATH=CODE,
-        **{"STT_PORT": "0", "STT_MODEL": "bench", "STT_JOBS_DIR": str(folder / "jobs"), "STT_JOBS_PENDING": "1000000"},
-        **{"STT_URL_ALLOW": "localhost", **settings},
-    )
+    usual = {"STT_PORT": "0", "STT_MODEL": "bench", "STT_JOBS_DIR": str(folder / "jobs"), "STT_URL_ALLOW": "localhost"}
+    variables = environment(**{"PYTHONPATH": CODE, "STT_JOBS_PENDING": "1000000", **usual, **settings})
     with log.open("wb") as stream:
         child = subprocess.Popen(
             (str(SERVICES), "-m", "bench.jobs.engine"), cwd=folder, env=variables, stdout=stream, stderr=stream

@@ -16,10 +16,11 @@ from starlette.responses import JSONResponse, Response
 from stt_core import __version__, errors, memory
 from stt_core.engine.models import ModelBody, ModelList, Models
 from stt_core.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
-from stt_core.http import asr, job_bodies, recordings, swagger_pages, transcriptions, webhooks
+from stt_core.http import asr, batches, files, job_bodies, recordings, swagger_pages, transcriptions, webhooks
 from stt_core.http import jobs as job_routes
 from stt_core.http.edge import Edge, Tracer
 from stt_core.http.error_responses import failures
+from stt_core.http.feeder import Feeder
 from stt_core.http.intake import Fetch, Intake
 from stt_core.http.job_bodies import JobStatistics
 from stt_core.http.job_forms import JobForms, own
@@ -144,6 +145,10 @@ def create(
     app.include_router(transcriptions.router(intake, desk, settings))
     app.include_router(job_routes.router(desk))
     app.include_router(webhooks.router(desk))
+    app.include_router(files.router(desk, scheduler, settings.max_upload_bytes))
+    app.include_router(batches.router(desk))
+    if jobs is not None:
+        jobs.feed_by(Feeder(jobs, desk.forms, _fetching(settings)).step)
     app.include_router(recordings.router(desk, settings.jobs_key))
     app.include_router(asr.router(intake, settings))
     app.include_router(realtime.router(scheduler, models, settings.realtime_sessions))

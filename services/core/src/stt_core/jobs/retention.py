@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select, update
 
 from stt_core.jobs import rows
+from stt_core.jobs.batches import Batches
 from stt_core.jobs.database import Database
+from stt_core.jobs.files import Files
 from stt_core.jobs.model import FINAL, Status
 from stt_core.jobs.recordings import Recordings
 from stt_core.jobs.store import Store
-from stt_core.jobs.tables import KEPT, deliveries, jobs
+from stt_core.jobs.tables import KEPT, deliveries, files, jobs
 
 log = logging.getLogger("stt")
 
@@ -35,10 +37,14 @@ class Keep:
 class Retention:
     """`run` from time to time; `run_audio` also as soon as a job has ended."""
 
-    def __init__(self, database: Database, store: Store, recordings: Recordings, keep: Keep) -> None:
+    def __init__(
+        self, database: Database, store: Store, recordings: Recordings, files: Files, batches: Batches, keep: Keep
+    ) -> None:
         self._database = database
         self._store = store
         self._recordings = recordings
+        self._files = files
+        self._batches = batches
         self._keep = keep
 
     def run(self) -> None:
@@ -47,6 +53,8 @@ class Retention:
         now = rows.now()
         while self._keep.transcripts and self._old_jobs(now - self._keep.transcripts) == AT_ONCE:
             pass
+        if self._keep.transcripts:
+            self._old_files(now - self._keep.transcripts)
         self._old_webhooks(now)
         self._orphans(now)
 
@@ -94,6 +102,13 @@ class Retention:
             self._recordings.delete(erased.audio.name)
         return len(identities)
 
+    def _old_files(self, before: float) -> None:
+        """Batches, and files that were uploaded or written, as long as the transcripts of their time."""
+        while self._batches.delete_old(before, AT_ONCE) == AT_ONCE:
+            pass
+        for identity in self._files.older(before, AT_ONCE):
+            self._files.delete(identity)
+
     def _old_webhooks(self, now: float) -> None:
         def work(connection: Connection) -> None:
             for status, seconds in (("delivered", DELIVERED_SECONDS), ("dead", DEAD_SECONDS)):
@@ -108,7 +123,15 @@ class Retention:
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             query = select(jobs.c.audio_name).where(jobs.c.audio_name.in_(some), jobs.c.audio_deleted == 0)
-            known = set(self._database.read(lambda c, query=query: c.execute(query).scalars().all()))  # type: ignore[misc]
+            uploaded = select(files.c.audio_name).where(files.c.audio_name.in_(some))
+            known = set(
+                self._database.read(
+                    lambda c, one=query, other=uploaded: [  # type: ignore[misc]
+                        *c.execute(one).scalars().all(),
+                        *c.execute(other).scalars().all(),
+                    ]
+                )
+            )
             for name in set(some) - known:
                 self._recordings.delete(name)
                 log.info("a recording without a job was deleted")

@@ -15,9 +15,11 @@ from stt_core.engine.models import Models
 from stt_core.errors import NotFound, StartError
 from stt_core.jobs import schema, sharing
 from stt_core.jobs.attempts import Attempts
+from stt_core.jobs.batches import Batches
 from stt_core.jobs.database import Database, Postgres, Sqlite
 from stt_core.jobs.delivery import Delivery
-from stt_core.jobs.model import Bounds, Counts, Job, NewJob, Place, Request
+from stt_core.jobs.files import Files
+from stt_core.jobs.model import Audio, Bounds, Counts, Job, NewJob, Place, Request
 from stt_core.jobs.outbox import Outbox, Webhook
 from stt_core.jobs.protocol import Queue
 from stt_core.jobs.recordings import Recordings
@@ -36,6 +38,8 @@ log = logging.getLogger("stt")
 REFRESH_SECONDS = 2.0
 """Between looks at what is left to do, for the wake file."""
 RETENTION_SECONDS = 60.0
+FEED_SECONDS = 1.0
+"""Between looks at the batches, for those whose jobs have ended and room for more."""
 NOW = 0.0
 """In the wake file: there is work already."""
 PACE = 0.2
@@ -77,22 +81,37 @@ class JobService:
             self._attempts = Attempts(sqlite, self.outbox, owner, fingerprint)
             self._queue = SqliteQueue(self._attempts, self._alive)
         self.store = Store(self._database, self._queue, Bounds(settings.jobs_pending, settings.jobs_per_user))
+        self.files = Files(self._database, self.recordings)
+        self.batches = Batches(self._database, settings.jobs_address)
         keep = Keep(settings.jobs_keep_audio, settings.jobs_keep_transcripts)
-        self._retention = Retention(self._database, self.store, self.recordings, keep)
+        self._retention = Retention(self._database, self.store, self.recordings, self.files, self.batches, keep)
         self.delivery = Delivery(self.outbox, _secret(settings), settings.url_allow, settings.url_insecure)
         self.callback_url = settings.webhook_url
         self._runner = Runner(scheduler, models, self._attempts, self._queue, self._open, forms, self._ended)
         self._stopping = threading.Event()
+        self._feed: Callable[[], None] = lambda: None
+        self._news = threading.Event()
+        self._feeding = threading.Thread(target=self._keep_feeding, name="jobs-batches", daemon=True)
         self._housekeeping = threading.Thread(target=self._keep_house, name="jobs-house", daemon=True)
 
     def start(self) -> None:
         self._runner.start()
         self.delivery.start()
         self._housekeeping.start()
+        self._feeding.start()
+
+    def feed_by(self, feed: Callable[[], None]) -> None:
+        """feed: makes jobs of the batches' items as there is room; called again and again."""
+        self._feed = feed
+
+    def feed(self) -> None:
+        """A batch came, or is to be cancelled."""
+        self._news.set()
 
     def stop(self) -> None:
         """Take no more, and give back what is in hand. May be called by a signal's handler."""
         self._stopping.set()
+        self._news.set()
         self._runner.stop()
 
     def close(self) -> None:
@@ -100,8 +119,9 @@ class JobService:
         self.stop()
         self._runner.join()
         self.delivery.stop()
-        if self._housekeeping.ident is not None:
-            self._housekeeping.join()
+        for thread in (self._feeding, self._housekeeping):
+            if thread.ident is not None:
+                thread.join()
         self.refresh_wake()
         if self._alive:
             self._alive.close()
@@ -177,7 +197,7 @@ class JobService:
     @property
     def wake_at(self) -> float | None:
         """From when on there is work; None where none is left."""
-        if self.store.pending():
+        if self.store.pending() or self.batches.open():
             return NOW
         return self.outbox.next_due()
 
@@ -194,10 +214,14 @@ class JobService:
         return len(erased)
 
     async def _open(self, job: Job) -> IO[bytes]:
-        if job.audio.host != self.recordings.address:
-            return await sharing.pulled(job.audio, self._key)
+        return await self.open(job.audio)
+
+    async def open(self, audio: Audio) -> IO[bytes]:
+        """What is kept of a recording or a file, wherever it lies; the caller closes it. Raises ApiError."""
+        if audio.host != self.recordings.address:
+            return await sharing.pulled(audio, self._key)
         try:
-            return self.recordings.open(job.audio)
+            return self.recordings.open(audio)
         except FileNotFoundError:
             raise NotFound("The recording of this job is not on the disk any more.", code="recording_lost") from None
 
@@ -206,6 +230,17 @@ class JobService:
         if job.callback_url:
             self.delivery.wake()
         self._retention.run_audio()
+
+    def _keep_feeding(self) -> None:
+        while not self._stopping.is_set():
+            self._news.clear()
+            try:
+                if self.batches.open():
+                    self._wake.write(NOW)
+                    self._feed()
+            except Exception:
+                log.exception("the batches cannot be looked at")
+            self._news.wait(FEED_SECONDS)
 
     def _keep_house(self) -> None:
         since = RETENTION_SECONDS

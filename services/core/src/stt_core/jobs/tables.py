@@ -107,3 +107,50 @@ webhook-id, the same at every try."""
 
 PENDING = text("status = 'pending'")
 Index("deliveries_due", deliveries.c.due_at, sqlite_where=PENDING, postgresql_where=PENDING)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("purpose", String, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("audio_name", String, nullable=False, index=True),
+    Column("audio_size", BigInteger, nullable=False),
+    Column("audio_sha256", String, nullable=False),
+    Column("audio_host", String, nullable=False, server_default=""),
+)
+"""Files that were uploaded by themselves, or that a batch has written. Their content lies beside the recordings."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("window", String, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("errors", Text, nullable=False),
+    Column("input_file_id", String, nullable=False),
+    Column("output_file_id", String),
+    Column("error_file_id", String),
+    Column("host", String, nullable=False, server_default=""),
+    Column("total", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("cancelling_at", Float),
+    Column("ended_at", Float),
+)
+"""`host`: the service that makes jobs of its items, since it has the files. metadata, errors: JSON."""
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("batch_id", String, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("custom_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("job_id", String),
+    Column("failed", Text),
+    Column("tries", Integer, nullable=False, server_default="0"),
+)
+"""The lines of a batch. `failed`: the answer of one that could not even become a job, as JSON."""
