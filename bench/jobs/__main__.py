@@ -34,10 +34,10 @@ end
 """
 
 
-def child(module: str, folder: Path) -> dict[str, Any]:
+def child(module: str, *arguments: str) -> dict[str, Any]:
     """What a part prints that runs in the services' environment. Raises RuntimeError."""
     done = subprocess.run(
-        (str(SERVICES), "-m", f"bench.jobs.{module}", str(folder)),
+        (str(SERVICES), "-m", f"bench.jobs.{module}", *arguments),
         cwd=ROOT, env=environment(PYTHONPATH=faults.TESTING), stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -48,7 +48,7 @@ def child(module: str, folder: Path) -> dict[str, Any]:
 
 def disk(folder: Path, report: Reporter) -> Iterator[Figure]:
     with report.step("Taking jobs and handing them out, on SQLite"):
-        found = child("disk", folder)
+        found = child("disk", str(folder))
     rates, bare = found["submit"], found["bare"]
     how = (
         f"medians of {len(rates)} rounds in turns on {_filesystem(folder)}; 20 kB each, 40 threads; file, folder and "
@@ -105,9 +105,9 @@ def submitted(folder: Path, report: Reporter) -> Iterator[Figure]:
     yield Figure("jobs/s accepted durably on SQLite, over HTTP", float(found[1]), how, Goal("at least", 500))
 
 
-def shared(folder: Path, report: Reporter) -> Iterator[Figure]:
+def shared(report: Reporter) -> Iterator[Figure]:
     with report.step("Two workers on PostgreSQL, ours and PgQueuer alone"):
-        found = child("shared", folder)
+        found = child("shared")
     rates = {kind: median(one["rate"] for one in rounds) for kind, rounds in found.items()}
     how = (
         f"two worker processes, 10,000 jobs, median of {len(found['ours'])} in turns; Debian's PostgreSQL on the "
@@ -136,12 +136,11 @@ def main() -> int:
     figures: list[Figure] = []
     busy = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(prefix="greffier-bench-"))
-    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     try:
         with progress.reporter() as report:
             figures += submitted(folder, report)
             figures += disk(folder / "disk", report)
-            figures += shared(folder / "postgres", report)
+            figures += shared(report)
             figures += faults.kills(folder / "kills", report)
             figures += faults.full(folder / "full", report)
             figures += faults.cut(folder / "cut", report)

@@ -164,15 +164,14 @@ class Cut:
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[str]:
+def database() -> Iterator[str]:
     """The URL of a PostgreSQL of its own, run by a child in the services' environment."""
-    folder.mkdir(parents=True)
     script = (
-        "import sys, pathlib; from stt_testing import postgres\n"
-        "with postgres.server(pathlib.Path(sys.argv[1])) as url:\n    print(url, flush=True); sys.stdin.readline()"
+        "import sys; from stt_testing import postgres\n"
+        "with postgres.server() as url:\n    print(url, flush=True); sys.stdin.readline()"
     )
     with subprocess.Popen(
-        (str(SERVICES), "-c", script, str(folder)),
+        (str(SERVICES), "-c", script),
         env=environment(PYTHONPATH=TESTING),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -191,7 +190,7 @@ def cut(folder: Path, report: Reporter) -> Iterator[Figure]:
     audio = service.recording()
     gate = folder / "gate"
     with ExitStack() as stack:
-        url = stack.enter_context(database(folder / "postgres"))
+        url = stack.enter_context(database())
         receiver = stack.enter_context(receiving())
         port = int(url.rsplit(":", 1)[1].split("/")[0])
         way = Cut(port)

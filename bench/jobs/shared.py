@@ -1,6 +1,6 @@
 """PostgreSQL's figures: two worker processes on one queue, ours and PgQueuer's alone, in turns.
 
-`python -m bench.jobs.shared FOLDER` prints them as one JSON object; it runs in the services' environment, with
+`python -m bench.jobs.shared` prints them as one JSON object; it runs in the services' environment, with
 Debian's PostgreSQL. It starts itself as its workers: `… worker KIND URL`.
 """
 
@@ -170,7 +170,7 @@ def main() -> int:
         print(json.dumps(done), flush=True)
         return 0
     found: dict[str, list[dict[str, float]]] = {"ours": [], "keeping": [], "bare": []}
-    with postgres.server(Path(sys.argv[1])) as url:
+    with postgres.server() as url:
         for number in range(ROUNDS):
             for kind, results in found.items():
                 results.append(measured(kind, url, f"{kind}{number}"))

@@ -148,8 +148,13 @@ class Jobs(_Part):
     )
     database: SecretText | None = Field(
         None,
-        description="Reference to the URL of a PostgreSQL database, such as env:DATABASE_URL: services of one name on "
-        "several hosts then share one queue. Default: SQLite on the host.",
+        description="Reference to the URL of a PostgreSQL database, such as env:DATABASE_URL, in which services on "
+        "several hosts share a queue. Default: SQLite on the host.",
+    )
+    queue: Name | None = Field(
+        None,
+        description="With `database`: name of the queue; services that name the same one share it. Default: the "
+        "service's name.",
     )
     address: WebAddress | None = Field(
         None,

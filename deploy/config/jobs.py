@@ -7,7 +7,7 @@ from deploy.config.inventory import Service
 from deploy.config.stack import JobsStack
 
 
-def stack(service: Service, origin: str) -> JobsStack | None:
+def stack(name: str, service: Service, origin: str) -> JobsStack | None:
     """None for a service that keeps no jobs. `origin`: the service's own address."""
     jobs = service.jobs
     if not jobs.enabled:
@@ -19,7 +19,7 @@ def stack(service: Service, origin: str) -> JobsStack | None:
         keep_transcripts=jobs.keep_transcripts,
         webhook=jobs.webhook or "",
         address=(jobs.address or origin) if jobs.database else "",
-        database=bool(jobs.database),
+        queue=(jobs.queue or name) if jobs.database else "",
     )
 
 

@@ -107,7 +107,7 @@ def _jobs(jobs: Jobs, written: Callable[[str], bool]) -> Iterator[Misfit]:
     given = jobs.model_fields_set - {"enabled"}
     if not jobs.enabled and given:
         yield ("jobs", "enabled"), f"`{min(given)}` has no effect where jobs are not enabled", "leave one of them out"
-    for key in ("address", "key"):
+    for key in ("address", "key", "queue"):
         if getattr(jobs, key) and not jobs.database and not written("database"):
             hint = "without it, no other host shares the queue"
             yield ("jobs", key), f"`{key}` needs `database`", hint

@@ -68,7 +68,8 @@ class Diarizer:
 
 @dataclass(frozen=True)
 class JobsStack:
-    """A queue of recordings. Times are seconds; keep_transcripts 0: for ever. `database`: several hosts share it."""
+    """A queue of recordings. Times are seconds; keep_transcripts 0: for ever. `queue`: in a database that several
+    services share; empty where they share none."""
 
     pending: int
     per_user: int
@@ -76,7 +77,7 @@ class JobsStack:
     keep_transcripts: int
     webhook: str
     address: str
-    database: bool
+    queue: str
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ def _jobs(service: ServiceStack, folder: str) -> dict[str, str]:
     }
     if wanted.webhook:
         told[names.webhook] = wanted.webhook
-    if wanted.database:
-        told |= {names.jobs_queue: service.name, names.jobs_address: wanted.address}
+    if wanted.queue:
+        told |= {names.jobs_queue: wanted.queue, names.jobs_address: wanted.address}
     return told
 
 

@@ -49,7 +49,7 @@ RELEASE: dict[str, tuple[str, Any]] = {
     "container_port": ("echo", 81),
     "volumes": ("echo", {"data": "/data"}),
     "memory": ("whisper", "9G"),
-    "jobs": ("whisper", {"enabled": True}),
+    "jobs": ("whisper", {"enabled": False}),
     "environment": ("whisper", {"STT_QUEUE": "9"}),
     "secrets": ("whisper", {"TOKEN": "env:TOKEN"}),
     # The service itself refuses what is larger: it also gets audio that nginx does not see, by Wyoming and by address.

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 PASSWORD = "of-the-tests"
 
@@ -19,22 +20,28 @@ def programs() -> Path:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a new and empty database."""
-    data, sockets = folder / "data", folder / "sockets"
-    sockets.mkdir(parents=True)
-    (folder / "password").write_text(PASSWORD)
-    user: tuple[str, ...] = ()
-    if os.geteuid() == 0:  # the server refuses to be root
-        user = ("runuser", "-u", "postgres", "--")
-        shutil.chown(folder, "postgres")
-        for path in (sockets, folder / "password"):
-            shutil.chown(path, "postgres")
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
+    # Not in pytest's own folder: each session that begins closes that to all other users, and the server is one.
+    with TemporaryDirectory(prefix="greffier-postgres-") as name:
+        folder = Path(name)
+        data, sockets = folder / "data", folder / "sockets"
+        sockets.mkdir()
+        (folder / "password").write_text(PASSWORD)
+        user: tuple[str, ...] = ()
+        if os.geteuid() == 0:  # the server refuses to be root
+            user = ("runuser", "-u", "postgres", "--")
+            for path in (folder, sockets, folder / "password"):
+                shutil.chown(path, "postgres")
+        with _running(user, data, sockets, folder / "password") as port:
+            yield f"postgresql://tests:{PASSWORD}@127.0.0.1:{port}/postgres"
+
+
+@contextmanager
+def _running(user: tuple[str, ...], data: Path, sockets: Path, password: Path) -> Iterator[int]:
+    """Its port."""
     run = (*user, str(programs() / "initdb"))
-    options = ("-D", str(data), "-U", "tests", "-A", "scram-sha-256", "--pwfile", str(folder / "password"), "--no-sync")
+    options = ("-D", str(data), "-U", "tests", "-A", "scram-sha-256", "--pwfile", str(password), "--no-sync")
     subprocess.run([*run, *options], check=True, capture_output=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,6 +50,6 @@ def server(folder: Path) -> Iterator[str]:
     listens = f"-p {port} -c listen_addresses=127.0.0.1 -k {sockets}"
     subprocess.run([*control, "-l", str(data / "log"), "-o", listens, "start"], check=True, capture_output=True)
     try:
-        yield f"postgresql://tests:{PASSWORD}@127.0.0.1:{port}/postgres"
+        yield port
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)

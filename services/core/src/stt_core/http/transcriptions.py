@@ -12,6 +12,7 @@ from stt_core.http import form, rendering
 from stt_core.http.error_responses import NAMING_A_MODEL, TAKING_AUDIO, TELLING_SPEAKERS
 from stt_core.http.events import Telling
 from stt_core.http.intake import Intake, Read, Received, Taken
+from stt_core.http.job_bodies import Submitted
 from stt_core.http.job_forms import TRANSCRIPTIONS, TRANSLATIONS
 from stt_core.http.jobs import Desk
 from stt_core.http.live import EventStream, event_stream
@@ -100,7 +101,12 @@ def rendered(transcript: Transcript, asked: Asked, limits: Limits) -> Response:
 def _responses(description: str, body: Any, *others: str) -> dict[int | str, dict[str, Any]]:
     content: dict[str, Any] = {kind: {} for kind in ("text/plain", "text/vtt", *others)}
     return {
-        200: {"description": description, "model": body, "content": content},
+        200: {
+            "description": f"{description} Of a job with names of its submitter: the job.",
+            "model": body | Submitted,
+            "content": content,
+        },
+        202: {"description": "The job that was made of it.", "model": Submitted},
         **TAKING_AUDIO,
         **NAMING_A_MODEL,
     }
