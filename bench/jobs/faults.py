@@ -57,7 +57,7 @@ def kills(folder: Path, report: Reporter) -> Iterator[Figure]:
 
     with receiving() as receiver, report.step(f"Killing the service {KILLS} times under load") as bar:
         settings = {"STT_WEBHOOK_URL": receiver.url}
-        clients = [threading.Thread(target=load, args=(each,)) for each in range(CLIENTS)]
+        clients = [threading.Thread(target=load, args=(each,), daemon=True) for each in range(CLIENTS)]
         chance = random.Random(16)
         for killed in range(KILLS):
             with service.running(folder, **settings) as served:

@@ -1,13 +1,19 @@
 """The main job, done as a user would do it: deploy, make a user, transcribe real speech."""
 
+import json
+import queue
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 from deploy import ROOT, unexpected, workspace
 from deploy.client import endpoints
+from deploy.client.jobs import Jobs
 from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import KitError
 from deploy.reporting import Reporter
@@ -16,10 +22,12 @@ from deploy.runtime import control, failures
 from deploy.state import users
 from deploy.state.users import Key
 from deploy.transport.targets import Target
+from deploy.types import Secret
 from deploy.workspace import Workspace
 
 SAMPLE = ROOT / "examples" / "jfk.wav"
 USER = "demo"
+WEBHOOK_SECONDS = 120.0
 
 
 def default() -> Path:
@@ -86,7 +94,52 @@ def show(space: Workspace, host: HostStack, report: Reporter) -> Demonstration:
         text = _transcribed(host, target, service, key)
     whole = time.monotonic() - began
     waking = control.state(host, target, service.name)["lastStartSeconds"] or 0
+    if service.jobs and "localhost" in dict(service.environment).get("STT_URL_ALLOW", ""):
+        _hand_in(host, target, service, key, report)
     return Demonstration(host, service, key, text, float(waking), whole)
+
+
+def _hand_in(host: HostStack, target: Target, service: ServiceStack, key: Key, report: Reporter) -> None:
+    """The same as a job: handed in while the service sleeps, its place, and its webhook."""
+    control.sleep(host, target, service.name)
+    told: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
+    with _receiver(told) as url, endpoints.client(host, target) as http:
+        callee = endpoints.called(host, target, service)
+        jobs = Jobs(callee, http, Secret(key.api_key))
+        fields = {"user_uuid": USER, "message_id": f"{time.time_ns()}", "callback_url": url}
+        with report.step(f"Handing {SAMPLE.name} in as a job while {service.name} sleeps"):
+            audio = SAMPLE.read_bytes()
+            job = jobs.submit(lambda: {"data": fields, "files": {"file": (SAMPLE.name, audio)}})
+        report.say(job["message"] + ".")
+        with report.step("Waiting for its webhook"):
+            try:
+                identity, body = told.get(timeout=WEBHOOK_SECONDS)
+            except queue.Empty:
+                why = jobs.show(job["job_id"])
+                raise KitError(f"The webhook of the job did not come; the job is {why['status']}.") from None
+        report.say(f"Webhook {identity}: {body['type']}, {body['data']['duration']:.0f} s of speech.")
+
+
+@contextmanager
+def _receiver(told: "queue.SimpleQueue[tuple[str, dict[str, Any]]]") -> Iterator[str]:
+    """The URL of a receiver of webhooks on this machine."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(204)
+            self.end_headers()
+            told.put((str(self.headers["webhook-id"]), body))
+
+        def log_message(self, *arguments: Any) -> None:
+            """Nothing to tell."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://localhost:{server.server_address[1]}/transcribed"
+        finally:
+            server.shutdown()
 
 
 def _transcribed(host: HostStack, target: Target, service: ServiceStack, key: Key) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from deploy.config.stack import HostStack
+from deploy.config.stack import HostStack, ServiceStack
 from deploy.errors import HOST, INVENTORY, KitError
 from deploy.rollout import verify
 from deploy.runtime import failures
@@ -40,7 +40,11 @@ def of(space: Workspace, service: str | None) -> Callee:
     host, chosen = find_service(space, service)
     if not chosen.own:
         raise KitError(f"{chosen.name} is a container; it does not transcribe.", code=INVENTORY)
-    target = space.target(host)
+    return called(host, space.target(host), chosen)
+
+
+def called(host: HostStack, target: Target, chosen: ServiceStack) -> Callee:
+    """A service of a host."""
     return Callee(
         chosen.name,
         host.base_url(chosen),

@@ -43,6 +43,8 @@ def test_without_a_terminal_it_ends_by_itself(demo: Kit) -> None:
         done = demo.cli("demo", "--inventory", str(demo.path))
     assert "Port 8443 (https) is in use by another program; using" in done.stderr
     assert "whisper is asleep; a request will wake it." in done.stderr
+    assert "Job queued. Position in queue: 1." in done.stderr
+    assert re.search(r"^Webhook msg_\w+: transcription\.completed, 11 s of speech\.$", done.stderr, re.MULTILINE)
     assert SAID in plain(done.stdout) and "to wake" in done.stdout and "to transcribe" in done.stdout
     port = re.search(r"https://localhost:(\d+)/whisper/docs", done.stdout)
     assert port and port[1] != "8443"
