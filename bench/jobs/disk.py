@@ -137,6 +137,7 @@ def fill(room: Room, status: Status) -> None:
 
 def main() -> int:
     folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, object] = {}
     disks, rates, hands = [], [], []
     for number in range(ROUNDS):

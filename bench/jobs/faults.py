@@ -188,6 +188,7 @@ def database() -> Iterator[str]:
 def cut(folder: Path, report: Reporter) -> Iterator[Figure]:
     """A worker that has jobs in its hands loses its database for two minutes, and goes on working meanwhile."""
     audio = service.recording()
+    folder.mkdir(parents=True, exist_ok=True)
     gate = folder / "gate"
     with ExitStack() as stack:
         url = stack.enter_context(database())

@@ -2,6 +2,12 @@
 
 import base64
 import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -116,6 +122,43 @@ def test_a_private_address_is_not_called(tmp_path: Path, receiver: Receiver) -> 
         until(lambda: listed(running)[0]["attempts"] == 1, "tried")
         assert not receiver.got and "not public" in listed(running)[0]["error"]
         assert running.get("/status").json()["wake_at"] > 0  # the next try is owed
+
+
+def test_the_receiver_of_the_docs_takes_what_is_signed_and_refuses_all_else(tmp_path: Path) -> None:
+    """With 400, whatever the shape: 500 would have the sender try again for a day."""
+    page = (Path(__file__).parents[3] / "docs" / "jobs.md").read_text()
+    (program,) = re.findall(r"```python\n(import os\n.*?)```", page, re.DOTALL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "WEBHOOK_SECRET": SECRET, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+
+            def listens() -> bool:
+                with socket.socket() as probe:
+                    return probe.connect_ex(("127.0.0.1", port)) == 0
+
+            until(listens, "the receiver listens")
+            body = json.dumps({"data": {"job_id": "one", "status": "completed"}}).encode()
+            headers = Secret.parsed(SECRET).headers("msg_1", int(time.time()), body)
+            assert client.post("/", content=body, headers=headers).status_code == 204
+            for wrong in ("v1,AAAA", "v1", "v1,a,b", "v1,abc", ""):
+                bad = {**headers, "webhook-signature": wrong}
+                assert client.post("/", content=body, headers=bad).status_code == 400
+            assert client.post("/", content=b"\xff", headers=headers).status_code == 400
+            assert client.post("/", content=body).status_code == 400
+            late = Secret.parsed(SECRET).headers("msg_1", int(time.time()) - 900, body)
+            assert client.post("/", content=body, headers=late).status_code == 400
+    finally:
+        child.terminate()
+        assert child.communicate()[0] == "one completed\n"
 
 
 @pytest.mark.parametrize("wrong", ["secret", "whsec_", "whsec_short", SECRET[:-4] + "-_==", "whsec_" + "A" * 400])
