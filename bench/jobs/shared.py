@@ -164,7 +164,7 @@ def _say(worker: "subprocess.Popen[str]") -> None:
 
 def main() -> int:
     logging.disable(logging.WARNING)
-    if sys.argv[1] == "worker":
+    if "worker" in sys.argv[1:2]:
         _, _, kind, url, name = sys.argv
         done = work_ours(url, name) if kind == "ours" else work_bare(url, name, keeps=kind == "keeping")
         print(json.dumps(done), flush=True)
