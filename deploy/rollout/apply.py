@@ -12,14 +12,14 @@ from deploy.certificates import acme, issuing
 from deploy.config.stack import HostStack
 from deploy.errors import HOST, KitError
 from deploy.models import fetching, gated
-from deploy.render import compose, env
+from deploy.render import env
 from deploy.render.manifest import images as images_of
 from deploy.reporting import Reporter
 from deploy.rollout import notification, planning, preflight, second_slot, target_state, verify
 from deploy.rollout.planning import PlannedRollout
 from deploy.rollout.second_slot import States
 from deploy.rollout.target_state import TargetStateOf
-from deploy.runtime import components, control, images
+from deploy.runtime import components, control, images, job_folders
 from deploy.state import records, releases, users
 from deploy.state.plan import Plan
 from deploy.state.releases import Release
@@ -219,7 +219,7 @@ def _write(rollout: PlannedRollout, early: frozenset[str], states: States, repor
     users.ensure(target, host.layout)
     layout = host.layout
     target.folders([f"{layout.var}/acme", f"{layout.var}/nginx", layout.run, layout.log])
-    _make_job_folders(host, target)
+    job_folders.make(host, target)
     before = _kept(target, (*rollout.plan.write, *rollout.plan.remove))
     target.write_all([replace(before[path], path=f"{path}.bak") for path in rollout.plan.drifted])
     entries = rollout.entries
@@ -249,16 +249,6 @@ def _write(rollout: PlannedRollout, early: frozenset[str], states: States, repor
     for name in early:
         second_slot.keep(rollout, name)
     return before
-
-
-def _make_job_folders(host: HostStack, target: Target) -> None:
-    """Where services keep their jobs: theirs to write, and anybody's to look whether there are some left."""
-    folders = [compose.jobs_folder(host, service) for service in host.services if service.jobs]
-    if folders and target.existing(folders) != set(folders):
-        target.folders(folders)
-        if host.runtime == "compose":
-            target.run(("chown", compose.USER, *folders))
-            target.run(("chmod", "0755", *folders))
 
 
 def _put(target: Target, rollout: PlannedRollout, files: Mapping[str, File]) -> None:

@@ -184,6 +184,10 @@ def restore(space: Workspace, host: HostStack, path: Path, content: bytes, repor
     """Put a backup back; `deploy` then does what is left to do (models, images, containers)."""
     target = space.target(host)
     with target.lock("restore"), report.step(f"Restoring {host.name}"):
+        for service in host.services:
+            if service.jobs:  # it would go on with the file that was there before, and what it writes be lost
+                with contextlib.suppress(KitError):  # nothing runs on a new host
+                    control.sleep(host, target, service.name)
         command = ("tar", "--extract", "--gzip", "--directory", "/", "--same-owner", "--file", "-")
         *said, (_, status) = target.connection.lines(command, content)
         if status != "0":

@@ -1,7 +1,12 @@
 """What an operator looks at over the year, and mends: status, models, certificates, doctor, what is left over."""
 
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.heard import plain
 from tests.vps.host import Host
-from tests.vps.laptop import MODEL, SAID, Client, Laptop, host, inventory, until
+from tests.vps.laptop import JFK, MODEL, SAID, Client, Laptop, host, inventory, until
 
 RULES = """\
 table inet filter {
@@ -121,3 +126,44 @@ def test_somebody_is_told_of_a_service_that_fails(laptop: Laptop, client: Client
     assert alpha.ssh("systemctl is-active greffier-notify.timer || true").strip() == "inactive"
     assert alpha.ssh("ls -d /etc/greffier/notify /var/lib/greffier-notify 2>&1 || true").count("No such file") == 2
     assert laptop.cli("plan").strip() == "alpha: nothing to do."
+
+
+def test_a_job_survives_a_power_cut_and_comes_back_from_a_backup(
+    laptop: Laptop, client: Client, alpha: Host, tmp_path: Path
+) -> None:
+    pair = {"user_uuid": "anna", "message_id": f"{time.time_ns()}"}
+    laptop.cli("sleep", "whisper")
+    with client.http() as http:
+        path = "/v1/audio/transcriptions"
+        handed = [
+            http.post(
+                path,
+                data={**pair, "message_id": f"{pair['message_id']}-{number}"},
+                files={"file": ("a.wav", JFK.read_bytes())},
+            )
+            for number in range(4)
+        ]
+        assert [answer.status_code for answer in handed] == [200] * 4
+    alpha.power_cut()
+
+    def looked_up(number: int) -> dict[str, Any]:
+        with client.http() as http:
+            asked = {**pair, "message_id": f"{pair['message_id']}-{number}"}
+            found: dict[str, Any] = http.get(f"{path}/lookup", params=asked).json()
+            return found
+
+    # Nobody asks for the service: its jobs wake it.
+    folder = "/var/lib/greffier/jobs/whisper"
+    until(lambda: alpha.ssh(f"ls {folder}").split().count("wake_at") == 0, "all are done", 300)
+    assert [plain(looked_up(number)["text"]) for number in range(4)] == [SAID] * 4
+    assert alpha.ssh(f"ls {folder}/recordings").split() == []
+    assert alpha.ssh(f"stat --format %a {folder}/recordings").strip() == "700"
+
+    archive = tmp_path / "alpha.tar.gz"
+    laptop.cli("backup", "--out", str(archive))
+    with client.http() as http:
+        assert http.delete(path, params={"user_uuid": "anna"}).json() == {"deleted": 4}
+    assert looked_up(0) == {"found": False}
+    laptop.cli("restore", str(archive), "--yes")
+    laptop.cli("deploy")
+    assert plain(looked_up(3)["text"]) == SAID
