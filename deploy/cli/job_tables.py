@@ -1,6 +1,7 @@
 """Jobs and webhooks: tables on a terminal, lines or JSON in a pipe. What callers named is shown without its control
 characters: it may come from anybody."""
 
+import datetime as dt
 import json
 import sys
 import time
@@ -32,7 +33,9 @@ def job(shown: Mapping[str, Any], *, as_json: bool) -> None:
         _json(shown)
         return
     for name, value in shown.items():
-        if value is not None:
+        if name == "created_at":
+            print(f"{name}: {dt.datetime.fromtimestamp(value, dt.UTC):%Y-%m-%d %H:%M:%S} UTC")
+        elif value is not None:
             print(f"{name}: {_printable(str(value), sys.maxsize)}")
 
 
