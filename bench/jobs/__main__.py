@@ -60,7 +60,7 @@ def disk(folder: Path, report: Reporter) -> Iterator[Figure]:
     yield Figure("jobs/s accepted against the disk's bare fsync and commit (ratio)", share, alone)
     hand = "one after the other: the next job taken, its transcript kept durably; median of rounds"
     yield Figure("claim and finish of a job on SQLite (ms)", median(found["hand"]), hand, Goal("at most", 3))
-    many = "p99 of 2000, of 100,000 jobs that wait"
+    many = "p99 of 4000, of 100,000 jobs that wait"
     for name, value in zip(("lookup of a pair", "position in the queue"), found["waiting"], strict=True):
         yield Figure(f"{name} among 100,000 waiting jobs, p99 (ms)", value, many, Goal("at most", 5))
     beside = found["beside"]
@@ -70,7 +70,8 @@ def disk(folder: Path, report: Reporter) -> Iterator[Figure]:
     )
     slower = beside[1][1] / beside[1][0]
     yield Figure("claim and finish beside 100,000 finished jobs (ratio of times)", slower, turns, Goal("at most", 1.1))
-    yield Figure("lookup among 100,000 finished jobs, p99 (ms)", found["finished"][0], many, Goal("at most", 5))
+    ended = "p99 of 4000, of 100,000 jobs that are done"
+    yield Figure("lookup among 100,000 finished jobs, p99 (ms)", found["finished"][0], ended, Goal("at most", 5))
 
 
 def submitted(folder: Path, report: Reporter) -> Iterator[Figure]:

@@ -25,7 +25,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if not body:  # the sender was killed in the middle of it
+            return
+        told = json.loads(body)
         self.server.ids.setdefault(told["data"]["job_id"], set()).add(self.headers["webhook-id"])
         self.send_response(204)
         self.end_headers()
