@@ -12,11 +12,23 @@ from stt_core.jobs.attempts import Attempts
 from stt_core.jobs.database import Sqlite
 from stt_core.jobs.model import Audio, Bounds, NewJob, Request, Status
 from stt_core.jobs.outbox import Outbox
+from stt_core.jobs.pace import Pace
 from stt_core.jobs.sqlite_queue import Alive, SqliteQueue
 from stt_core.jobs.store import Store
 from stt_core.jobs.tables import jobs
 
 COUNT = 500
+
+
+def test_the_pace_is_that_of_the_jobs_side_by_side() -> None:
+    pace = Pace()
+    assert pace.takes(10) == pytest.approx(2)
+    for number in range(200):  # two at once, each of a minute of audio in six seconds of work
+        pace.learn(60, 3.0 * number, 3.0 * number + 6)
+    assert pace.takes(60) == pytest.approx(3, rel=0.01)
+    for number in range(200):  # with rests between them, which are no work
+        pace.learn(60, 1000.0 + 500 * number, 1006.0 + 500 * number)
+    assert pace.takes(60) == pytest.approx(6, rel=0.01)
 
 
 @pytest.fixture

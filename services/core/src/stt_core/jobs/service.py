@@ -13,7 +13,7 @@ from stt_core import __version__
 from stt_core.audio import length
 from stt_core.engine.models import Models
 from stt_core.errors import NotFound, StartError
-from stt_core.jobs import schema, sharing
+from stt_core.jobs import rows, schema, sharing
 from stt_core.jobs.attempts import Attempts
 from stt_core.jobs.batches import Batches
 from stt_core.jobs.database import Database, Postgres, Sqlite
@@ -21,6 +21,7 @@ from stt_core.jobs.delivery import Delivery
 from stt_core.jobs.files import Files
 from stt_core.jobs.model import Audio, Bounds, Counts, Job, NewJob, Place, Request
 from stt_core.jobs.outbox import Outbox, Webhook
+from stt_core.jobs.pace import Pace
 from stt_core.jobs.protocol import Queue
 from stt_core.jobs.recordings import Recordings
 from stt_core.jobs.retention import Keep, Retention
@@ -42,8 +43,6 @@ FEED_SECONDS = 1.0
 """Between looks at the batches, for those whose jobs have ended and room for more."""
 NOW = 0.0
 """In the wake file: there is work already."""
-PACE = 0.2
-"""Seconds of work for a second of audio, for estimates: twice what the model base takes on two cores with words."""
 
 
 class JobService:
@@ -57,6 +56,7 @@ class JobService:
         folder = settings.jobs_dir
         _made(folder)
         self.limit = settings.jobs_pending
+        self._pace = Pace()
         self._wake = WakeFile(folder)
         self._key = settings.jobs_key
         self.recordings = Recordings(folder / "recordings", settings.jobs_address)
@@ -189,7 +189,7 @@ class JobService:
         if job.status.final:
             return None
         left = job.seconds * (1 - job.progress)
-        return round(PACE * ((place.ahead if place else 0.0) + left), 1)
+        return round(self._pace.takes((place.ahead if place else 0.0) + left), 1)
 
     def counts(self) -> Counts:
         return self.store.counts()
@@ -227,6 +227,8 @@ class JobService:
 
     def _ended(self, job: Job) -> None:
         self.store.forget_counts()
+        if job.started_at is not None:
+            self._pace.learn(job.seconds, job.started_at, rows.now())
         if job.callback_url:
             self.delivery.wake()
         self._retention.run_audio()
