@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from hypothesis import given
@@ -132,6 +133,14 @@ def test_mistakes_in_the_lines_are_told_and_nothing_is_done(service: Service, en
         client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     empty = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")  # type: ignore[arg-type]
     assert empty.status == "failed"
+
+
+def test_a_request_for_a_batch_is_bounded(service: Service) -> None:
+    asked = {"input_file_id": "x", "endpoint": ENDPOINT, "completion_window": "24h", "metadata": {"a": "b" * 1_000_000}}
+    answer = httpx.post(f"{service.url}/v1/batches", json=asked)
+    assert answer.status_code == 400 and "longer than" in answer.json()["error"]["message"]
+    broken = httpx.post(f"{service.url}/v1/batches", content=b"{", headers={"Content-Type": "application/json"})
+    assert broken.status_code == 400 and broken.json()["error"]["message"]
 
 
 def test_a_batch_is_cancelled_and_keeps_what_is_done(service: Service, engine: Toy, site: str) -> None:

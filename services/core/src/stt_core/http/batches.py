@@ -2,13 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from stt_core.errors import BadRequest, NotFound
+from stt_core.http import form
 from stt_core.http.error_responses import failures
 from stt_core.http.jobs import Conflict, Desk
+from stt_core.http.live import Gone
 from stt_core.jobs import batch_lines
 from stt_core.jobs.batches import Batch, BatchCounts, BatchStatus
 from stt_core.jobs.service import JobService
@@ -16,6 +19,9 @@ from stt_core.jobs.service import JobService
 LIST = 100
 BYTES = 200_000_000
 """Of the lines of one batch, as OpenAI's API takes."""
+
+ASKED_BYTES = 64 * 1024
+"""Of the request that begins a batch."""
 
 Identity = Annotated[str, Path(max_length=64, description="The batch's id.")]
 
@@ -95,8 +101,19 @@ def router(desk: Desk) -> APIRouter:
             raise NotFound(f"There is no batch {identity}.", code="batch_not_found")
         return batch
 
-    @routes.post("/v1/batches", summary="Begin a batch", responses=failures(400, 404))
-    async def begin(asked: NewBatch) -> BatchBody:
+    @routes.post(
+        "/v1/batches",
+        summary="Begin a batch",
+        responses=failures(400, 404),
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": NewBatch.model_json_schema()}}}
+        },
+    )
+    async def begin(request: Request) -> BatchBody:
+        try:
+            asked = await form.document(request, NewBatch, ASKED_BYTES)
+        except ClientDisconnect:
+            raise Gone from None
         batch = await run_in_threadpool(_begun, desk.service, asked)
         desk.service.feed()
         return await run_in_threadpool(shown, batch)

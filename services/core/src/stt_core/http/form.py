@@ -106,6 +106,18 @@ async def received(
     return found, data
 
 
+async def document(request: Request, kind: type[Form], limit: int) -> Form:
+    """A JSON body of at most so many bytes. Raises BadRequest, and starlette's ClientDisconnect."""
+    body = await _bounded(request, limit, BadRequest(f"The body is longer than {limit} bytes.")).body()
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or None
+        where = f"{name}: " if name else "The body: "
+        raise BadRequest(f"{where}{first['msg']}.", param=name, code="invalid_value") from None
+
+
 def checked(items: Sequence[tuple[str, Any]], kind: type[Form]) -> Form:
     """The fields of a form as values: where an alias ends with [] a list, name[key] as part of an object.
 
