@@ -55,9 +55,9 @@ def run(callee: Callee, recordings: Sequence[Recording], wish: Wish, key: Secret
     KeyboardInterrupt."""
     stop = threading.Event()
     with callee.client() as http:
-        jobs = Jobs(callee, http, key, patient=True, stop=stop)
         with report.step(f"Asking {callee.name}, which may have to wake"):
-            kept = jobs.kept()
+            kept = Jobs(callee, http, key).kept()  # who cannot be reached at the beginning is told at once
+        jobs = Jobs(callee, http, key, patient=True, stop=stop)
         if not kept:
             report.say(f"{callee.name} keeps no jobs: the files are sent one after the other.")
             return _one_by_one(callee, recordings, wish, key, report)
