@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from stt_core.jobs import rows
+from stt_core.jobs import pages, rows
 from stt_core.jobs.batch_lines import Line, Mistake
 from stt_core.jobs.database import Database
 from stt_core.jobs.model import FINAL, Status
@@ -110,15 +110,7 @@ class Batches:
         """The newest first; those that follow the one named by `after`, where it is given."""
 
         def work(connection: Connection) -> list[Batch]:
-            query = select(batches).order_by(batches.c.created_at.desc(), batches.c.id.desc()).limit(limit)
-            if after:
-                at = connection.execute(select(batches.c.created_at).where(batches.c.id == after)).scalar()
-                if at is None:
-                    return []
-                query = query.where(
-                    or_(batches.c.created_at < at, and_(batches.c.created_at == at, batches.c.id < after))
-                )
-            return [_batch(row) for row in connection.execute(query)]
+            return [_batch(row) for row in pages.newest(connection, select(batches), batches, after, limit)]
 
         return self._database.read(work)
 

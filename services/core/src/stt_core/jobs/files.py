@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select
+from sqlalchemy import Connection, Row, delete, select
 
-from stt_core.jobs import rows
+from stt_core.jobs import pages, rows
 from stt_core.jobs.database import Database
 from stt_core.jobs.model import Audio
 from stt_core.jobs.recordings import Recordings
@@ -52,15 +52,10 @@ class Files:
         """The newest first; those that follow the one named by `after`, where it is given."""
 
         def work(connection: Connection) -> list[File]:
-            query = select(files).order_by(files.c.created_at.desc(), files.c.id.desc()).limit(limit)
+            query = select(files)
             if purpose:
                 query = query.where(files.c.purpose == purpose)
-            if after:
-                at = connection.execute(select(files.c.created_at).where(files.c.id == after)).scalar()
-                if at is None:
-                    return []
-                query = query.where(or_(files.c.created_at < at, and_(files.c.created_at == at, files.c.id < after)))
-            return [_file(row) for row in connection.execute(query)]
+            return [_file(row) for row in pages.newest(connection, query, files, after, limit)]
 
         return self._database.read(work)
 

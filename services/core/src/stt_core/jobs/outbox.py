@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, func, select, update
 
-from stt_core.jobs import rows
+from stt_core.jobs import pages, rows
 from stt_core.jobs.database import Database
 from stt_core.jobs.tables import PENDING, deliveries
 
@@ -99,16 +99,10 @@ class Outbox:
         """The newest first; those that follow the one named by `after`, where it is given."""
 
         def work(connection: Connection) -> list[Webhook]:
-            query = select(deliveries).order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit)
+            query = select(deliveries)
             if status:
                 query = query.where(deliveries.c.status == status)
-            if after:
-                at = connection.execute(select(deliveries.c.created_at).where(deliveries.c.id == after)).scalar()
-                if at is None:
-                    return []
-                same = and_(deliveries.c.created_at == at, deliveries.c.id < after)
-                query = query.where(or_(deliveries.c.created_at < at, same))
-            return [_webhook(row) for row in connection.execute(query)]
+            return [_webhook(row) for row in pages.newest(connection, query, deliveries, after, limit)]
 
         return self._database.read(work)
 

@@ -5,10 +5,10 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exc, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exc, func, select, update
 
 from stt_core.engine.protocol import Transcript
-from stt_core.jobs import ranking, rows
+from stt_core.jobs import pages, ranking, rows
 from stt_core.jobs.database import Database
 from stt_core.jobs.milestones import MILE, Milestones
 from stt_core.jobs.model import PENDING, Audio, Bounds, Counts, Job, NewJob, Place, QueueFull, Status
@@ -91,17 +91,12 @@ class Store:
         """Jobs, the newest first; those that follow the one named by `after`, where it is given."""
 
         def work(connection: Connection) -> list[Job]:
-            query = SELECTED.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+            query = SELECTED
             if status:
                 query = query.where(STATUS[status])
             if user_uuid:
                 query = query.where(jobs.c.user_uuid == user_uuid)
-            if after:
-                at = connection.execute(select(jobs.c.created_at).where(jobs.c.id == after)).scalar()
-                if at is None:
-                    return []
-                query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < after)))
-            return [_job(row) for row in connection.execute(query)]
+            return [_job(row) for row in pages.newest(connection, query, jobs, after, limit)]
 
         return self._database.read(work)
 
