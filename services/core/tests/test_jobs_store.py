@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, event, insert
 
 from stt_core.jobs import milestones, rows, schema, store
 from stt_core.jobs.attempts import Attempts
-from stt_core.jobs.database import Sqlite
+from stt_core.jobs.database import Sqlite, sqlite_engine
 from stt_core.jobs.model import Audio, Bounds, NewJob, Request, Status
 from stt_core.jobs.outbox import Outbox
 from stt_core.jobs.pace import Pace
 from stt_core.jobs.sqlite_queue import Alive, SqliteQueue
 from stt_core.jobs.store import Store
-from stt_core.jobs.tables import jobs
+from stt_core.jobs.tables import jobs, metadata
 
 COUNT = 500
 
@@ -99,3 +101,28 @@ def test_lookups_go_by_an_index(filled: Store, database: Sqlite) -> None:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
             steps = [row[3] for row in plan if " jobs" in row[3] or ("TEMP" in row[3] and "anon" not in statement)]
             assert steps and all("INDEX" in step for step in steps), (statement, steps)
+
+
+def test_a_database_of_the_first_version_becomes_what_the_tables_say(tmp_path: Path) -> None:
+    """Its migrations lead to the same tables and indexes as the metadata, with what was in it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    old, new = sqlite_engine(tmp_path / "old.sqlite3"), sqlite_engine(tmp_path / "new.sqlite3")
+    with old.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        asked = NewJob(Request("transcriptions", {}), Audio("0" * 32, 1, "0" * 64), 1.0, "user", "message")
+        connection.execute(insert(jobs).values(rows.new(asked, 1, 1.0)))
+        connection.commit()
+    schema.upgrade(old, tmp_path)
+    metadata.create_all(new)
+    found = []
+    for engine in (old, new):
+        with engine.connect() as connection:
+            named = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name NOT LIKE '%greffier%'")
+            found.append(sorted(named.scalars().all()))
+    assert found[0] == found[1] and "jobs_status" not in found[0]
+    with old.connect() as connection:
+        assert connection.exec_driver_sql("SELECT user_uuid FROM jobs").scalars().all() == ["user"]
+    old.dispose()
+    new.dispose()

@@ -8,7 +8,6 @@ from typing import Any
 LINES = 50_000
 """As OpenAI's and Groq's APIs take."""
 LINE_BYTES = 64 * 1024
-ENDPOINTS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 MISTAKES = 50
 """That are told of one batch."""
 

@@ -123,15 +123,8 @@ class Retention:
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             query = select(jobs.c.audio_name).where(jobs.c.audio_name.in_(some), jobs.c.audio_deleted == 0)
-            uploaded = select(files.c.audio_name).where(files.c.audio_name.in_(some))
-            known = set(
-                self._database.read(
-                    lambda c, one=query, other=uploaded: [  # type: ignore[misc]
-                        *c.execute(one).scalars().all(),
-                        *c.execute(other).scalars().all(),
-                    ]
-                )
-            )
+            both = query.union(select(files.c.audio_name).where(files.c.audio_name.in_(some)))
+            known = set(self._database.read(lambda c, both=both: c.execute(both).scalars().all()))  # type: ignore[misc]
             for name in set(some) - known:
                 self._recordings.delete(name)
                 log.info("a recording without a job was deleted")

@@ -48,8 +48,7 @@ def upgrade() -> None:
     _index("jobs_processing", ["owner"], PROCESSING)
     _index("jobs_audio", ["status", "ended_at"], KEPT)
     op.create_index("jobs_audio_name", "jobs", ["audio_name"])
-    for status in ("completed", "failed", "cancelled"):
-        _index(f"jobs_{status}", ["created_at", "id"], sa.text(f"status = '{status}'"))
+    op.create_index("jobs_status", "jobs", ["status"])
     op.create_index("jobs_created", "jobs", ["created_at", "id"])
     op.create_index("jobs_ended", "jobs", ["ended_at"])
     of_job = sa.ForeignKey("jobs.id", ondelete="CASCADE")
