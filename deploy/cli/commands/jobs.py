@@ -155,7 +155,8 @@ def erase(
             jobs.erase(job)
             typer.echo(f"Erased {job}.")
         else:
-            typer.echo(f"Erased {jobs.erase_user(user)} jobs.")
+            count = jobs.erase_user(user)
+            typer.echo(f"Erased {count} {'job' if count == 1 else 'jobs'}.")
 
 
 @app.command()
