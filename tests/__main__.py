@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,9 @@ from tests.parts import FETCH, PARTS, Part, full
 
 MEMORY = 5_000_000_000
 """Bytes that must be free for each part that runs: the largest takes most of it."""
+
+LAST_LINES = 80
+"""What is said again at the end of a part that failed: pytest tells there which test failed, and of what."""
 
 GRACE = 60.0
 """Seconds for the last words of a part that is ended, and for what it has to put away."""
@@ -49,6 +53,7 @@ class Runner:
         self._width = width
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
+        self._last: dict[str, deque[str]] = {}
         self._stopped = False
 
     def run(self, part: Part) -> bool:
@@ -107,8 +112,15 @@ class Runner:
             self._say(part, line.rstrip("\n"))
 
     def _say(self, part: Part, text: str) -> None:
+        line = f"{part.name:{self._width}} | {text}"
         with self._lock:
-            print(f"{part.name:{self._width}} | {text}", flush=True)
+            self._last.setdefault(part.name, deque(maxlen=LAST_LINES)).append(line)
+            print(line, flush=True)
+
+    def say_again(self, part: Part) -> None:
+        """The last lines of a part that failed: the others have long pushed them out of sight."""
+        with self._lock:
+            print("", *self._last.get(part.name, ()), sep="\n", flush=True)
 
 
 def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -142,8 +154,11 @@ def main(words: Sequence[str]) -> int:
         except KeyboardInterrupt:
             runner.stop()
             raise
-    failed = [part.name for part, good in zip(parts, passed, strict=True) if not good]
-    print(f"FAILED: {'; '.join(failed)}" if failed else "Every test passed.")
+    failed = [part for part, good in zip(parts, passed, strict=True) if not good]
+    if len(parts) > 1:
+        for part in failed:
+            runner.say_again(part)
+    print(f"FAILED: {'; '.join(part.name for part in failed)}" if failed else "Every test passed.")
     return 1 if failed else 0
 
 
