@@ -18,6 +18,7 @@ project = $(addsuffix /pyproject.toml,$(1))
 FASTER_WHISPER := $(call project,core whisper ctranslate2 faster-whisper)
 WHISPERX := $(call project,core whisper ctranslate2 speakers whisperx)
 PYTORCH := $(call project,core whisper speakers pytorch)
+PARAKEET := $(call project,core speakers parakeet)
 DEV := --extra dev testing/pyproject.toml
 
 .PHONY: help setup demo setup-tests test test-vps test-debian13 check bench coverage wheel release-check lock docs clean
@@ -85,7 +86,9 @@ lock: setup ## resolve every lock file anew
 	cd services && ../$(LOCK_SERVICES) $(DEV) -c faster-whisper/requirements.lock $(FASTER_WHISPER) \
 		-o faster-whisper/requirements-dev.lock
 	cd services && ../$(LOCK_TORCH) $(WHISPERX) -o whisperx/requirements.lock
-	cd services && ../$(LOCK_TORCH) $(DEV) -c whisperx/requirements.lock $(WHISPERX) -o whisperx/requirements-dev.lock
+	cd services && ../$(LOCK_TORCH) -c whisperx/requirements.lock $(PARAKEET) -o parakeet/requirements.lock
+	cd services && ../$(LOCK_TORCH) $(DEV) -c whisperx/requirements.lock -c parakeet/requirements.lock $(WHISPERX) \
+		parakeet/pyproject.toml -o whisperx/requirements-dev.lock
 	cd services && ../$(LOCK_TORCH) -c whisperx/requirements.lock $(PYTORCH) -o pytorch/requirements.lock
 	cd services && ../$(LOCK_TORCH) $(DEV) -c whisperx/requirements-dev.lock $(PYTORCH) \
 		-o pytorch/requirements-dev.lock

@@ -45,6 +45,7 @@ PARTS = {
         kind("pytorch", "whisperx", "core", "whisper", "speakers"),
         kind("whisperx", "whisperx", "core", "whisper", "ctranslate2", "speakers"),
         kind("speakers", "whisperx", "core"),
+        kind("parakeet", "whisperx", "core", "speakers"),
         kind("faster-whisper", "faster-whisper", "core", "whisper", "ctranslate2"),
         replace(kind("whisper", "faster-whisper", "core"), models=False),
         replace(kind("core", "faster-whisper"), models=False),
@@ -60,7 +61,7 @@ PARTS = {
 }
 """Name -> part."""
 
-SPEAKING = ("pytorch", "whisperx", "speakers", "faster-whisper")
+SPEAKING = ("pytorch", "whisperx", "speakers", "parakeet", "faster-whisper")
 OTHER_PROCESSORS: dict[str, dict[str, str]] = {
     "AVX": {"CT2_FORCE_CPU_ISA": "AVX", "ONEDNN_MAX_CPU_ISA": "AVX", "ATEN_CPU_CAPABILITY": "default"},
     "generic": {"CT2_FORCE_CPU_ISA": "GENERIC", "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},

@@ -74,6 +74,8 @@ class Named(_Part):
     size: int
     memory: Size = 0
     """What a service needs to run with it; 0: what the kind needs."""
+    patterns: list[str] = []
+    """Which files belong to it, where they are called otherwise than its kind's."""
 
 
 class Models(_Part):
@@ -87,6 +89,8 @@ class Models(_Part):
     """Which files belong to a model that aligns words; empty where it takes none."""
     names: dict[str, Named] = {}
     """Short names, by the name alone; of the kinds whose models it knows where it has none itself."""
+    closed: bool = False
+    """No model beside those that have a short name."""
     elsewhere: list[str] = []
     """Owners on the hub that have the same models in a form that this kind does not read."""
     known: dict[str, KnownModel] = {}

@@ -16,6 +16,8 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 def meant(models: Models, name: str) -> str | None:
     """The model, as the hub has it; None for a name that means none."""
     owner, slash, bare = name.rpartition("/")
+    if models.closed and slash:
+        return name if _named(models, name) else None
     if name in models.known or (slash and owner not in models.elsewhere):
         return name
     if not slash and _DATE.sub("", name) in OPENAI:
@@ -30,8 +32,15 @@ def advice(models: Models, name: str) -> str:
     close = difflib.get_close_matches(_short(name), short, 1, 0.6) or difflib.get_close_matches(name, short, 1, 0.6)
     if close:
         return f"did you mean {close[0]!r}?"
+    if models.closed:
+        return f"the models are {', '.join(models.names)}"
     known = f"known: {', '.join(models.names)}; " if models.names else ""
     return f"{known}any other by its hub name, owner/name"
+
+
+def patterns(models: Models, name: str) -> tuple[str, ...]:
+    """Which files of the hub's belong to a model."""
+    return tuple(next((named.patterns for named in _named(models, name) if named.patterns), models.patterns))
 
 
 def size(models: Models, name: str) -> int:

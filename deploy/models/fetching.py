@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import reading
+from deploy.config import model_names
 from deploy.config.catalog import Models
 from deploy.config.rules import TOKENS
 from deploy.config.stack import HostStack, SideModel
@@ -64,7 +65,7 @@ def wanted(host: HostStack, inventory: Path) -> dict[str, Request]:
     for service in host.services:
         if service.own:
             models = service.own.models
-            speech = [SideModel(n, tuple(models.patterns)) for n in (service.model, *service.models)]
+            speech = [SideModel(n, model_names.patterns(models, n)) for n in (service.model, *service.models)]
             for side in (*speech, *service.side_models):
                 request = _request(side, models, pinned)
                 # Of two services that want it, one may do without.

@@ -40,11 +40,15 @@ def test_its_version_is_bound_to_what_was_tried(library: str) -> None:
     assert f"{major}.{minor + 1}" not in bound.specifier, f"{library} may change unseen: bound its minor version"
 
 
+OTHERS = [SERVICES / f"{kind}/src/stt_{kind}/internals.py" for kind in ("pytorch", "parakeet")]
+"""Of other libraries."""
+
+
 def test_nothing_else_reaches_for_it() -> None:
     """Neither for an undocumented module nor for a name or an attribute with an underscore."""
     found = []
     for path in sorted(SERVICES.glob("*/src/*/**/*.py")):
-        if path in (HOME, SERVICES / "pytorch/src/stt_pytorch/internals.py") or "testing" in path.parts:
+        if path in (HOME, *OTHERS) or "testing" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             match node:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stt_core.http.intake import Intake
     from stt_core.http.job_forms import JobForm
     from stt_core.http.jobs import Desk
+    from stt_core.jobs.service import JobService
 
 Routers = Callable[["Intake", "Desk", Settings], Iterable["APIRouter"]]
 """Makes what answers the service's own paths; it is called once, when the web framework is there."""
@@ -24,6 +25,10 @@ def _none(intake: "Intake", desk: "Desk", settings: Settings) -> Iterable["APIRo
 
 def _no_forms() -> "Mapping[str, JobForm]":
     return {}
+
+
+def _nothing(jobs: "JobService") -> None:
+    pass
 
 
 def _as_it_is(common: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -47,6 +52,7 @@ class Kind:
     libraries: whose versions matter when a transcript is not what it was.
     job_forms: the forms of its own paths that jobs may be handed in with, by name; called when the web framework
         is there.
+    starting: what is done with the jobs before any is taken; called where jobs are kept. Raises StartError.
     """
 
     title: str
@@ -56,6 +62,7 @@ class Kind:
     health: Callable[[bool], Mapping[str, Any]] = _no_more
     libraries: tuple[str, ...] = ()
     job_forms: "Callable[[], Mapping[str, JobForm]]" = _no_forms
+    starting: "Callable[[JobService], None]" = _nothing
 
 
 Build = Callable[[Settings], Kind]

@@ -39,7 +39,7 @@ def main(build: Build, arguments: list[str], defaults: Settings) -> None:
             raise StartError(f"Unknown argument {arguments[0]!r}: there is only openapi; settings are STT_ variables.")
         else:
             settings = from_environment(defaults=defaults)
-            logs.configure(settings.log_format)
+            logs.configure(settings.log_format, settings.log_level)
             serve(build(settings), settings)
     except StartError as error:
         sys.exit(str(error))
@@ -98,13 +98,16 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         traces = tracing.Tracing(kind.title) if traced else None
         if traces is not None:
             ending.callback(traces.close)
-        scheduler = Scheduler(model_cache(kind.engine, settings), loading, settings.queue, metrics)
+        scheduler = Scheduler(
+            model_cache(kind.engine, settings), loading, settings.queue, metrics, settings.max_audio_seconds
+        )
         jobs = None
         if settings.jobs_dir is not None:
             from stt_core.jobs.service import JobService
 
             classes = job_forms(kind, settings).classes
             jobs = JobService(settings, scheduler, Models.of(settings), classes)
+            kind.starting(jobs)
         app = create(kind, settings, scheduler, metrics, traces, jobs)
         scheduler.start()
         ending.callback(scheduler.close)

@@ -20,9 +20,11 @@ class Settings:
     model_aliases: more names for models, as name=model,name=model.
     memory_budget: bytes that the loaded models may take together before the least recently used one is put
         away. 0: half of what the container may use, where it has a limit (of a GPU's memory it says nothing).
+    max_audio_seconds: of a recording; a longer one is refused. 0: a day, which nothing may exceed.
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
     log_format: json, or text; None for text on a terminal and json elsewhere.
+    log_level: what is logged at least: debug, info, warning or error.
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
@@ -51,12 +53,14 @@ class Settings:
     device: str = "cpu"
     compute_type: str = "int8"
     max_upload_bytes: int = 500_000_000
+    max_audio_seconds: int = 0
     memory_budget: int = 0
     queue: int = 16
     subtitle_line: int = 42
     subtitle_lines: int = 2
     subtitle_seconds: int = 7
     log_format: Literal["json", "text"] | None = None
+    log_level: str = "info"
     stop_seconds: int = 25
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
@@ -82,6 +86,7 @@ KNOWN = {
     "model": "WHISPER__MODEL",
     "device": "WHISPER__INFERENCE_DEVICE",
     "database_url": "DATABASE_URL",
+    "log_level": "LOG_LEVEL",
 }
 """Names from other Whisper servers, and the one that hosting providers give a database's URL."""
 SECRET = frozenset({"database_url", "jobs_key", "webhook_secret"})
@@ -127,9 +132,9 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
 
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text not in words:
+        if text.lower() not in words:
             raise ValueError(f"must be one of {', '.join(words)}")
-        return text
+        return text.lower()
 
     return parse
 
@@ -162,12 +167,14 @@ _PARSERS: dict[str, Parser] = {
     "device": one_of("cpu", "cuda", "mps", "auto"),
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
+    "max_audio_seconds": _number(0, 86400),
     "memory_budget": _number(0, 2**50),
     "queue": _number(1, 1000),
     "subtitle_line": _number(10, 200),
     "subtitle_lines": _number(1, 4),
     "subtitle_seconds": _number(1, 60),
     "log_format": one_of("json", "text"),
+    "log_level": one_of("debug", "info", "warning", "error"),
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,

@@ -1,4 +1,4 @@
-"""Whisper, and what needs its whole text: exact word times, and who spoke."""
+"""A model that transcribes, and what needs its whole text: exact word times, and who spoke."""
 
 import logging
 from collections.abc import Hashable, Iterator, Sequence
@@ -20,7 +20,6 @@ from stt_core.engine.protocol import (
     Voice,
     Window,
     WindowResult,
-    join,
 )
 from stt_core.errors import ApiError, SpeakersUnavailable
 from stt_core.scheduling.transcription import GivenUp
@@ -36,26 +35,26 @@ NOBODY = "No speakers were identified: the transcript has words, but no voice wa
 class SpeakerEngine:
     """One model in memory, with the stages that all models share."""
 
-    def __init__(self, whisper: Engine, stages: Stages) -> None:
-        self._whisper = whisper
+    def __init__(self, model: Engine, stages: Stages) -> None:
+        self._model = model
         self._stages = stages
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(self._whisper.capabilities, speakers=True, apart=True)
+        return replace(self._model.capabilities, speakers=True, apart=True)
 
     def load(self, model: str) -> None:
-        self._whisper.load(model)
+        self._model.load(model)
 
     def group(self, window: Window) -> Hashable:
-        """As Whisper's. Raises SpeakersUnavailable before anything is done that would be for nothing."""
+        """As the model's. Raises SpeakersUnavailable before anything is done that would be for nothing."""
         speakers = window.options.speakers
         if speakers is not None and speakers.required:
             try:
                 self._stages.check()
             except DiarizationUnavailable as error:
                 raise SpeakersUnavailable(str(error)) from error
-        return self._whisper.group(_timed(window))
+        return self._model.group(_timed(window))
 
     def run(self, windows: Sequence[Window]) -> Sequence[WindowResult]:
         if voices := {voice for window in windows for voice in window.options.voices}:
@@ -63,24 +62,27 @@ class SpeakerEngine:
 
             for voice in voices:  # one that does not do is said before hours are transcribed for it
                 clip(voice)
-        return self._whisper.run([_timed(window) for window in windows])
+        return self._model.run([_timed(window) for window in windows])
 
     def finish(
         self, audio: AudioSource, results: Sequence[WindowResult], options: Options, progress: Progress
     ) -> Transcript:
-        transcript = join(audio, results, options)
-        if not transcript.segments or not (options.word_times or options.speakers):
+        transcript = self._model.finish(audio, results, options, progress)
+        aligned = options.word_times and self._stages.aligns
+        if not transcript.segments or not (aligned or options.speakers):
             return transcript
         try:
             with decoded(_Watched(audio, transcript.duration, progress)) as sound:
-                return self._refined(sound, transcript, options, progress)
+                return self._refined(sound, transcript, options, progress, aligned=aligned)
         finally:
             self._stages.tidy()
 
-    def _refined(self, sound: Sound, transcript: Transcript, options: Options, progress: Progress) -> Transcript:
+    def _refined(
+        self, sound: Sound, transcript: Transcript, options: Options, progress: Progress, *, aligned: bool
+    ) -> Transcript:
         segments, warnings = transcript.segments, list[str]()
         # The words of a translation were never said.
-        if options.word_times and transcript.language and options.task == "transcribe":
+        if aligned and transcript.language and options.task == "transcribe":
             segments, warnings = self._aligned(sound, segments, transcript.language, progress)
         if options.speakers is not None:
             try:

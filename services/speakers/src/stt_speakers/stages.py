@@ -25,6 +25,7 @@ class Stages:
     """Each is loaded when it is first wanted. One thread makes every call; any may `check`, have the
     `diarizer`, and ask for `trouble` and `status`.
 
+    aligners: None where the model's own word times are as good as any.
     languages: those that may have an aligner of their own.
     budget: bytes that the process may hold when a request is done; beyond them the stages are put away. None
         for any.
@@ -32,7 +33,7 @@ class Stages:
 
     def __init__(
         self,
-        aligners: Aligners,
+        aligners: Aligners | None,
         diarizers: Diarizers,
         languages: Iterable[str],
         budget: int | None,
@@ -53,8 +54,15 @@ class Stages:
         """Why speakers cannot be told, as far as is known; empty where nothing is against it."""
         return self._diarizers.trouble
 
+    @property
+    def aligns(self) -> bool:
+        """Words are timed anew."""
+        return self._aligners is not None
+
     def aligner(self, language: str) -> tuple[Aligner, str]:
-        """The aligner of a language, and why it is not the one that is set for it; empty where it is."""
+        """The aligner of a language, and why it is not the one that is set for it; empty where it is. Only where there
+        are any."""
+        assert self._aligners is not None
         try:
             return self._aligners.of(language), ""
         except AlignmentUnavailable as error:
@@ -69,7 +77,8 @@ class Stages:
         if self._budget is None or self._resident() <= self._budget:
             return
         log.info("aligners and diarizer unloaded: the process uses more than %d bytes", self._budget)
-        self._aligners.clear()
+        if self._aligners is not None:
+            self._aligners.clear()
         self._diarizers.put_away()
         gc.collect()
         memory.trim()
@@ -77,15 +86,15 @@ class Stages:
     def status(self) -> Mapping[str, Any]:
         """For /status: the diarizer, and the aligner of each language that has not that of all others."""
         state = "loaded" if self._diarizers.loaded else "unloaded"
-        return {
-            "diarizer": {"name": self._diarizers.name, "state": state},
-            "aligners": {language: self._aligners.chosen(language) for language in self._languages}
-            | {"other": Attention.name},
-        }
+        told: dict[str, Any] = {"diarizer": {"name": self._diarizers.name, "state": state}}
+        if self._aligners is not None:
+            chosen = {language: self._aligners.chosen(language) for language in self._languages}
+            told["aligners"] = {**chosen, "other": Attention.name}
+        return told
 
 
-def stages(core: CoreSettings, own: Settings, threads: int) -> Stages:
-    """Those of a service."""
+def stages(core: CoreSettings, own: Settings, threads: int, *, aligned: bool = True) -> Stages:
+    """Those of a service. aligned: words are timed anew, since the model's own times are not good enough."""
     allowed = memory.limit()
     device = core.device
     if device == "auto":  # as CTranslate2 decides for the model, where it is that library's
@@ -93,7 +102,7 @@ def stages(core: CoreSettings, own: Settings, threads: int) -> Stages:
 
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     return Stages(
-        Aligners(core.models_dir, own.align_models, device),
+        Aligners(core.models_dir, own.align_models, device) if aligned else None,
         Diarizers(core.models_dir, own, threads, device),
         {"en", *own.align_models},
         core.memory_budget or (allowed and int(allowed * SHARE)),

@@ -1,10 +1,15 @@
-"""How long a file is by its head, for whoever must know before it is decoded."""
+"""How long a file is by its head, for whoever must know before it is decoded; and how long it may be."""
 
 import os
+from collections.abc import Iterator
 from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stt_core.audio import tracks
 from stt_core.audio.bounds import LONGEST_SECONDS, Effort, Reader
+from stt_core.audio.source import AudioSource
 from stt_core.errors import AudioError
 
 RATE = 16_000
@@ -28,3 +33,20 @@ def declared(file: IO[bytes]) -> float:
         length = (container.duration or 0) / MICROSECONDS
     file.seek(0)
     return min(LONGEST_SECONDS, length if length > 0 else size / RATE)
+
+
+def check(seconds: float, longest: int) -> None:
+    """Raises AudioError for a recording of more than `longest` seconds; 0 allows any."""
+    if longest and seconds > longest:
+        raise AudioError(f"Audio too long: {_minutes(seconds)} minutes. Maximum allowed: {_minutes(longest)} minutes.")
+
+
+def bounded(source: AudioSource, longest: int) -> Iterator[NDArray[np.float32]]:
+    """Its blocks. Raises AudioError as soon as there are more than `longest` seconds; 0 allows any."""
+    for block in source.blocks():
+        check(source.duration, longest)
+        yield block
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}".removesuffix(".0")

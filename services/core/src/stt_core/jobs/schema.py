@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from stt_core.errors import StartError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest of the migrations."""
 TABLE = "greffier_migration"
 """Where Alembic writes down how far a database is: a database may be shared with other programs."""

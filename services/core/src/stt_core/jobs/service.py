@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,7 @@ from stt_core.jobs.runner import Runner
 from stt_core.jobs.signature import Secret
 from stt_core.jobs.sqlite_queue import Alive, SqliteQueue
 from stt_core.jobs.store import Accepted, Erased, Store
+from stt_core.jobs.takeover import Past, take_over
 from stt_core.jobs.waking import WakeFile
 from stt_core.scheduling.scheduler import Scheduler
 from stt_core.scheduling.transcription import Heard
@@ -56,6 +57,7 @@ class JobService:
         folder = settings.jobs_dir
         _made(folder)
         self.limit = settings.jobs_pending
+        self._longest = settings.max_audio_seconds
         self._pace = Pace()
         self._wake = WakeFile(folder)
         self._key = settings.jobs_key
@@ -136,6 +138,7 @@ class JobService:
         AudioError for what is no sound, QueueFull and StorageFull; then nothing is kept.
         """
         seconds = length.declared(file)
+        length.check(seconds, self._longest)
         self._wake.write(NOW)
         audio = self.recordings.save(file)
         new = NewJob(request, audio, seconds, user_uuid, message_id, callback_url or self.callback_url)
@@ -149,6 +152,11 @@ class JobService:
         if not accepted.created:
             self.recordings.delete(audio.name)
         return accepted
+
+    def take_over(self, source: str, past: Callable[[], Iterable[Past]]) -> int | None:
+        """How many jobs of another server's are taken over now; None where that was done before. Raises what `past`
+        raises."""
+        return take_over(self._database, source, past)
 
     def erase(self, *identities: str) -> int:
         """Remove jobs with all that came of them; how many there were."""

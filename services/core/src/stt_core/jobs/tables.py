@@ -154,3 +154,12 @@ batch_items = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
 )
 """The lines of a batch. `failed`: the answer of one that could not even become a job, as JSON."""
+
+takeovers = Table(
+    "takeovers",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("jobs", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""The databases of other servers whose jobs were taken over, and how many that were."""

@@ -15,15 +15,15 @@ CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "faster_whisper")
 log = logging.getLogger("stt")
 
 
-def configure(form: str | None) -> None:
+def configure(form: str | None, level: str = "info") -> None:
     """Everything that is logged, warned of or not caught becomes lines of this form: json, or text.
 
-    None: text where standard error is a terminal, else json.
+    None: text where standard error is a terminal, else json. level: what is logged at least.
     """
     text = sys.stderr.isatty() if form is None else form == "text"
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Text() if text else Json())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import takewhile
 from types import MappingProxyType
 
-from stt_core.audio import AudioSource
+from stt_core.audio import AudioSource, length
 from stt_core.audio.vad import VoiceStream
 from stt_core.engine.loading import Loading
 from stt_core.engine.model_cache import ModelCache
@@ -27,10 +27,14 @@ SUBMISSIONS = 64
 
 
 class Scheduler:
-    """Runs what is submitted, once the default model is loaded. `queue`: requests that may be in at once."""
+    """Runs what is submitted, once the default model is loaded.
 
-    def __init__(self, cache: ModelCache, loading: Loading, queue: int, metrics: Metrics) -> None:
+    queue: requests that may be in at once. longest: seconds that a recording may have; 0: any that are decoded.
+    """
+
+    def __init__(self, cache: ModelCache, loading: Loading, queue: int, metrics: Metrics, longest: int = 0) -> None:
         self._cache = cache
+        self._longest = longest
         self._loading = loading
         self._transcriptions = Transcriptions()
         self._workers = Workers(self._transcriptions, cache, loading, metrics)
@@ -167,7 +171,7 @@ class Scheduler:
         try:
             stream = self._loading.done.result().stream()
             # Silence gives no windows: a long one must not be decoded to its end for nobody.
-            blocks = takewhile(lambda _: not transcription.over, transcription.source.blocks())
+            blocks = takewhile(lambda _: not transcription.over, length.bounded(transcription.source, self._longest))
             for samples, spans in windows(blocks, stream.probabilities, transcription.options.vad):
                 if not transcription.put(samples, spans):
                     break

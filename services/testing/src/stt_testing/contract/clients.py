@@ -1,5 +1,7 @@
 """The contract: requests as other people's clients send them."""
 
+from typing import Any
+
 import httpx
 import openai
 import pytest
@@ -53,12 +55,13 @@ def test_openais_client_with_every_parameter(service: Service, able: Capabilitie
     """What it makes of lists and objects is read, or refused where the engine cannot do it, by name."""
     create = service.client().audio.transcriptions.create
     sound = ("speech.wav", sounds.speech())
+    steering: dict[str, Any] = {"keywords": ["Americans", "country"]} if able.hotwords else {}
+    steering |= {"prompt": "A speech."} if able.prompt else {}
     body = create(
         model="whisper-1",
         file=sound,
         languages=["en"],
-        keywords=["Americans", "country"],
-        prompt="A speech.",
+        **steering,
         temperature=0.2,
         response_format="verbose_json",
         timestamp_granularities=["word", "segment"],

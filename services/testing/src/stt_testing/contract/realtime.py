@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import websockets.exceptions
 
+from stt_core.engine.protocol import Capabilities
 from stt_core.settings import Settings
 from stt_testing import sounds
 from stt_testing.service import Service
@@ -16,14 +17,15 @@ PAUSE = sounds.wav(np.zeros(sounds.RATE * 3 // 2))
 ORDER = ["speech_started", "speech_stopped", "committed", "added", "done", "delta", "completed"]
 
 
-def test_a_session_is_created_and_tells_what_is_in_effect(service: Service) -> None:
+def test_a_session_is_created_and_tells_what_is_in_effect(service: Service, able: Capabilities) -> None:
+    steering = {"prompt": "A speech."} if able.prompt else {}
     with talk(service, model="gpt-realtime") as session:
         created = session.seen[0]
         assert created["type"] == "session.created"
         assert created["session"]["type"] == "transcription"
         assert created["session"]["audio"]["input"]["transcription"]["model"] == service.model
         updated = session.update(
-            transcription={"model": "whisper-1", "language": "English", "prompt": "A speech."},
+            transcription={"model": "whisper-1", "language": "English"} | steering,
             turn_detection={"type": "server_vad", "silence_duration_ms": 700},
             noise_reduction={"type": "near_field"},
         )
