@@ -14,7 +14,7 @@ from stt_core.audio.vad import FRAME
 from stt_core.engine.protocol import Segment, Span, VadOptions, WindowResult, Word
 from stt_core.scheduling.batch import FULL, SMALL, WAIT, Queue, choose, passes
 from stt_core.scheduling.timeline import restored
-from stt_core.scheduling.windows import LIMIT, MIN_FRAMES, SHORT, Segmenter
+from stt_core.scheduling.windows import AFTER, BEFORE, LIMIT, MIN_FRAMES, SHORT, Segmenter
 
 queues = st.lists(
     st.builds(
@@ -103,10 +103,15 @@ def test_spans_hold_all_speech_in_order_and_fit(heard: list[float], step: int, v
         keep = segmenter.keep_from
         found = list(segmenter.push(heard[first : first + step]))
         assert all(span.start >= keep for span in found)
+        # What a window is told of the other side of a cut is still there, and is there already.
+        assert all(keep <= max(0, span.start - BEFORE) for span in found if not span.begun)
+        told = (first + step) * FRAME
+        assert all(span.end + AFTER <= told for span in found if not span.ended)
         spans += found
     spans += list(segmenter.end(total))
     assert all(0 <= span.start < span.end <= total and span.length <= LIMIT for span in spans)
     assert all(one.end <= two.start for one, two in pairwise(spans))
+    assert all(one.ended == two.begun or one.end < two.start for one, two in pairwise(spans))
     voiced = [frame for frame, probability in enumerate(heard) if probability >= vad.threshold]
     near = SHORT // FRAME
     for frame in voiced:

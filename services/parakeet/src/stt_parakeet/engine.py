@@ -16,10 +16,11 @@ from stt_core.engine.protocol import (
     join,
 )
 from stt_core.errors import BadRequest
+from stt_parakeet.feeding import Feed, feed
 from stt_parakeet.language import Identifier
 from stt_parakeet.models import Known, known_as
 from stt_parakeet.recognizer import Heard, Recognizer
-from stt_parakeet.words import segments, whole, words
+from stt_parakeet.words import parted, segments, whole, words
 
 Place = Callable[[str], Path]
 """Name of a model -> its folder, complete and unchanged. Raises StartError."""
@@ -75,20 +76,22 @@ class Parakeet:
             said = {"language": options.language}
             if options.task == "translate":
                 said["target_language"] = "en"
-        heard = self.recognizer.hear(window.samples, **said)
-        found = self._segments(window, heard)
+        fed = feed(window)
+        found = self._segments(window, fed, self.recognizer.hear(fed.samples, **said))
         language, probability = window.language, None
         if found and language is None:
-            language, probability = self._identifier.identified(heard.text, options.languages)
+            text = "".join(segment.text for segment in found)
+            language, probability = self._identifier.identified(text, options.languages)
         segments = tuple(_of(segment, options, language) for segment in found)
         return WindowResult(language if found else options.language, segments, language_probability=probability)
 
-    def _segments(self, window: Window, heard: Heard) -> list[Segment]:
+    def _segments(self, window: Window, fed: Feed, heard: Heard) -> list[Segment]:
         if heard.tokens is None:
             speech = window.speech or ((0.0, len(window.samples) / SAMPLE_RATE),)
             return whole(heard.text, speech[0][0], speech[-1][1], heard.logprobs)
-        found = words(heard.tokens, len(window.samples) / SAMPLE_RATE)
-        return segments(found, heard.tokens, _joints(window))
+        spoken = fed.own(list(parted(heard.tokens)))
+        found = words(spoken, len(window.samples) / SAMPLE_RATE)
+        return segments(found, spoken, _joints(window))
 
     @property
     def _loaded(self) -> Known:

@@ -49,49 +49,7 @@ def text_of(texts: Iterable[str]) -> str:
     return re.sub(r"\s+", " ", "".join(text for text in texts if not _SPECIAL.fullmatch(text)))
 
 
-def words(heard: Sequence[Token], length: float) -> list[Word]:
-    """In order and without overlap, all within `length` seconds; each with a leading space.
-
-    Marks belong to the word before them, and do not make it longer.
-    """
-    parted = list(_parted(heard))
-    starts = [own[0].start for own in parted]
-    found = []
-    for index, own in enumerate(parted):
-        start, limit = _room(starts, index, length)
-        sounding = [token.start for token in own if not _SOUNDLESS.match(token.text)] or [start]
-        end = min(max(sounding[-1], start) + LONGEST, limit)
-        text = " " + "".join(token.text for token in own).strip()
-        found.append(Word(text, start, max(start, end), _probability(own)))
-    return found
-
-
-def segments(found: Sequence[Word], heard: Sequence[Token], joints: Sequence[float]) -> list[Segment]:
-    """Sentences, and what lies between pauses.
-
-    joints: where in the window stretches of the file are joined; none has words of both sides.
-    """
-    runs: list[list[int]] = []
-    for index, word in enumerate(found):
-        before = found[index - 1] if index else None
-        if before is None or _ends(before, word, joints):
-            runs.append([])
-        runs[-1].append(index)
-    of_words = list(_parted(heard))
-    parts = [part for run in runs for part in _bounded(found, run)]
-    return [_segment([found[i] for i in part], [token for i in part for token in of_words[i]]) for part in parts]
-
-
-def whole(text: str, start: float, end: float, logprobs: Sequence[float] | None) -> list[Segment]:
-    """The one segment of a model that tells no times."""
-    if not text.strip():
-        return []
-    mean = sum(logprobs) / len(logprobs) if logprobs else 0.0
-    said = " " + text.strip()
-    return [Segment(start, end, said, avg_logprob=mean, compression_ratio=_ratio(said))]
-
-
-def _parted(heard: Sequence[Token]) -> Iterator[list[Token]]:
+def parted(heard: Iterable[Token]) -> Iterator[list[Token]]:
     """The tokens of each word. The space before it may be a token of its own."""
     own: list[Token] = []
     for token in heard:
@@ -102,6 +60,47 @@ def _parted(heard: Sequence[Token]) -> Iterator[list[Token]]:
         own.append(token)
     if any(piece.text.strip() for piece in own):
         yield own
+
+
+def words(spoken: Sequence[Sequence[Token]], length: float) -> list[Word]:
+    """In order and without overlap, all within `length` seconds; each with a leading space.
+
+    spoken: the tokens of each. Marks belong to the word before them, and do not make it longer.
+    """
+    starts = [own[0].start for own in spoken]
+    found = []
+    for index, own in enumerate(spoken):
+        start, limit = _room(starts, index, length)
+        sounding = [token.start for token in own if not _SOUNDLESS.match(token.text)] or [start]
+        end = min(max(sounding[-1], start) + LONGEST, limit)
+        text = " " + "".join(token.text for token in own).strip()
+        found.append(Word(text, start, max(start, end), _probability(own)))
+    return found
+
+
+def segments(found: Sequence[Word], spoken: Sequence[Sequence[Token]], joints: Sequence[float]) -> list[Segment]:
+    """Sentences, and what lies between pauses.
+
+    spoken: the tokens of each word. joints: where in the window stretches of the file are joined; no segment has words
+    of both sides.
+    """
+    runs: list[list[int]] = []
+    for index, word in enumerate(found):
+        before = found[index - 1] if index else None
+        if before is None or _ends(before, word, joints):
+            runs.append([])
+        runs[-1].append(index)
+    parts = [part for run in runs for part in _bounded(found, run)]
+    return [_segment([found[i] for i in part], [token for i in part for token in spoken[i]]) for part in parts]
+
+
+def whole(text: str, start: float, end: float, logprobs: Sequence[float] | None) -> list[Segment]:
+    """The one segment of a model that tells no times."""
+    if not text.strip():
+        return []
+    mean = sum(logprobs) / len(logprobs) if logprobs else 0.0
+    said = " " + text.strip()
+    return [Segment(start, end, said, avg_logprob=mean, compression_ratio=_ratio(said))]
 
 
 def _room(starts: Sequence[float], index: int, length: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stt_core.audio import SAMPLE_RATE, AudioSource
 
 Samples = NDArray[np.float32]
+NOTHING: Samples = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Span):
-    """A span and where in it somebody is `heard`; around that are margins."""
+    """A span and where in it somebody is `heard`; around that are margins.
+
+    begun, ended: False where it was cut off at its start or its end while somebody spoke.
+    """
 
     heard: Span
+    begun: bool = True
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +139,8 @@ class Window:
     language: the request's, or the one detected in its first window. None: to be detected now, in the
         first window of the request, for all of its windows in this forward.
     only: the file has no other window.
+    before, after: what is heard at a cut in the middle of speech on its other side, some seconds, for an engine that
+        hears a word better in its surroundings. Empty where the window begins or ends in a pause.
     again: what the engine left with an earlier result of this window that it wants decoded once more.
     """
 
@@ -142,6 +150,8 @@ class Window:
     request: Hashable = None
     language: str | None = None
     only: bool = False
+    before: Samples = field(default_factory=lambda: NOTHING)
+    after: Samples = field(default_factory=lambda: NOTHING)
     again: Any = None
 
     @property

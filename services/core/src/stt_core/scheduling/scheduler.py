@@ -172,8 +172,8 @@ class Scheduler:
             stream = self._loading.done.result().stream()
             # Silence gives no windows: a long one must not be decoded to its end for nobody.
             blocks = takewhile(lambda _: not transcription.over, length.bounded(transcription.source, self._longest))
-            for samples, spans in windows(blocks, stream.probabilities, transcription.options.vad):
-                if not transcription.put(samples, spans):
+            for cut in windows(blocks, stream.probabilities, transcription.options.vad):
+                if not transcription.put(cut):
                     break
             with self._transcriptions.changed:
                 transcription.decoded = True

@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from stt_core.audio import AudioSource
-from stt_core.engine.protocol import Options, Samples, Span, Transcript, Window, WindowResult
+from stt_core.engine.protocol import Options, Transcript, Window, WindowResult
 from stt_core.observability.account import Account, Course, current
 from stt_core.scheduling.batch import SMALL, Queue
+from stt_core.scheduling.windows import Cut
 
 PATIENCE = 0.3
 """Seconds that decoding may take to show how long a file is; 100 s of audio take about as long."""
@@ -84,7 +85,7 @@ class Transcription:
         # An awaiting task that is cancelled would cancel the future too, under the engine's hands.
         self.answer.set_running_or_notify_cancel()
 
-    def put(self, samples: Samples, spans: tuple[Span, ...]) -> bool:
+    def put(self, cut: Cut) -> bool:
         """Add the next window; waits for room. False when nobody wants it any more."""
         with self.changed:
             self.changed.wait_for(lambda: self.over or len(self.waiting) < AHEAD)
@@ -92,10 +93,11 @@ class Transcription:
                 return False
             index, self.cut = self.cut, self.cut + 1
             known = self.known.get(index)
-            if known and spans and (known.start, known.end) == (spans[0].start, spans[-1].end):
+            if known and (known.start, known.end) == (cut.spans[0].start, cut.spans[-1].end):
                 self.keep(index, known.result)
             else:
-                self.waiting.append((index, Window(samples, spans, self.options, request=id(self))))
+                window = Window(cut.samples, cut.spans, self.options, id(self), before=cut.before, after=cut.after)
+                self.waiting.append((index, window))
             self.changed.notify_all()
             return True
 

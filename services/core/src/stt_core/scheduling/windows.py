@@ -1,14 +1,14 @@
 """From the probability of speech to windows of at most 30 s, cut where nobody speaks. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stt_core.audio import SAMPLE_RATE
 from stt_core.audio.vad import FRAME
-from stt_core.engine.protocol import Samples, Span, Stretch, VadOptions
+from stt_core.engine.protocol import NOTHING, Samples, Span, Stretch, VadOptions
 
 LIMIT = 30 * SAMPLE_RATE
 """Samples of a window: what Whisper's encoder hears at once."""
@@ -17,6 +17,9 @@ HYSTERESIS = 0.15
 """So far below the threshold for speech a frame counts as silence, as Silero has it."""
 SHORT = SAMPLE_RATE * 2
 """A pause shorter than this is kept whole: a word spoken softly may be in it."""
+BEFORE = 2 * SAMPLE_RATE
+AFTER = SAMPLE_RATE
+"""What a window is told of the other side of a cut in the middle of speech."""
 MIN_FRAMES = 3
 """Frames of speech that a span must have when no other is as near as SHORT. In 18 minutes of music the
 detector took single ones for speech; the shortest word has more, and soft speech is in no single place."""
@@ -38,15 +41,18 @@ class Segmenter:
         self._pause: int | None = None  # where the pause that may end it starts
         self._heard: list[float] = []  # probabilities since _start
         self._near = False  # to the span before
+        self._begun = True  # the open span, not cut off from the one before
         self._closed: Stretch | None = None  # ended, but its right margin depends on what follows
         self._doubtful = False  # the closed one is dropped, unless another follows it soon
 
     @property
     def keep_from(self) -> int:
-        """The first sample that a span still to come may hold."""
+        """The first sample that a span still to come may hold, or be told of."""
         if self._closed is not None:
-            return self._closed.start
-        return self._left if self._start is not None else max(0, self._at - self._margin)
+            first = self._closed.start
+        else:
+            first = self._left if self._start is not None else self._at - self._margin
+        return max(0, first - BEFORE)
 
     def push(self, probabilities: Iterable[float]) -> Iterator[Stretch]:
         """One probability a frame."""
@@ -75,7 +81,7 @@ class Segmenter:
             yield self._release(self._left)
         elif self._closed is not None:
             yield from self._leave(self._closed.end + self._margin)
-        self._start, self._pause, self._heard = self._at, None, []
+        self._start, self._pause, self._heard, self._begun = self._at, None, [], True
 
     def _follow(self, start: int, probability: float) -> Iterator[Stretch]:
         self._heard.append(probability)
@@ -89,13 +95,14 @@ class Segmenter:
             yield self._cut(start)
 
     def _cut(self, start: int) -> Stretch:
-        # Nobody paused for 30 s: cut where speech is least likely in the last third.
+        # Nobody paused for 30 s: cut where speech is least likely in the last third, but for AFTER.
         first = len(self._heard) * 2 // 3
-        smooth = np.convolve(self._heard[first:], np.ones(3), mode="valid")
+        smooth = np.convolve(self._heard[first : -(-AFTER // -FRAME)], np.ones(3), mode="valid")
         frame = first + int(np.argmin(smooth)) + 1
         cut = start + frame * FRAME
-        span = Stretch(self._left, cut, Span(start, cut))
+        span = Stretch(self._left, cut, Span(start, cut), self._begun, ended=False)
         self._left = self._start = cut
+        self._begun = False
         self._near = True
         self._heard = self._heard[frame:]
         self._pause = None if self._pause is None else max(self._pause, cut)
@@ -107,7 +114,7 @@ class Segmenter:
             return
         voiced = sum(probability >= self._speech for probability in self._heard)
         self._doubtful = voiced < MIN_FRAMES and not self._near
-        self._closed, self._start = Stretch(self._left, end, Span(start, end)), None
+        self._closed, self._start = Stretch(self._left, end, Span(start, end), self._begun), None
 
     def _leave(self, end: int) -> Iterator[Stretch]:
         """The closed span, behind which nobody speaks for a while."""
@@ -121,44 +128,61 @@ class Segmenter:
         return span
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A window as it is cut: its samples, the spans that they came from, and what is around it."""
+
+    samples: Samples
+    spans: tuple[Stretch, ...]
+    before: Samples
+    after: Samples
+
+
 def windows(
     blocks: Iterable[Samples], probabilities: Callable[[NDArray[np.float32]], list[float]], vad: VadOptions
-) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
-    """Windows of speech as (samples, the spans they came from), as soon as each is full.
+) -> Iterator[Cut]:
+    """Windows of speech, as soon as each is full.
 
     blocks: the whole file. probabilities: of speech, one for each whole frame it is given, in order.
     """
-    segmenter, packer, tape = Segmenter(vad), _Packer(), _Tape()
+    segmenter, tape = Segmenter(vad), _Tape()
+    packer = _Packer(tape)
     for block in blocks:
         tape.add(block)
         for span in segmenter.push(probabilities(tape.unheard())):
-            yield from packer.add(span, tape.cut(span))
+            yield from packer.add(span)
         tape.forget(segmenter.keep_from)
     total = tape.end
     for span in segmenter.push(probabilities(tape.rest())):
-        yield from packer.add(replace(span, end=min(span.end, total)), tape.cut(span))
+        yield from packer.add(replace(span, end=min(span.end, total)))
     for span in segmenter.end(total):
-        yield from packer.add(span, tape.cut(span))
+        yield from packer.add(span)
     yield from packer.end()
 
 
 class _Packer:
     """Spans joined until the next one would not fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, tape: "_Tape") -> None:
+        self._tape = tape
         self._spans: list[Stretch] = []
         self._samples: list[Samples] = []
+        self._before = self._after = NOTHING
 
-    def add(self, span: Stretch, samples: Samples) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
+    def add(self, span: Stretch) -> Iterator[Cut]:
         if sum(held.length for held in self._spans) + span.length > LIMIT:
             yield from self.end()
+        if not self._spans and not span.begun:
+            self._before = self._tape.cut(Span(max(0, span.start - BEFORE), span.start)).copy()
+        self._after = NOTHING if span.ended else self._tape.cut(Span(span.end, span.end + AFTER)).copy()
         self._spans.append(span)
-        self._samples.append(samples.copy())  # a view would keep the whole tape alive
+        self._samples.append(self._tape.cut(span).copy())  # a view would keep the whole tape alive
 
-    def end(self) -> Iterator[tuple[Samples, tuple[Stretch, ...]]]:
+    def end(self) -> Iterator[Cut]:
         if self._spans:
-            yield np.concatenate(self._samples), tuple(self._spans)
+            yield Cut(np.concatenate(self._samples), tuple(self._spans), self._before, self._after)
         self._spans, self._samples = [], []
+        self._before = self._after = NOTHING
 
 
 class _Tape:
