@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
 from stt_core import __version__, errors, memory
@@ -138,6 +139,16 @@ def create(
         responses=failures(500),
     )
     app.add_middleware(Edge, metrics=metrics, tracer=tracer)
+    if settings.cors_origins:
+        # Without credentials: the service has no password, and no page shall use somebody else's.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after", "x-should-retry", "x-warning"],
+            max_age=7200,
+        )
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(Gone, _gone)
     app.add_exception_handler(HTTPException, _http)

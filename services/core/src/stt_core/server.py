@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from stt_core.engine.loading import Loading
+from stt_core.engine.protocol import VadOptions
 from stt_core.errors import StartError
 from stt_core.kind import Build, Kind
 from stt_core.observability import logs, tracing
@@ -99,7 +100,12 @@ def process(kind: Kind, settings: Settings) -> Iterator[Server]:
         if traces is not None:
             ending.callback(traces.close)
         scheduler = Scheduler(
-            model_cache(kind.engine, settings), loading, settings.queue, metrics, settings.max_audio_seconds
+            model_cache(kind.engine, settings),
+            loading,
+            settings.queue,
+            metrics,
+            settings.max_audio_seconds,
+            VadOptions(threshold=settings.vad_threshold),
         )
         jobs = None
         if settings.jobs_dir is not None:

@@ -1,6 +1,7 @@
 """Settings, from environment variables. Plain Python: what loads the model first must be quick to import."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ class Settings:
     model_aliases: more names for models, as name=model,name=model.
     memory_budget: bytes that the loaded models may take together before the least recently used one is put
         away. 0: half of what the container may use, where it has a limit (of a GPU's memory it says nothing).
+    vad_threshold: probability from which on a frame counts as speech; 0 hears everything, silence and music too.
     max_audio_seconds: of a recording; a longer one is refused. 0: a day, which nothing may exceed.
     queue: requests that are transcribed or wait; one more gets 429.
     subtitle_line, subtitle_lines, subtitle_seconds: columns of a line, lines and seconds of a cue, at most.
@@ -28,6 +30,7 @@ class Settings:
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
+    cors_origins: of web pages that may call from elsewhere, for a service without a proxy before it: * for all.
     realtime_sessions: websockets of /v1/realtime at once; one more is told so and closed.
     wyoming_port: where Home Assistant is answered; None: nowhere. 0: a free one.
     wyoming_host: its address; the protocol has no password.
@@ -53,6 +56,7 @@ class Settings:
     device: str = "cpu"
     compute_type: str = "int8"
     max_upload_bytes: int = 500_000_000
+    vad_threshold: float = 0.5
     max_audio_seconds: int = 0
     memory_budget: int = 0
     queue: int = 16
@@ -64,6 +68,7 @@ class Settings:
     stop_seconds: int = 25
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
+    cors_origins: tuple[str, ...] = ()
     realtime_sessions: int = 8
     wyoming_host: str = "127.0.0.1"
     wyoming_port: int | None = None
@@ -130,6 +135,12 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def _share(text: str) -> float:
+    if not re.fullmatch(r"0|1|0?\.\d+|1\.0*", text):
+        raise ValueError("must be a number from 0 to 1")
+    return float(text)
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in words:
@@ -151,6 +162,13 @@ def pairs(text: str) -> dict[str, str]:
     return {name: model for name, model in found}
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = _names(text)
+    if wrong := [one for one in found if one != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", one)]:
+        raise ValueError(f"{wrong[0]!r} is no origin, such as https://app.example.org")
+    return found
+
+
 def _address(text: str) -> str:
     if not text.startswith(("https://", "http://")):
         raise ValueError("must begin with https:// or http://")
@@ -167,6 +185,7 @@ _PARSERS: dict[str, Parser] = {
     "device": one_of("cpu", "cuda", "mps", "auto"),
     "compute_type": str,
     "max_upload_bytes": _number(1, 2**40),
+    "vad_threshold": _share,
     "max_audio_seconds": _number(0, 86400),
     "memory_budget": _number(0, 2**50),
     "queue": _number(1, 1000),
@@ -178,6 +197,7 @@ _PARSERS: dict[str, Parser] = {
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,
+    "cors_origins": _origins,
     "realtime_sessions": _number(0, 1000),
     "wyoming_host": str,
     "wyoming_port": _number(0, 65535),

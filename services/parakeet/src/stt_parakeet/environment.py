@@ -45,6 +45,7 @@ def defaults(environment: Mapping[str, str] = os.environ) -> Settings:
         port=found.get("PORT", PORT),
         model=model,
         model_aliases=_aliases((model, *environment.get("STT_MODELS", "").split(","))),
+        vad_threshold=Settings().vad_threshold if found.get("ENABLE_VAD", True) else 0.0,
         log_level=_level(environment.get("RUST_LOG", "")),
     )
     database = _database(environment)
@@ -120,5 +121,6 @@ _PARSERS: dict[str, settings.Parser] = {
     "MAX_AUDIO_DURATION_SECS": _whole,
     "TEXT_RETENTION_DAYS": _whole,
     "ENABLE_DIARIZATION": _flag,
+    "ENABLE_VAD": _flag,
 }
 KNOWN = {name: name for name in _PARSERS}

@@ -91,6 +91,7 @@ class Options:
     temperature: None for 0 with fallback to higher ones where the decoding failed.
     logprobs: the segments shall have them.
     speakers: the segments shall say who spoke, told apart in this way; `voices` are known.
+    vad: None for the service's own.
     """
 
     model: str = ""
@@ -104,7 +105,7 @@ class Options:
     logprobs: bool = False
     speakers: SpeakerOptions | None = None
     voices: tuple[Voice, ...] = ()
-    vad: VadOptions = VadOptions()
+    vad: VadOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ class TranscriptionForm(SpeechForm):
             logprobs=self.logprobs,
             speakers=SpeakerOptions() if diarized else None,
             voices=self._voices(),
-            vad=self.chunking_strategy.options() if isinstance(self.chunking_strategy, ServerVad) else VadOptions(),
+            vad=self.chunking_strategy.options() if isinstance(self.chunking_strategy, ServerVad) else None,
         )
 
     def _voices(self) -> tuple[Voice, ...]:

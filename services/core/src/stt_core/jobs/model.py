@@ -30,8 +30,8 @@ FINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 class Audio:
     """A recording on the disk of the host that took it.
 
-    name: of its file in the folder of the recordings. sha256: in hexadecimal. host: the base URL at which the
-    service that has it can be reached by others; empty where there are no others.
+    name: of its file in the folder of the recordings; empty where it never lay there. sha256: in hexadecimal. host: the
+    base URL at which the service that has it can be reached by others; empty where there are no others.
     """
 
     name: str

@@ -58,7 +58,9 @@ class Recordings:
         return audio.host == self.address and self.path(audio.name).exists()
 
     def delete(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
+        """Nothing for an empty name: a job that was taken over has no recording here."""
+        if name:
+            self.path(name).unlink(missing_ok=True)
 
     def names(self, older: float) -> Iterator[str]:
         """Those that were last written before a moment, in Unix time."""

@@ -13,7 +13,7 @@ from stt_core.audio import AudioSource, length
 from stt_core.audio.vad import VoiceStream
 from stt_core.engine.loading import Loading
 from stt_core.engine.model_cache import ModelCache
-from stt_core.engine.protocol import Capabilities, Options, WindowResult
+from stt_core.engine.protocol import Capabilities, Options, VadOptions, WindowResult
 from stt_core.errors import Unavailable
 from stt_core.observability.metrics import Metrics
 from stt_core.scheduling.admission import Admission
@@ -30,10 +30,20 @@ class Scheduler:
     """Runs what is submitted, once the default model is loaded.
 
     queue: requests that may be in at once. longest: seconds that a recording may have; 0: any that are decoded.
+    vad: where a request says nothing of it.
     """
 
-    def __init__(self, cache: ModelCache, loading: Loading, queue: int, metrics: Metrics, longest: int = 0) -> None:
+    def __init__(
+        self,
+        cache: ModelCache,
+        loading: Loading,
+        queue: int,
+        metrics: Metrics,
+        longest: int = 0,
+        vad: VadOptions = VadOptions(),
+    ) -> None:
         self._cache = cache
+        self._vad = vad
         self._longest = longest
         self._loading = loading
         self._transcriptions = Transcriptions()
@@ -172,7 +182,7 @@ class Scheduler:
             stream = self._loading.done.result().stream()
             # Silence gives no windows: a long one must not be decoded to its end for nobody.
             blocks = takewhile(lambda _: not transcription.over, length.bounded(transcription.source, self._longest))
-            for cut in windows(blocks, stream.probabilities, transcription.options.vad):
+            for cut in windows(blocks, stream.probabilities, transcription.options.vad or self._vad):
                 if not transcription.put(cut):
                     break
             with self._transcriptions.changed:
