@@ -85,8 +85,7 @@ def deploy(
             rollout = planning.in_other_slots(space, rollout, second)
         _roll(space, rollout, states, report)
         _record(rollout)
-        if host.runtime == "compose":
-            second_slot.clear(rollout, report)
+        second_slot.clear(rollout, report)
         return replace(rollout.plan, untrusted=_untrusted(rollout))
 
 

@@ -77,7 +77,10 @@ def withdraw(rollout: PlannedRollout, name: str, states: States) -> None:
 
 
 def clear(rollout: PlannedRollout, report: Reporter) -> None:
-    """Remove the containers of releases before, each when it has answered what it was asked."""
+    """Remove the containers of releases before, each when it has answered what it was asked. A host that runs processes
+    has none, and maybe no Docker."""
+    if rollout.host.runtime == "process":
+        return
     target, wanted = rollout.target, {c for service in rollout.services.values() for c in service.containers}
     left = [(c, name) for c, name in target.answer(images.containers()).items() if c not in wanted]
     if not left:

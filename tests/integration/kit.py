@@ -87,7 +87,7 @@ class Kit:
         self.spool = folder / "spool"
         self.spool.mkdir(parents=True)
         # Services inherit TMPDIR by way of autostart: where uploads are spooled can be watched.
-        self.environment = {**os.environ, "TMPDIR": str(self.spool), **environment}
+        self.environment = {**os.environ, "TMPDIR": str(self.spool), "PATH": _without_docker(folder), **environment}
         self.path = folder / "inventory.yml"
         self.write(content)
         self.told = ""
@@ -332,6 +332,18 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+CALLED = "docker was called"
+
+
+def _without_docker(folder: Path) -> str:
+    """A PATH whose docker only leaves a mark."""
+    place = folder / "bin"
+    place.mkdir()
+    (place / "docker").write_text(f'#!/bin/sh\n: >"{folder / CALLED}"\nexit 127\n')
+    (place / "docker").chmod(0o755)
+    return f"{place}:{os.environ['PATH']}"
+
+
 @contextmanager
 def deployed(folder: Path, content: Mapping[str, Any], **environment: str) -> Iterator[Kit]:
     """A kit that is deployed, with one user, and destroyed in the end."""
@@ -340,6 +352,7 @@ def deployed(folder: Path, content: Mapping[str, Any], **environment: str) -> It
         kit.told = kit.cli("deploy").stderr
         kit.user()
         yield kit
+        assert not (folder / CALLED).exists(), "a host that runs processes may have no Docker, and was asked for it"
     finally:
         kit.end()
         shutil.rmtree(kit.spool, ignore_errors=True)
