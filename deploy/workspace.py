@@ -87,6 +87,19 @@ def service(space: Workspace, name: str | None) -> tuple[HostStack, ServiceStack
     return found[name]
 
 
+def alone(space: Workspace, host: str | None, name: str | None) -> tuple[HostStack, str]:
+    """The host of the named service, or of the only one there is on that host, and the service's name. Raises
+    KitError."""
+    if name is not None:
+        return chosen(space, host, name)[0], name
+    only = space.host(host)
+    names = [service.name for service in only.services]
+    if len(names) != 1:
+        known = f"Services: {', '.join(names)}." if names else "The inventory has no enabled service."
+        raise KitError("Say which service it is for: --service NAME.", known, code=INVENTORY)
+    return only, names[0]
+
+
 def root_of(path: Path, host: str) -> Path:
     """Folder of a host with `runtime: process`: beside the inventory."""
     return path.resolve().parent / ".greffier" / host

@@ -221,6 +221,16 @@ def confirm_prune(host: HostStack, found: Waste, *, yes: bool) -> bool:
 
 def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
     """A password and its API key: the only time they are shown."""
+    if made.service:
+        url = next((host.key_url(one, made.api_key) for one in host.services if one.name == made.service), "")
+        if as_json:
+            print(json.dumps({"user": made.name, "url": url}))
+            return
+        if not url:
+            raise KitError(f"The inventory has no service {made.service}, so its key opens nothing.", code=INVENTORY)
+        out.print(f"user      {made.name}\nbase URL  {url}", soft_wrap=True)
+        err.print("Shown only once: the host keeps a hash. Whoever has the URL may use the service.", style="dim")
+        return
     if as_json:
         print(json.dumps({"user": made.name, "password": made.password, "api_key": made.api_key}))
         return

@@ -104,6 +104,19 @@ def _listen(value: object) -> str:
     return f"{address}:{int(port)}"
 
 
+def _network(text: str) -> str:
+    """As nginx takes it."""
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not a network such as 10.0.0.0/8 or 192.0.2.7") from None
+    if "/" in text and str(found) != text.lower():
+        raise ValueError(f"{shown(text)} is not the network's own address: write {found}")
+    if found.prefixlen == 0:
+        raise ValueError(f"{shown(text)} is everybody: list the networks that need no password, such as 10.0.0.0/8")
+    return str(found)
+
+
 def _image(text: str) -> str:
     if len(text) > 512:
         raise ValueError("an image's name has at most 512 characters")
@@ -176,6 +189,7 @@ ComputeType = Annotated[
     str, _pattern(_COMPUTE_TYPE, "a number format, such as int8 or int8_float16"), _shape(_COMPUTE_TYPE)
 ]
 Image = Annotated[str, AfterValidator(_image), _shape(_IMAGE)]
+Network = Annotated[str, AfterValidator(_network), Schema({"type": "string", "format": "ip-network"})]
 UrlPath = Annotated[str, _pattern(_URL_PATH, "a path such as /health"), _shape(_URL_PATH)]
 Folder = Annotated[str, _pattern(_FOLDER, "a folder such as /data"), _shape(_FOLDER)]
 WebAddress = Annotated[str, AfterValidator(_address), _shape(_WEBHOOK)]

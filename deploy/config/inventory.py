@@ -22,6 +22,7 @@ from deploy.config.fields import (
     Mail,
     Model,
     Name,
+    Network,
     Origin,
     Plain,
     Port,
@@ -218,6 +219,12 @@ class Service(_Part):
         None,
         description="Where it speaks the Wyoming protocol for Home Assistant: a port on 127.0.0.1, or address:port. "
         "The protocol has no password: anyone who reaches the address may use the service. Default: nowhere.",
+    )
+    open_to: list[Network] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Networks, such as 10.0.0.0/8, whose clients need no password at the service's own host name: for "
+        "a telephone system or a camera that can send none. Anyone there may use the service. Default: none.",
     )
     image: Image | None = Field(
         None,

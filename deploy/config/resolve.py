@@ -336,6 +336,7 @@ class _Resolver:
             secrets=tuple(one for one in secrets if not (own and one[0] in TOKENS)),
             tokens=tuple(one for one in secrets if own and one[0] in TOKENS),
             portal_path=f"/{name}" if own and portal else "",
+            open_to=tuple(dict.fromkeys(service.open_to)),
             jobs=jobs.stack(name, service, self.layouts[host_name].origin(hostname)) if own else None,
             wyoming=(address.strip("[]"), int(listen)) if listen else None,
             wyoming_port=moved.get(f"{name}/wyoming", port + WYOMING) if listen else 0,

@@ -131,6 +131,8 @@ class ServiceStack:
     """(address, port) where autostart listens for Home Assistant; None: nowhere."""
     jobs: JobsStack | None = None
     """None where it keeps none."""
+    open_to: tuple[str, ...] = ()
+    """Networks whose clients need no password at its own host name."""
     wyoming_port: int = 0
     """Of the service, on 127.0.0.1, for what comes there; 0 where nothing does."""
 
@@ -258,6 +260,10 @@ class HostStack:
         if service.own and service.portal_path:
             return f"{self.layout.origin(self.portal)}{service.portal_path}/v1"
         return self.own_url(service)
+
+    def key_url(self, service: ServiceStack, key: str) -> str:
+        """The base URL that carries a key."""
+        return f"{self.layout.origin(service.hostname)}/k/{key}"
 
     def own_url(self, service: ServiceStack) -> str:
         """The same at the service's own host name."""

@@ -15,6 +15,8 @@ from deploy.transport.targets import Target
 from deploy.types import Layout
 
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+URL_KEY = "+"
+"""Between name and service of a user whose key stands in a URL: nginx takes it there, and for that service alone."""
 ALPHABET = string.ascii_letters + string.digits
 MAX_BYTES = 1 << 20
 """Of an htpasswd file that is imported."""
@@ -30,8 +32,16 @@ class Key:
     password: str
 
     @property
+    def service(self) -> str:
+        """The only one that a key in a URL is good for; empty for other keys."""
+        return self.name.partition(URL_KEY)[2]
+
+    @property
     def api_key(self) -> str:
-        """Unpadded base64 of user:password: what OpenAI's client sends as Bearer."""
+        """Unpadded base64 of user:password: what OpenAI's client sends as Bearer.
+
+        Of letters, digits and the marks of names it never has a slash or a plus, so a path can carry it.
+        """
         return base64.b64encode(f"{self.name}:{self.password}".encode()).decode().rstrip("=")
 
 
@@ -72,9 +82,11 @@ def listed(target: Target, layout: Layout) -> list[User]:
     return sorted(found, key=lambda user: user.name)
 
 
-def add(target: Target, layout: Layout, name: str) -> Key:
-    """Make a user with a generated password. Raises KitError when the name is taken or odd."""
+def add(target: Target, layout: Layout, name: str, service: str = "") -> Key:
+    """Make a user with a generated password. service: the only one it is for, by a key in the URL; empty for all, by
+    other ways. Raises KitError when the name is taken or odd."""
     _check(name)
+    name = f"{name}{URL_KEY}{service}" if service else name
     with target.lock(f"users add {name}"):
         users = listed(target, layout)
         if any(user.name == name for user in users):

@@ -247,6 +247,8 @@ def _wyoming(space: Workspace, host: HostStack, target: Target) -> Iterator[Find
             yield Finding("Wyoming", f"{service.name}: {sentence}", advice)
         if service.exposed:
             yield Finding("Wyoming", f"{service.name}: {service.exposed} has no password; restrict who reaches it")
+        if service.open_to:
+            yield Finding("open", f"{service.name}: no password is asked of {', '.join(service.open_to)}")
 
 
 def _notify(space: Workspace, host: HostStack, target: Target) -> Iterator[Finding]:

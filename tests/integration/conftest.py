@@ -13,13 +13,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ORIGIN = "https://app.example.org"
 """An origin that `cors_origins` names."""
+OPEN = "127.0.0.9"
+"""An address whose clients need no password at `echo`."""
 
 
 @pytest.fixture(scope="session")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """One roomy service, which sleeps only when told to. Beside it `echo`: in place of a model a program that tells
     what reaches a service, put there through autostart's own configuration."""
-    services = {"whisper": service(wyoming=free_port()), "echo": service(drain_timeout="1s")}
+    services = {"whisper": service(wyoming=free_port()), "echo": service(drain_timeout="1s", open_to=[OPEN])}
     with deployed(tmp_path_factory.mktemp("kit"), inventory(services, cors_origins=[ORIGIN])) as kit:
         upstream.put(kit, "echo")
         yield kit

@@ -29,6 +29,7 @@ POLICY: dict[str, tuple[str, Any]] = {
     "hostname": ("whisper", "other.vps.test"),
     "wyoming": ("whisper", "0.0.0.0:10301"),
     "health": ("echo", "/alive"),
+    "open_to": ("whisper", ["10.0.0.0/8"]),
     "read_timeout": ("whisper", "20m"),
     "idle": ("whisper", "5m"),
     "start_timeout": ("whisper", "9m"),

@@ -14,15 +14,29 @@ app = typer.Typer(
 
 
 @app.command("add")
-def add(name: User, inventory: Inventory = DEFAULT, host: HostName = None, as_json: Json = False) -> None:
+def add(
+    name: User,
+    inventory: Inventory = DEFAULT,
+    host: HostName = None,
+    url_key: Annotated[
+        bool, typer.Option("--url-key", help="Put the key into a base URL, for clients that have no other setting.")
+    ] = False,
+    service: Annotated[
+        str | None, typer.Option("--service", help="With --url-key: the service it is for. Default: the only one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Add a user. The password and the API key are generated and shown once."""
     from deploy import workspace
     from deploy.cli import terminal
+    from deploy.errors import INVENTORY, KitError
     from deploy.state import users
 
     space = workspace.glimpsed(inventory)
-    chosen = space.host(host)
-    terminal.key(chosen, users.add(space.target(chosen), chosen.layout, name), as_json=as_json)
+    if service and not url_key:
+        raise KitError("--service belongs to --url-key: other keys are good for all services.", code=INVENTORY)
+    chosen, only = workspace.alone(space, host, service) if url_key else (space.host(host), "")
+    terminal.key(chosen, users.add(space.target(chosen), chosen.layout, name, only), as_json=as_json)
 
 
 @app.command("rotate")

@@ -127,7 +127,9 @@ def test_each_call_is_answered_as_the_known_server_answers_it(tmp_path: Path) ->
         assert client.get(f"{PATH}/lookup", params=PAIR).json()["text"] == TEXT
         assert {"id": "parakeet-tdt", "object": "model"}.items() <= client.get("/v1/models/parakeet-tdt").json().items()
     assert ours.keys() == KNOWN.keys()
-    assert not [line for name, known in KNOWN.items() for line in differences(BETTER.get(name, known), ours[name], name)]
+    assert not [
+        line for name, known in KNOWN.items() for line in differences(BETTER.get(name, known), ours[name], name)
+    ]
 
 
 def test_its_pages_lines_do_what_they_say(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_its_pages_lines_do_what_they_say(tmp_path: Path) -> None:
         assert forced["cached"] is False
         assert ended(client, forced["job_id"]).json()["status"] == "completed"
         assert curl(f"{base}{PATH}/lookup?user_uuid=abc-123&message_id=msg-456")["job_id"] == forced["job_id"]
-        assert curl(f"{base}{PATH}/{forced['job_id']}/result") .items() >= {"text": TEXT}.items()
+        assert curl(f"{base}{PATH}/{forced['job_id']}/result").items() >= {"text": TEXT}.items()
         call = ("-X", "POST", f"{base}/v1/audio/recordings", "-F", "file=@audio.wav", "-F", "diarize=true")
         told = curl(*call)
         assert (told["text"], told["diarization_enabled"], told["duration"]) == (TEXT, False, 4.0)
@@ -236,7 +238,9 @@ def database(path: Path, *rows: tuple[Any, ...], last: str = "last_lookup INTEGE
     with sqlite3.connect(path) as connection:
         connection.execute(TABLE.format(last=last))
         marks = ", ".join("?" * (10 if last else 9))
-        connection.executemany(f"INSERT INTO transcriptions VALUES ({marks})", [row[: 10 if last else 9] for row in rows])
+        connection.executemany(
+            f"INSERT INTO transcriptions VALUES ({marks})", [row[: 10 if last else 9] for row in rows]
+        )
     connection.close()
     return path
 
@@ -270,7 +274,12 @@ def test_what_it_transcribed_is_found_and_its_file_stays(tmp_path: Path) -> None
             return found
 
         first = lookup(1)
-        assert (first["found"], first["status"], first["text"], first["duration"]) == (True, "completed", "message 1", 12.5)
+        assert (first["found"], first["status"], first["text"], first["duration"]) == (
+            True,
+            "completed",
+            "message 1",
+            12.5,
+        )
         assert client.get(f"{PATH}/{first['job_id']}").json()["created_at"] == first["created_at"]
         assert client.get(f"{PATH}/{first['job_id']}/result").json()["text"] == "message 1"
         assert client.get(f"{PATH}/{first['job_id']}/result?response_format=srt").text.startswith("1\n00:00:00,000 -->")
@@ -347,5 +356,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     assert "Jobs cannot be kept" in refusal(tmp_path)
-
-

@@ -22,6 +22,7 @@ from stt_core.scheduling.transcriptions import Transcriptions, as_api_error, sto
 from stt_core.scheduling.windows import windows
 from stt_core.scheduling.workers import Workers
 
+USUAL = VadOptions()
 SUBMISSIONS = 64
 """Jobs that are uploaded at once at most."""
 
@@ -40,7 +41,7 @@ class Scheduler:
         queue: int,
         metrics: Metrics,
         longest: int = 0,
-        vad: VadOptions = VadOptions(),
+        vad: VadOptions = USUAL,
     ) -> None:
         self._cache = cache
         self._vad = vad
