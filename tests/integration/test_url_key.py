@@ -111,9 +111,9 @@ def test_the_command_says_what_is_missing(kit: Kit) -> None:
     told = kit.cli("users", "add", "x", "--url-key", status=2).stderr
     assert "Say which service it is for: --service NAME. Services: whisper, echo." in " ".join(told.split())
     assert "belongs to --url-key" in kit.cli("users", "add", "x", "--service", "echo", status=2).stderr
-    assert "There is no service 'nope'" in kit.cli(
-        "users", "add", "x", "--url-key", "--service", "nope", status=2
-    ).stderr
+    assert (
+        "There is no service 'nope'" in kit.cli("users", "add", "x", "--url-key", "--service", "nope", status=2).stderr
+    )
     plain_url = kit.cli("users", "add", "door", "--url-key", "--service", "echo").stdout
     assert f"base URL  https://echo.localhost:{kit.ports['https']}/k/" in plain_url
     kit.cli("users", "remove", "door+echo")

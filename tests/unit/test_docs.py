@@ -171,6 +171,8 @@ def asked(words: Sequence[str]) -> None:
     name, path = (url.hostname or "").partition(".")[0], url.path
     if name == "portal":
         name, _, path = path[1:].partition("/")
+    if url.port == 8000:  # the voicemail server's
+        name = "parakeet"
     kind = name if name in APIS else "faster-whisper"
     found = operation(kind, f"/{path.lstrip('/')}", "post" if fields else "get")
     assert found, f"{path} is no path of the API"

@@ -17,10 +17,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stt_core import errors
-from stt_core.errors import TooLarge
+from stt_core.errors import StartError, TooLarge
 from stt_core.fetch import addresses
 from stt_core.fetch.addresses import Hosts, hosts
 from stt_core.fetch.fetcher import REDIRECTS, Fetcher, Limits, Resolver, Unfetched
+from stt_core.settings import from_environment
 from stt_testing.site import Page, Site, page, site
 
 SIZE = 300_000
@@ -278,6 +279,34 @@ def test_a_trusted_certificate_is_that_of_the_name(monkeypatch: pytest.MonkeyPat
     with site({"/": page(FILE)}, context=context) as tls:
         assert fetched(f"https://media.test:{tls.port}/", resolve=resolve) == FILE
         assert "certificate" in refused(f"https://other.test:{tls.port}/", resolve=resolve).message
+
+
+def test_an_authority_of_its_own_vouches_for_what_it_has_signed(tmp_path: Path) -> None:
+    """However it is set, nothing else is believed, and names still count."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("pbx.test").configure_cert(context)
+    pem = authority.cert_pem.bytes().decode()
+    (tmp_path / "ca.pem").write_text(pem)
+    line = "".join(pem.splitlines()[1:-1])
+
+    def resolve() -> Resolver:
+        return names({"pbx.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]})
+
+    with site({"/": page(FILE)}, context=context) as tls:
+        url = f"https://pbx.test:{tls.port}/"
+        for text in (pem, line, str(tmp_path / "ca.pem")):
+            told = from_environment({"STT_URL_AUTHORITY": text}).url_authority
+            assert fetched(url, resolve=resolve(), authority=told) == FILE
+        assert "STT_URL_AUTHORITY" in refused(url, resolve=resolve()).message
+        other = trustme.CA().cert_pem.bytes().decode()
+        refused(url, resolve=resolve(), authority=other)
+        assert "certificate" in refused(f"https://other.test:{tls.port}/", resolve=resolve(), authority=pem).message
+
+
+@pytest.mark.parametrize("text", ["/nowhere/ca.pem", "not base64!", "QUJD", "-----BEGIN CERTIFICATE-----\nx"])
+def test_what_is_no_authority_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(StartError, match="STT_URL_AUTHORITY"):
+        from_environment({"STT_URL_AUTHORITY": text})
 
 
 @given(st.ip_addresses(v=4))

@@ -267,7 +267,8 @@ def _fetching(settings: Settings) -> Fetch:
         from stt_core.fetch.fetcher import Fetcher, Limits
 
         limits = Limits(settings.max_upload_bytes)
-        return await Fetcher(limits, settings.url_allow, settings.url_insecure).file(url)
+        opened, insecure, authority = settings.url_allow, settings.url_insecure, settings.url_authority
+        return await Fetcher(limits, opened, insecure, authority=authority).file(url)
 
     return fetch
 

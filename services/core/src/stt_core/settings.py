@@ -1,5 +1,6 @@
 """Settings, from environment variables. Plain Python: what loads the model first must be quick to import."""
 
+import base64
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ class Settings:
     stop_seconds: how long a stop waits for the requests that were accepted; Docker kills 5 s later.
     url_allow: hosts that url= may name though they are private, at any port: media.lan, 10.0.0.0/8.
     url_insecure: hosts whose certificates are taken as they come, self-signed ones too.
+    url_authority: certificates, as PEM, whose holders vouch for others beside the usual authorities. Set by the path of
+        a file, as PEM, or by base64 alone, which fits in one line.
     cors_origins: of web pages that may call from elsewhere, for a service without a proxy before it: * for all.
     realtime_sessions: websockets of /v1/realtime at once; one more is told so and closed.
     wyoming_port: where Home Assistant is answered; None: nowhere. 0: a free one.
@@ -68,6 +71,7 @@ class Settings:
     stop_seconds: int = 25
     url_allow: Hosts = NONE
     url_insecure: Hosts = NONE
+    url_authority: str = ""
     cors_origins: tuple[str, ...] = ()
     realtime_sessions: int = 8
     wyoming_host: str = "127.0.0.1"
@@ -162,6 +166,24 @@ def pairs(text: str) -> dict[str, str]:
     return {name: model for name, model in found}
 
 
+def _authority(text: str) -> str:
+    import ssl  # wanted by few
+
+    if text.startswith("/"):
+        try:
+            text = Path(text).read_text("ascii")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not PEM"
+            raise ValueError(f"cannot be read: {reason}") from None
+    try:
+        if "-----BEGIN" not in text:
+            text = ssl.DER_cert_to_PEM_cert(base64.b64decode(text, validate=True))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ValueError, ssl.SSLError):
+        raise ValueError("must be the path of a PEM file, PEM, or a certificate as base64 alone") from None
+    return text
+
+
 def _origins(text: str) -> tuple[str, ...]:
     found = _names(text)
     if wrong := [one for one in found if one != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", one)]:
@@ -197,6 +219,7 @@ _PARSERS: dict[str, Parser] = {
     "stop_seconds": _number(0, 3600),
     "url_allow": hosts,
     "url_insecure": hosts,
+    "url_authority": _authority,
     "cors_origins": _origins,
     "realtime_sessions": _number(0, 1000),
     "wyoming_host": str,

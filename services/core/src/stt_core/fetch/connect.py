@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpcore2
@@ -20,6 +21,7 @@ async def answered(
     connect: float,
     idle: float,
     insecure: bool,
+    authority: str = "",
     method: str = "GET",
     content: bytes | None = None,
 ) -> AsyncIterator[Answer]:
@@ -27,14 +29,14 @@ async def answered(
 
     addresses: are tried in order; the name in the URL is not resolved again.
     connect, idle: seconds to connect to one address, and between two parts of the answer.
-    insecure: a certificate is taken as it comes.
+    insecure: a certificate is taken as it comes. authority: PEM of who is believed beside the usual authorities.
     """
     target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     extensions = {
         "timeout": {"connect": connect, "read": idle, "write": idle},
         "sni_hostname": url.raw_host.decode().rstrip("."),
     }
-    context = _unchecked() if insecure else None
+    context = _unchecked() if insecure else _believing(authority) if authority else None
     pool = httpcore2.AsyncConnectionPool(context, network_backend=_To(addresses))
     async with pool, pool.stream(method, target, headers=headers, content=content, extensions=extensions) as answer:
         yield answer
@@ -62,6 +64,13 @@ class _To(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return await self._inner.connect_tcp(last, port, timeout)
+
+
+@cache
+def _believing(authority: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(cadata=authority)
+    return context
 
 
 def _unchecked() -> ssl.SSLContext:

@@ -67,13 +67,15 @@ class Fetcher:
     """Fetches files.
 
     open: hosts that may be fetched from at private addresses too, and at any port.
-    insecure: hosts whose certificates are taken as they come.
+    insecure: hosts whose certificates are taken as they come. authority: PEM of who is believed beside the usual
+        authorities.
     """
 
     limits: Limits
     open: Hosts = NONE
     insecure: Hosts = NONE
     resolve: Resolver = resolved
+    authority: str = ""
 
     async def file(self, text: str) -> IO[bytes]:
         """The file behind a URL; the caller closes it.
@@ -103,6 +105,7 @@ class Fetcher:
                     connect=self.limits.connect,
                     idle=self.limits.idle,
                     insecure=trusted(url, addresses, self.insecure),
+                    authority=self.authority,
                 ) as answer:
                     headers = {name.lower(): value for name, value in answer.headers}
                     location = headers.get(b"location")
@@ -229,6 +232,6 @@ def _unconnected(url: URL, error: httpcore2.ConnectError) -> Unfetched:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return Unfetched(
             f"{shown(url)} has a certificate that is not to be trusted: {reason.verify_message}. "
-            "The operator can accept it with STT_URL_INSECURE."
+            "The operator can name who vouches for it with STT_URL_AUTHORITY, or accept it with STT_URL_INSECURE."
         )
     return Unfetched(f"{shown(url)} cannot be reached.", again=True)

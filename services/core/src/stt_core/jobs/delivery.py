@@ -60,6 +60,7 @@ class Delivery:
     """Sends what an outbox holds. secret: None sends without a signature.
 
     opened: hosts that may be called at private addresses too. insecure: whose certificates are taken as they come.
+    authority: PEM of who is believed beside the usual authorities.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Delivery:
         insecure: Hosts = NONE,
         limits: Limits = Limits(),
         resolve: fetcher.Resolver = fetcher.resolved,
+        authority: str = "",
     ) -> None:
+        self._authority = authority
         self._outbox = outbox
         self._secret = secret
         self._opened = opened
@@ -185,6 +188,7 @@ class Delivery:
             connect=self._limits.connect,
             idle=self._limits.idle,
             insecure=fetcher.trusted(url, addresses, self._insecure),
+            authority=self._authority,
             method="POST",
             content=body,
         ) as answer:

@@ -87,7 +87,13 @@ class JobService:
         self.batches = Batches(self._database, settings.jobs_address)
         keep = Keep(settings.jobs_keep_audio, settings.jobs_keep_transcripts)
         self._retention = Retention(self._database, self.store, self.recordings, self.files, self.batches, keep)
-        self.delivery = Delivery(self.outbox, _secret(settings), settings.url_allow, settings.url_insecure)
+        self.delivery = Delivery(
+            self.outbox,
+            _secret(settings),
+            settings.url_allow,
+            settings.url_insecure,
+            authority=settings.url_authority,
+        )
         self.callback_url = settings.webhook_url
         self._runner = Runner(scheduler, models, self._attempts, self._queue, self._open, forms, self._ended)
         self._stopping = threading.Event()
