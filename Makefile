@@ -54,8 +54,8 @@ test-debian13: ## `make demo`, then `make test`, as on a bare Debian 13 (root; P
 	@scripts/on-debian trixie make demo
 	@scripts/on-debian trixie make test $(if $(PART),PART="$(PART)")
 
-bench: setup-tests ## measure: make bench NAME=path, speech, diarization, jobs, or as root on Debian 12 deploy, pythons
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization, NAME=jobs, NAME=pythons or NAME=deploy"; exit 2; }
+bench: setup-tests ## measure: make bench NAME=path, speech, diarization, jobs, parakeet, or as root on Debian 12 deploy, pythons
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=path, NAME=speech, NAME=diarization, NAME=jobs, NAME=parakeet, NAME=pythons or NAME=deploy"; exit 2; }
 	@scripts/bench "$(NAME)"
 
 coverage: ## which lines of cli.py and deploy/ the unit and golden tests run: a report, no gate
