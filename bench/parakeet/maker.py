@@ -108,7 +108,7 @@ def make(folder: Path) -> None:
         (
             torch.randn(1, WIDTH, 1),
             torch.zeros(1, 1, dtype=torch.int32),
-            torch.ones(1, dtype=torch.int32),
+            one,
             state,
             state,
         ),
