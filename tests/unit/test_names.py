@@ -45,6 +45,10 @@ def service(resolved: Resolved, text: str) -> ServiceStack:
         ("whisperx", "large-v3", LARGE),
         ("pytorch, enabled: true", "large-v3", "openai/whisper-large-v3"),
         ("pytorch, enabled: true", LARGE, "openai/whisper-large-v3"),
+        ("parakeet", "parakeet-tdt", "istupakov/parakeet-tdt-0.6b-v3-onnx"),
+        ("parakeet", "canary-1b-v2", "istupakov/canary-1b-v2-onnx"),
+        ("parakeet", "alphacep/vosk-model-ru", "alphacep/vosk-model-ru"),
+        ("parakeet", "whisper-1", "istupakov/parakeet-tdt-0.6b-v3-onnx"),
     ],
 )
 def test_a_model_is_what_people_call_it(resolved: Resolved, kind: str, name: str, model: str) -> None:
@@ -103,6 +107,26 @@ def test_what_to_write_is_said(told: Told, text: str, sentence: str) -> None:
 
 
 WHOLE = {
+    "a model that no class of onnx-asr reads": (
+        HOST + "services: {w: {kind: parakeet, model: openai/whisper-base}}\n",
+        "there is no model 'openai/whisper-base' (the models are parakeet, parakeet-tdt, ",
+    ),
+    "a model misspelt, of few": (
+        HOST + "services: {w: {kind: parakeet, model: parakeet-tdt-0.6b-v4}}\n", "(did you mean 'parakeet-tdt-0.6b-v",
+    ),
+    "a GPU that it does not use": (
+        HOST + "services: {w: {kind: parakeet, device: cuda}}\n", "parakeet does not run on cuda",
+    ),
+    "everybody as a network": (
+        HOST + "services: {w: {kind: parakeet, open_to: [0.0.0.0/0]}}\n",
+        "'0.0.0.0/0' is everybody: list the networks that need no password",
+    ),
+    "a network with bits of a host": (
+        HOST + "services: {w: {kind: parakeet, open_to: [10.1.2.3/8]}}\n", "write 10.0.0.0/8",
+    ),
+    "a network that is none": (
+        HOST + "services: {w: {kind: parakeet, open_to: [office]}}\n", "'office' is not a network such as 10.0.0.0/8",
+    ),
     "a number format of another kind's": (
         HOST + "services: {w: {kind: pytorch, enabled: true, compute_type: int8}}\n",
         "pytorch does not compute in int8",

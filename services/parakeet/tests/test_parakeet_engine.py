@@ -2,19 +2,23 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import relatives
+import yaml
 from parakeet_process import MODEL, record
 from transducer import BANDS, FRAME, RATE, Kind, Said, make, recording
 
 from stt_core.engine.protocol import Options, Segment, Span, Window
 from stt_core.errors import BadRequest, StartError
+from stt_core.languages import NAMES
 from stt_core.settings import Settings
 from stt_parakeet.engine import Parakeet
-from stt_parakeet.models import MODELS
+from stt_parakeet.models import DEFAULT, MODELS
 from stt_parakeet.places import Places
 
 VOCABULARY = ("▁one", "▁two", "▁three", "▁¿", "four", "o", ".", "<unk>")
@@ -188,3 +192,45 @@ def test_a_model_that_must_be_told_the_language_asks_for_it() -> None:
     with pytest.raises(BadRequest, match="send `language`"):
         engine.group(window(np.zeros(RATE, np.float32), Options()))
     assert engine.capabilities.translation and not engine.capabilities.word_times
+
+
+# Its relatives: each by its own class of onnx-asr's, its own files and its own grid of time.
+
+
+@pytest.mark.parametrize(
+    ("model", "made", "grid"),
+    [
+        ("istupakov/gigaam-v3-onnx", relatives.gigaam_rnnt, 0.04),
+        ("istupakov/gigaam-multilingual-ctc-onnx", relatives.gigaam_ctc, 0.04),
+        ("alphacep/vosk-model-small-ru", relatives.vosk, 0.04),
+    ],
+)
+def test_relatives_say_what_they_are_made_to_say(
+    tmp_path: Path, model: str, made: Callable[[Path], None], grid: float
+) -> None:
+    made(tmp_path)
+    found = heard(opened(tmp_path, model), window(recording(4, EVERY[:3])))
+    words = [word for segment in found for word in segment.words]
+    assert [word.text for word in words] == [" да", " нет."]
+    assert [word.start for word in words] == [pytest.approx(frame * grid) for _, frame in relatives.SAID[:2]]
+
+
+def test_canary_is_told_the_language_and_translates(tmp_path: Path) -> None:
+    relatives.canary(tmp_path)
+    engine = opened(tmp_path, "istupakov/canary-1b-v2-onnx")
+    samples = recording(4, EVERY[:3])
+
+    def said(options: Options) -> list[tuple[str, float, float, str | None]]:
+        found = heard(engine, window(samples, options, language=options.language))
+        return [(one.text, one.start, one.end, one.language) for one in found]
+
+    assert said(Options(language="fr")) == [(" bonjour.", 0.0, 4.0, "fr")]
+    assert said(Options(language="en")) == [(" hello.", 0.0, 4.0, "en")]
+    assert said(Options(language="fr", task="translate"))[0][0] == " hello."
+
+
+def test_the_kit_fetches_the_models_that_are_known_here_and_no_others() -> None:
+    manifest = yaml.safe_load((Path(__file__).parents[1] / "service.yml").read_text())["models"]
+    assert manifest["closed"] and {named["model"] for named in manifest["names"].values()} == MODELS.keys()
+    assert manifest["default"] == DEFAULT
+    assert {language for known in MODELS.values() for language in known.languages} <= NAMES.keys()

@@ -83,14 +83,14 @@ def make(folder: Path, vocabulary: Sequence[str], kind: Kind = "nemo-conformer-t
         told = {"model_type": kind, "features_size": MELS, "subsampling_factor": 8}
         (folder / "config.json").write_text(json.dumps(told))
     if kind == "nemo-conformer-ctc":
-        _save(_ctc(len(vocabulary)), folder / "model.int8.onnx")
+        save(_ctc(len(vocabulary)), folder / "model.int8.onnx")
         return
-    _save(_encoder(len(vocabulary)), folder / "encoder-model.int8.onnx")
+    save(_encoder(len(vocabulary)), folder / "encoder-model.int8.onnx")
     joint = _joint(len(vocabulary), DURATIONS if kind.endswith("tdt") else 0)
-    _save(joint, folder / "decoder_joint-model.int8.onnx")
+    save(joint, folder / "decoder_joint-model.int8.onnx")
 
 
-def _save(graph: onnx.GraphProto, path: Path) -> None:
+def save(graph: onnx.GraphProto, path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
 
 

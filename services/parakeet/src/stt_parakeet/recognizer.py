@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,15 +43,8 @@ class Recognizer:
     def __init__(self, folder: Path, known: Known, threads: int) -> None:
         """Reads the model, and has it hear half a second of silence. Raises StartError naming what is wrong."""
         self._known = known
-        try:
-            config = json.loads((folder / "config.json").read_bytes())
-            kind = config["model_type"]
-        except FileNotFoundError:
-            raise StartError(f"The model in {folder} is not complete: config.json is missing; {REMEDY}") from None
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StartError(f"The model in {folder} cannot be read: config.json is damaged; {REMEDY}") from None
-        if not alike(kind, known.name):
-            raise StartError(f"The model in {folder} is of another kind: {kind}, not {known.name}; {REMEDY}")
+        if known.name.startswith("nemo"):
+            _check_config(folder, known.name)
         try:
             self.model = _loaded(folder, known.name, threads)
             internals.check_vocabulary(self.model.asr)
@@ -87,10 +79,19 @@ class Recognizer:
 REMEDY = "fetch it again: `greffier deploy`, or the model-downloader of the compose file."
 
 
-def alike(kind: str, name: str) -> bool:
-    """Whether what a config.json says is what onnx-asr is to read: of GigaAM it says nothing exact."""
-    names: Mapping[str, str] = {"kaldi-rnnt": "vosk"}
-    return names.get(kind, kind) == name or (name.startswith("gigaam") and not kind.startswith("nemo"))
+def _check_config(folder: Path, name: str) -> None:
+    """onnx-asr takes one of NeMo's models for what it is told that it is, and one without config.json for another size.
+
+    Raises StartError.
+    """
+    try:
+        kind = json.loads((folder / "config.json").read_bytes())["model_type"]
+    except FileNotFoundError:
+        raise StartError(f"The model in {folder} is not complete: config.json is missing; {REMEDY}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StartError(f"The model in {folder} cannot be read: config.json is damaged; {REMEDY}") from None
+    if kind != name:
+        raise StartError(f"The model in {folder} is of another kind: {kind}, not {name}; {REMEDY}")
 
 
 def _loaded(folder: Path, name: str, threads: int) -> Any:
