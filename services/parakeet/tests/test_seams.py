@@ -96,3 +96,9 @@ def test_a_window_between_pauses_is_heard_as_it_is() -> None:
     samples = np.ones(RATE, np.float32)
     window = Window(samples, (Stretch(5, RATE + 5, Span(5, RATE + 5)),), Options())
     assert feed(window).samples is samples
+
+
+def test_of_a_model_that_tells_no_times_only_the_window_itself_is_heard() -> None:
+    span = Stretch(5, RATE + 5, Span(5, RATE + 5), begun=False, ended=False)
+    window = Window(np.ones(RATE, np.float32), (span,), Options(), before=np.ones(9), after=np.ones(9))
+    assert feed(window, timed=False).samples is window.samples

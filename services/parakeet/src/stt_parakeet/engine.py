@@ -76,7 +76,7 @@ class Parakeet:
             said = {"language": options.language}
             if options.task == "translate":
                 said["target_language"] = "en"
-        fed = feed(window)
+        fed = feed(window, timed=self._loaded.timed)
         found = self._segments(window, fed, self.recognizer.hear(fed.samples, **said))
         language, probability = window.language, None
         if found and language is None:

@@ -9,8 +9,6 @@ from stt_core import settings
 from stt_core.settings import Settings
 from stt_parakeet.models import CALLED, DEFAULT
 
-DATA = Path("/data/transcriptions.db")
-"""Where it keeps its transcriptions unless DB_PATH says otherwise."""
 PENDING = 100
 LONGEST_SECONDS = 480
 RETENTION_DAYS = 365

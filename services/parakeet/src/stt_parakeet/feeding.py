@@ -50,12 +50,15 @@ class Feed:
             yield Token(token.text, min(token.start + offset, end), token.logprob)
 
 
-def feed(window: Window) -> Feed:
-    """As it is, where it begins and ends in pauses; else with its surroundings, on the file's grid."""
+def feed(window: Window, *, timed: bool = True) -> Feed:
+    """As it is, where it begins and ends in pauses; else with its surroundings, on the file's grid.
+
+    timed: what is heard of the surroundings can be told from the rest by its time.
+    """
     spans = window.spans
     first, last = spans[0], spans[-1]
     cut = (isinstance(first, Stretch) and not first.begun) or (isinstance(last, Stretch) and not last.ended)
-    if not cut:
+    if not cut or not timed:
         return Feed(window.samples, (Part(0, 0, len(window.samples)),))
     # From the first frame of the file's grid that lies in what is before the window, if anything does.
     before = max(0, len(window.before) - (-(first.start - len(window.before)) % GRID))

@@ -111,6 +111,9 @@ class SpeechForm(JobFields):
 class TranslationForm(SpeechForm):
     """Everything in the form of /v1/audio/translations but the file."""
 
+    language: str = Field(
+        "", description="What is spoken: a code such as `fr`. Left out, it is detected, where the model can."
+    )
     response_format: Format = "json"
 
     @property
@@ -136,6 +139,7 @@ class TranslationForm(SpeechForm):
         _able("prompt", self.prompt, capabilities.prompt)
         return Options(
             task=self.task,
+            language=languages.asked(self.language, capabilities.languages, "language"),
             prompt=self.prompt,
             temperature=self.fallback,
         )
