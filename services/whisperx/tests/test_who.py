@@ -9,7 +9,7 @@ from whisperx_process import MODEL, models
 
 from stt_core.audio import AudioFile
 from stt_core.audio.vad import VoiceDetector
-from stt_core.engine.protocol import Options, SpeakerOptions, Transcript, Window, WindowResult
+from stt_core.engine.protocol import Options, SpeakerOptions, Transcript, VadOptions, Window, WindowResult
 from stt_core.scheduling.timeline import restored
 from stt_core.scheduling.windows import windows
 from stt_core.settings import Settings
@@ -30,8 +30,8 @@ def heard() -> tuple[str, Transcript]:
     engine.load(MODEL)
     source = AudioFile(io.BytesIO(conversation()))
     results = [
-        transcribed(engine, Window(samples, spans, OPTIONS, language="en"))
-        for samples, spans in windows(source.blocks(), VoiceDetector().stream().probabilities, OPTIONS.vad)
+        transcribed(engine, Window(cut.samples, cut.spans, OPTIONS, language="en"))
+        for cut in windows(source.blocks(), VoiceDetector().stream().probabilities, VadOptions())
     ]
     text = "".join(segment.text for result in results for segment in result.segments)
     return text, engine.finish(source, results, OPTIONS, lambda stage, share: None)

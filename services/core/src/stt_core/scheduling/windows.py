@@ -42,6 +42,7 @@ class Segmenter:
         self._heard: list[float] = []  # probabilities since _start
         self._near = False  # to the span before
         self._begun = True  # the open span, not cut off from the one before
+        self._given = 0  # where the last cut was: what is before it has gone out
         self._closed: Stretch | None = None  # ended, but its right margin depends on what follows
         self._doubtful = False  # the closed one is dropped, unless another follows it soon
 
@@ -74,7 +75,7 @@ class Segmenter:
             yield from self._leave(min(total, self._closed.end + self._margin))
 
     def _open(self) -> Iterator[Stretch]:
-        self._left = max(0, self._at - self._margin)
+        self._left = max(self._given, self._at - self._margin)
         self._near = self._closed is not None and self._at - self._closed.end < self._short
         if self._closed is not None and self._near:
             self._left = self._at - (self._at - self._closed.end) // 2
@@ -101,7 +102,7 @@ class Segmenter:
         frame = first + int(np.argmin(smooth)) + 1
         cut = start + frame * FRAME
         span = Stretch(self._left, cut, Span(start, cut), self._begun, ended=False)
-        self._left = self._start = cut
+        self._left = self._start = self._given = cut
         self._begun = False
         self._near = True
         self._heard = self._heard[frame:]
