@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stt_core.errors import StartError
 from stt_parakeet import environment
 from stt_parakeet.__main__ import run
 
@@ -20,11 +21,14 @@ def give(folder: Path, user: int) -> None:
 
 
 def step_down(variables: Mapping[str, str] = os.environ) -> None:
-    """Go on without root's rights; nothing for who has none."""
+    """Go on without root's rights; nothing for who has none. Raises StartError."""
     if os.getuid() != 0:
         return
     if (database := environment.own(variables).database) is not None and database.parent.is_dir():
-        give(database.parent, USER)
+        try:
+            give(database.parent, USER)
+        except OSError as error:
+            raise StartError(f"{error.filename} cannot be given to user {USER}: {error.strerror}.") from None
     os.setgroups([])
     os.setgid(USER)
     os.setuid(USER)
@@ -32,5 +36,8 @@ def step_down(variables: Mapping[str, str] = os.environ) -> None:
 
 if __name__ == "__main__":
     if not sys.argv[1:]:
-        step_down()
+        try:
+            step_down()
+        except StartError as error:
+            sys.exit(str(error))
     run()
