@@ -228,7 +228,7 @@ def key(host: HostStack, made: Key, *, as_json: bool = False) -> None:
             return
         if not url:
             raise KitError(f"The inventory has no service {made.service}, so its key opens nothing.", code=INVENTORY)
-        out.print(f"user      {made.name}\nbase URL  {url}", soft_wrap=True)
+        out.print(f"user      {made.name}\nbase URL  {url}\nOpenAI's  {url}/v1", soft_wrap=True)
         err.print("Shown only once: the host keeps a hash. Whoever has the URL may use the service.", style="dim")
         return
     if as_json:

@@ -28,6 +28,8 @@ def each(
     sources: Sequence[str], output: Path | None, wish: Wish, transcript: Callable[[str], str], report: Reporter
 ) -> None:
     """Transcribe one after the other; of several, one that fails does not stop the others. Raises KitError."""
+    if output and any(_same(output, source) for source in sources):
+        raise KitError(f"{output} is the recording itself.", "Name another file with -o.", code=INVENTORY)
     if len(sources) == 1:
         _write(transcript(sources[0]), output, wish)
         return
@@ -100,6 +102,12 @@ def _name(source: str, response_format: str, taken: set[str]) -> str:
     found = next(name for name in names if name not in taken)
     taken.add(found)
     return found
+
+
+def _same(output: Path, source: str) -> bool:
+    """Whether a source is the very file that shall be written."""
+    local = source != STDIN and not is_url(source) and Path(source).exists()
+    return local and output.is_file() and output.samefile(source)
 
 
 def _write(text: str, output: Path | None, wish: Wish) -> None:

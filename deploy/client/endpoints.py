@@ -1,5 +1,6 @@
 """Who is called: a service of the inventory, or whatever answers at an address that is given."""
 
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from deploy.workspace import service as find_service
 
 ANY_MODEL = "whisper-1"
 """The name that means a service's first model, whichever that is."""
+URL_KEY = re.compile(r"(/k/)[A-Za-z0-9]{32,}(?=/|$)")
+"""A key in an address (`users add --url-key`), which no message repeats."""
 PATIENCE = 1200.0
 """Seconds for an answer of a service of which nothing else is known."""
 
@@ -70,24 +73,26 @@ def at(url: str) -> Callee:
         said = "contains a password" if hint else f"is not a URL: {url!r}"
         raise KitError(f"--base-url {said}.", hint or "Use one such as https://whisper.example.org/v1.", code=INVENTORY)
 
+    shown = URL_KEY.sub(r"\1***", base)
+
     def refused(answer: httpx2.Response) -> KitError:
         hint = "Check GREFFIER_API_KEY." if answer.status_code == 401 else ""
         if answer.status_code in (404, 405) and not base.endswith("/v1"):
-            hint = f"Did you mean {base}/v1?"
+            hint = f"Did you mean {shown}/v1?"
         return KitError(failures.words(answer.status_code, answer.text), hint, code=HOST)
 
     def broken(error: BaseException) -> KitError:
         why = failures.reason(error)
         hint = "If the host has its own certificate authority, set SSL_CERT_FILE to its certificate."
-        return KitError(f"{base} did not finish its answer: {why}.", hint if "certif" in why else "", code=HOST)
+        return KitError(f"{shown} did not finish its answer: {why}.", hint if "certif" in why else "", code=HOST)
 
     def strange(answer: httpx2.Response, wanted: str) -> KitError:
         kind = answer.headers.get("content-type", "something without a content type")
-        return KitError(f"{base} answered with {kind}, which is not {wanted}.", "Check the address.", code=HOST)
+        return KitError(f"{shown} answered with {kind}, which is not {wanted}.", "Check the address.", code=HOST)
 
     timeout = httpx2.Timeout(30, read=PATIENCE, write=PATIENCE)
     return Callee(
-        base, base, ANY_MODEL, timeout, lambda: connected(ssl.create_default_context()), refused, broken, strange, ""
+        shown, base, ANY_MODEL, timeout, lambda: connected(ssl.create_default_context()), refused, broken, strange, ""
     )
 
 

@@ -61,7 +61,13 @@ def _sorted_out(pairs: dict[Path, Path], suffix: str) -> Findings:
     # talk.mp3 and talk.wav would get one talk.txt: then both keep their whole names.
     taken = Counter(place.with_suffix("") for place in pairs.values())
     wanted, older, kept = [], [], 0
+    places: dict[Path, Path] = {}
     for path, place in pairs.items():
+        other = places.setdefault(place, path)
+        if other != path:
+            message = f"{other} and {path} would have one transcript: {place}.{suffix}."
+            hint = "Transcribe each folder into a folder of its own."
+            raise KitError(message, hint, code=INVENTORY)
         alone = taken[place.with_suffix("")] == 1
         name = f"{place.stem if alone else place.name}.{suffix}"
         try:

@@ -12,6 +12,8 @@ from deploy.runtime import control, failures
 from deploy.transport.targets import Target
 
 SECONDS = 10.0
+NOBODYS_KEY = "/k/" + 32 * "0"
+"""Below it a password is asked of everybody: also where `open_to` lets in whoever asks from here."""
 
 
 def answers(host: HostStack, target: Target, service: ServiceManifest) -> None:
@@ -42,8 +44,10 @@ def trust(host: HostStack, target: Target) -> ssl.SSLContext:
 def guarded(host: HostStack, target: Target) -> None:
     """Every name must answer over HTTPS, and ask for a password. Raises KitError."""
     until = time.monotonic() + SECONDS
+    opened = {service.hostname for service in host.services if service.open_to}
     for name in host.names:
-        while (problem := _unguarded(host, target, name)) is not None:
+        path = f"{NOBODYS_KEY if name in opened else ''}/v1/models"
+        while (problem := _unguarded(host, target, name, path)) is not None:
             if time.monotonic() > until:
                 raise problem
             time.sleep(0.1)  # a reload returns before the new workers listen
@@ -76,9 +80,9 @@ def open_ways(host: HostStack, target: Target) -> list[str]:
     return [f"{host.name} does not block direct access to its containers: {said}."]
 
 
-def _unguarded(host: HostStack, target: Target, name: str) -> KitError | None:
+def _unguarded(host: HostStack, target: Target, name: str, path: str) -> KitError | None:
     try:
-        status, text = target.fetch(host.layout.https_port, name, "/v1/models", SECONDS, tls=True)
+        status, text = target.fetch(host.layout.https_port, name, path, SECONDS, tls=True)
     except KitError as error:
         return error
     if status == 401:

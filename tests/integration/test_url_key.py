@@ -1,13 +1,14 @@
 """Clients with one setting, a base URL: a key in its path, and networks that need none."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.heard import plain
 from tests.integration.conftest import OPEN, ORIGIN
-from tests.integration.kit import JFK, MODEL, SAID, Kit
+from tests.integration.kit import JFK, MODEL, SAID, Kit, deployed, inventory, service
 
 AUDIO = "/v1/audio/transcriptions"
 
@@ -115,7 +116,10 @@ def test_the_command_says_what_is_missing(kit: Kit) -> None:
         "There is no service 'nope'" in kit.cli("users", "add", "x", "--url-key", "--service", "nope", status=2).stderr
     )
     plain_url = kit.cli("users", "add", "door", "--url-key", "--service", "echo").stdout
-    assert f"base URL  https://echo.localhost:{kit.ports['https']}/k/" in plain_url
+    user, base, openai = plain_url.splitlines()
+    assert user == "user      door+echo"
+    assert base.startswith(f"base URL  https://echo.localhost:{kit.ports['https']}/k/")
+    assert openai.split() == ["OpenAI's", f"{base.split()[-1]}/v1"]
     kit.cli("users", "remove", "door+echo")
 
 
@@ -133,6 +137,14 @@ def test_a_page_of_an_origin_that_is_named_may_use_it(kit: Kit, path: str) -> No
         told = client.options(f"{path}{AUDIO}/some-id", headers=page | asked)
         assert told.status_code == 204 and "DELETE" in told.headers["access-control-allow-methods"]
         assert client.post(f"{path}{AUDIO}", headers=page | {"Origin": "https://evil.example"}).status_code == 403
+
+
+def test_a_deploy_is_content_where_its_own_check_needs_no_password(tmp_path: Path) -> None:
+    services = {"whisper": service(open_to=["127.0.0.0/8"])}
+    with deployed(tmp_path / "open", inventory(services)) as kit, kit.http(key="", name="whisper.localhost") as client:
+        assert client.get("/v1/models").status_code == 200
+        assert client.get(f"/k/{'0' * 32}/v1/models").status_code == 401
+        kit.cli("deploy")
 
 
 def test_networks_that_need_no_password(kit: Kit) -> None:

@@ -19,7 +19,9 @@ FILES = {"config.json": b"{}", "vocab.txt": b"<blk> 0\n", "encoder-model.int8.on
 
 
 def test_it_fetches_what_a_deploy_would() -> None:
-    models = catalog.load()["parakeet"].manifest.models  # type: ignore[union-attr]
+    manifest = catalog.load()["parakeet"].manifest
+    assert isinstance(manifest, catalog.Own)
+    models = manifest.models
     wanted = json.loads((FOLDER / "models.json").read_text())["models"]
     assert wanted[0] == {"name": models.default, "patterns": [*model_names.patterns(models, models.default)]}
     known = models.known["greffier/open-diarization"].model_dump(exclude={"memory", "revision"}, exclude_none=True)

@@ -347,10 +347,9 @@ def test_what_is_no_such_database_is_refused_and_left_alone(tmp_path: Path) -> N
         assert client.get("/health").json()["db_stats"]["total"] == 300
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir(mode=0o500)
-    assert "Jobs cannot be kept" in refusal(tmp_path)
+    """Not even by root: nobody makes folders there."""
+    assert "Jobs cannot be kept in /proc/greffier" in refusal(tmp_path, DB_PATH="/proc/greffier/transcriptions.db")
 
 
 def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:

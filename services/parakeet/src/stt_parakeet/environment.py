@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stt_core import settings
 from stt_core.settings import Settings
@@ -36,7 +37,7 @@ class Own:
 
 def defaults(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that hold where no STT_ variable says otherwise. Raises StartError."""
-    found = settings.parsed(_own(environment), _PARSERS, KNOWN)
+    found = _found(environment)
     model = environment.get("STT_MODEL", "").strip() or found.get("MODEL_NAME", DEFAULT)
     base = Settings(
         host=found.get("HOST", "127.0.0.1"),
@@ -64,7 +65,7 @@ def own(environment: Mapping[str, str] = os.environ) -> Own:
     return Own(
         model_path=Path(path) if path else None,
         database=_database(environment),
-        diarized=settings.parsed(_own(environment), _PARSERS, KNOWN).get("ENABLE_DIARIZATION", True),
+        diarized=_found(environment).get("ENABLE_DIARIZATION", True),
     )
 
 
@@ -85,8 +86,10 @@ def _database(environment: Mapping[str, str]) -> Path | None:
     return Path(path) if path else None
 
 
-def _own(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: environment[name] for name in _PARSERS if name in environment}
+def _found(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What is set of the known server's, by its names. Raises StartError."""
+    there = {name: environment[name] for name in _PARSERS if name in environment}
+    return settings.parsed(there, _PARSERS, {name: name for name in there})
 
 
 def _model(text: str) -> str:
@@ -121,4 +124,3 @@ _PARSERS: dict[str, settings.Parser] = {
     "ENABLE_DIARIZATION": _flag,
     "ENABLE_VAD": _flag,
 }
-KNOWN = {name: name for name in _PARSERS}

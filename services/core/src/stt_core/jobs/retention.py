@@ -2,8 +2,10 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Executable, delete, select, update
 
 from stt_core.jobs import rows
 from stt_core.jobs.batches import Batches
@@ -124,7 +126,10 @@ class Retention:
             some = names[start : start + AT_ONCE]
             query = select(jobs.c.audio_name).where(jobs.c.audio_name.in_(some), jobs.c.audio_deleted == 0)
             both = query.union(select(files.c.audio_name).where(files.c.audio_name.in_(some)))
-            known = set(self._database.read(lambda c, both=both: c.execute(both).scalars().all()))  # type: ignore[misc]
-            for name in set(some) - known:
+            for name in set(some) - self._database.read(partial(_named, both)):
                 self._recordings.delete(name)
                 log.info("a recording without a job was deleted")
+
+
+def _named(query: Executable, connection: Connection) -> set[Any]:
+    return set(connection.execute(query).scalars())
